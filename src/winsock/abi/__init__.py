@@ -1,0 +1,1 @@
+"""The header files: constants, structure layouts, GUIDs and control codes.  Imports nothing of winsock."""
