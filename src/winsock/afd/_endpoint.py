@@ -1,0 +1,202 @@
+"""An endpoint: what Windows knows of one socket handle, whatever network carries it.
+
+Rule 1: every change of an endpoint's state goes through the methods of this file.
+Rule 2: this room knows no descriptor and no clock; both are the transport's.
+Rule 3: a refused call changes nothing; what is refused is a table (_rules.py).
+"""
+
+from __future__ import annotations
+
+import threading
+from enum import Enum
+from typing import TYPE_CHECKING, Any
+
+from winsock.abi import _constants as c
+from winsock.codes import WSA, WinsockError
+from winsock.nt import Process, ThreadState
+from winsock.transports import Address, Transport, TransportSocket
+
+if TYPE_CHECKING:
+    from winsock.spi._table import Procedures
+
+
+class State(Enum):
+    """Where an endpoint stands.  A datagram socket with a default peer is BOUND with `remote` set."""
+
+    OPEN = "open"  # made, no name
+    BOUND = "bound"
+    LISTENING = "listening"
+    CONNECTING = "connecting"  # a non-blocking connect is under way
+    CONNECTED = "connected"
+    RESET = "reset"  # the peer, or the network, ended the connection
+    CLOSED = "closed"
+
+    def __repr__(self) -> str:
+        return self.name
+
+
+class Endpoint:
+    """One socket handle.
+
+    family, type, protocol    Windows' numbers
+    flags                     WSA_FLAG_* it was made with
+    nonblocking               FIONBIO
+    options                   {(level, name): value} of options that were set; what is absent has its default
+    so_error                  SO_ERROR: the code of a failed connect; not cleared by reading it
+    connect_failed            a connect failed and none succeeded since: select reports it in exceptfds for ever
+    receive_shut, send_shut   shutdown()
+    fast_recv, fast_send      a plain recv or send needs no further look at the state: straight to the transport
+    waiters                   threads that wait for it, to be interrupted by closesocket
+    """
+
+    __slots__ = (
+        "__weakref__",
+        "closed",
+        "connect_failed",
+        "connect_time",
+        "extra",
+        "family",
+        "fast_recv",
+        "fast_send",
+        "flags",
+        "handle",
+        "local",
+        "network",
+        "nonblocking",
+        "options",
+        "process",
+        "procs",
+        "protocol",
+        "receive_shut",
+        "receive_timeout",
+        "remote",
+        "send_shut",
+        "send_timeout",
+        "so_error",
+        "state",
+        "transport",
+        "type",
+        "waiters",
+    )
+
+    def __init__(
+        self,
+        process: Process,
+        network: Transport,
+        transport: TransportSocket,
+        family: int,
+        type: int,
+        protocol: int,
+        flags: int,
+        procs: Procedures,
+    ) -> None:
+        self.process = process
+        self.network = network
+        self.transport = transport
+        self.family, self.type, self.protocol, self.flags = family, type, protocol, flags
+        self.procs = procs
+        self.handle = 0
+        self.state = State.OPEN
+        self.closed = False
+        self.nonblocking = False
+        self.receive_shut = self.send_shut = False
+        self.receive_timeout = self.send_timeout = 0  # ms; 0 waits for ever
+        self.so_error = 0
+        self.connect_failed = False
+        self.connect_time: float | None = None  # ms of the network's clock
+        self.local: Address | None = None
+        self.remote: Address | None = None
+        self.options: dict[tuple[int, int], Any] = {}
+        self.extra: dict[str, Any] = {}
+        self.waiters: list[ThreadState] = []
+        self.fast_recv = self.fast_send = False
+
+    @property
+    def stream(self) -> bool:
+        """A byte stream, as against messages."""
+        return self.type == c.SOCK_STREAM
+
+    # -- transitions
+
+    def refresh(self) -> None:
+        """Recompute the short cuts after any change of state."""
+        plain = self.stream and self.state is State.CONNECTED and not self.closed and self.procs.plain
+        self.fast_recv = plain and not self.receive_shut and not self.extra and not self.receive_timeout
+        self.fast_send = plain and not self.send_shut
+
+    def became_bound(self) -> None:
+        if self.state is State.OPEN:
+            self.state = State.BOUND
+
+    def became_listening(self) -> None:
+        self.state = State.LISTENING
+        self.refresh()
+
+    def became_connecting(self, remote: Address) -> None:
+        self.state, self.remote = State.CONNECTING, remote
+        self.refresh()
+
+    def became_connected(self, remote: Address | None) -> None:
+        """A stream has its connection; a datagram socket its peer (None dissolves it)."""
+        self.remote = remote
+        if self.stream:
+            self.state = State.CONNECTED
+            self.connect_failed = False
+            self.connect_time = self.network.now()
+        else:
+            self.state = State.BOUND
+        self.refresh()
+
+    def connect_ended(self, code: int) -> None:
+        """A connect failed: back to bound, the code in SO_ERROR."""
+        self.state, self.remote = State.BOUND, None
+        self.connect_failed = True
+        self.so_error = code
+        self.refresh()
+
+    def became_reset(self) -> None:
+        if self.state is State.CONNECTED:
+            self.state = State.RESET
+            self.refresh()
+
+    def shut(self, how: int) -> None:
+        if how in (c.SD_RECEIVE, c.SD_BOTH):
+            self.receive_shut = True
+        if how in (c.SD_SEND, c.SD_BOTH):
+            self.send_shut = True
+        self.refresh()
+
+    def close(self) -> None:
+        """Closed for everybody at once; whoever waits is woken, and the last of them frees the transport's socket."""
+        with _lock:
+            if self.closed:
+                raise WinsockError(WSA.WSAENOTSOCK)
+            self.closed = True
+            self.state = State.CLOSED
+            self.refresh()
+            waiters = list(self.waiters)
+        for ts in waiters:
+            ts.interrupt()
+        if not waiters:
+            self.transport.finish()
+
+    # -- waiting
+
+    def enter_wait(self, ts: ThreadState) -> None:
+        with _lock:
+            if self.closed:
+                raise WinsockError(WSA.WSAENOTSOCK)
+            self.waiters.append(ts)
+
+    def leave_wait(self, ts: ThreadState) -> None:
+        with _lock:
+            self.waiters.remove(ts)
+            last = self.closed and not self.waiters
+        if last:
+            self.transport.finish()
+
+    def __repr__(self) -> str:
+        return f"<Endpoint {self.handle:#x} {self.state.name}>"
+
+
+_lock = threading.Lock()  # for waiters and closed of any endpoint: held for a few instructions only

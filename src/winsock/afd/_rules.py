@@ -1,0 +1,123 @@
+"""What is refused in which state, and with which code: a table.
+
+The rows of a call stand in the order in which Windows checks them; the first that matches decides.  The table is
+read by the calls, by documentation and by tests; a refused call changes nothing.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+from winsock.abi import _constants as c
+from winsock.afd._endpoint import Endpoint, State
+from winsock.codes import WSA, WinsockError
+
+STREAM: Final = frozenset({c.SOCK_STREAM})
+MESSAGES: Final = frozenset({c.SOCK_DGRAM, c.SOCK_RAW})
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """One row: in these states, for these socket types, when this flag of the endpoint is set.
+
+    code      what the call fails with
+    why       the condition, in a few words, for people
+    source    "document", "fact", "observed on Wine"
+    states    None is any
+    types     None is any
+    flag      name of an endpoint's attribute that must be true ("" is none); "!x" must be false
+    """
+
+    code: WSA
+    why: str
+    source: str
+    states: frozenset[State] | None = None
+    types: frozenset[int] | None = None
+    flag: str = ""
+
+    def matches(self, ep: Endpoint) -> bool:
+        """Whether it applies to this endpoint now."""
+        if self.states is not None and ep.state not in self.states:
+            return False
+        if self.types is not None and ep.type not in self.types:
+            return False
+        if self.flag:
+            negated = self.flag[0] == "!"
+            return bool(getattr(ep, self.flag.lstrip("!"))) is not negated
+        return True
+
+
+_UNCONNECTED = frozenset({State.OPEN, State.BOUND, State.LISTENING, State.CONNECTING})
+
+REFUSALS: Final[dict[str, tuple[Refusal, ...]]] = {
+    "bind": (
+        Refusal(WSA.WSAEINVAL, "the socket already has a name", "fact", frozenset(State) - {State.OPEN}),
+    ),
+    "listen": (
+        Refusal(WSA.WSAEOPNOTSUPP, "only streams listen", "document", types=MESSAGES),
+        Refusal(WSA.WSAEINVAL, "the socket is not bound", "document", frozenset({State.OPEN})),
+        Refusal(
+            WSA.WSAEISCONN, "the socket is connected", "document", frozenset({State.CONNECTED, State.RESET})
+        ),
+        Refusal(WSA.WSAEINVAL, "a connect is under way", "fact", frozenset({State.CONNECTING})),
+    ),
+    "accept": (
+        Refusal(WSA.WSAEOPNOTSUPP, "only streams accept", "document", types=MESSAGES),
+        Refusal(WSA.WSAEINVAL, "the socket does not listen", "document", frozenset(State) - {State.LISTENING}),
+    ),
+    "connect": (
+        Refusal(WSA.WSAEINVAL, "the socket listens", "fact", frozenset({State.LISTENING}), STREAM),
+        Refusal(WSA.WSAEALREADY, "a connect is under way", "fact", frozenset({State.CONNECTING}), STREAM),
+        Refusal(
+            WSA.WSAEISCONN,
+            "the socket is connected",
+            "fact",
+            frozenset({State.CONNECTED, State.RESET}),
+            STREAM,
+        ),
+    ),
+    "shutdown": (
+        Refusal(WSA.WSAENOTCONN, "the stream has no connection", "fact", _UNCONNECTED, STREAM),
+    ),
+    "recv": (
+        Refusal(WSA.WSAENOTCONN, "the stream has no connection", "fact", _UNCONNECTED, STREAM),
+        Refusal(WSA.WSAESHUTDOWN, "receiving was shut down", "fact", flag="receive_shut"),
+        Refusal(
+            WSA.WSAEINVAL, "the socket has no name to receive at", "document", frozenset({State.OPEN}), MESSAGES
+        ),
+    ),
+    "send": (
+        Refusal(WSA.WSAENOTCONN, "the stream has no connection", "fact", _UNCONNECTED, STREAM),
+        Refusal(WSA.WSAESHUTDOWN, "sending was shut down", "fact", flag="send_shut"),
+        Refusal(WSA.WSAENOTCONN, "no address given and no peer", "fact", types=MESSAGES, flag="!remote"),
+    ),
+    "sendto": (
+        Refusal(WSA.WSAENOTCONN, "the stream has no connection", "fact", _UNCONNECTED, STREAM),
+        Refusal(WSA.WSAESHUTDOWN, "sending was shut down", "fact", flag="send_shut"),
+    ),
+    "getsockname": (
+        Refusal(WSA.WSAEINVAL, "the socket has no name yet", "fact", frozenset({State.OPEN})),
+    ),
+    "getpeername": (
+        Refusal(WSA.WSAENOTCONN, "the socket has no peer", "fact", flag="!remote"),
+        Refusal(WSA.WSAENOTCONN, "a connect is under way", "fact", frozenset({State.CONNECTING})),
+    ),
+}
+
+
+def refusal(ep: Endpoint, call: str) -> Refusal | None:
+    """The row that refuses this call now, if any."""
+    for row in REFUSALS[call]:
+        if row.matches(ep):
+            return row
+    return None
+
+
+def check(ep: Endpoint, call: str) -> None:
+    """Raise what refuses this call now, if anything does."""
+    if ep.closed:
+        raise WinsockError(WSA.WSAENOTSOCK)
+    row = refusal(ep, call)
+    if row is not None:
+        raise WinsockError(row.code)

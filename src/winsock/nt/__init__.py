@@ -1,0 +1,8 @@
+"""The parts of Windows NT that Winsock stands on: processes, handles, thread state, memory."""
+
+from winsock.nt import memory as memory
+from winsock.nt._process import HandleTable as HandleTable
+from winsock.nt._process import Process as Process
+from winsock.nt._process import ThreadState as ThreadState
+from winsock.nt._process import current as current
+from winsock.nt._process import default_process as default_process

@@ -1,0 +1,183 @@
+"""A Windows process and its threads, as far as Winsock needs them.
+
+A Process owns what Windows keeps per process: the handle table, the WSAStartup count, the sockets.  A ThreadState
+owns what Windows keeps per thread and process: the last error, the blocking hook, buffers that functions hand out.
+The only module-level mutable state of winsock is the default Process and each thread's current one.
+"""
+
+from __future__ import annotations
+
+import itertools
+import os
+import threading
+import weakref
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from winsock.codes import WSA, WinsockError
+
+if TYPE_CHECKING:
+    from winsock.nt._interfaces import SocketObject
+
+FIRST_HANDLE = 0x40
+MAX_HANDLE = 0xFFFFFC
+HANDLE_STEP = 4
+
+
+class HandleTable:
+    """Handles of one process: multiples of 4, the lowest free one first, as Windows hands them out."""
+
+    def __init__(self) -> None:
+        self.objects: dict[int, Any] = {}
+        self._next = FIRST_HANDLE
+        self._free: list[int] = []
+        self._lock = threading.Lock()
+
+    def add(self, obj: Any) -> int:
+        """A new handle for the object; WSAEMFILE when there are no more."""
+        with self._lock:
+            # A number rests until later ones were used, so that a stale handle is caught and not somebody else's.
+            if len(self._free) > 64:
+                handle = self._free.pop(0)
+            elif self._next <= MAX_HANDLE:
+                handle = self._next
+                self._next += HANDLE_STEP
+            elif self._free:
+                handle = self._free.pop(0)
+            else:
+                raise WinsockError(WSA.WSAEMFILE)
+            self.objects[handle] = obj
+            return handle
+
+    def remove(self, handle: int) -> Any | None:
+        """Take the handle out; its object, or None if there is none."""
+        with self._lock:
+            obj = self.objects.pop(handle, None)
+            if obj is not None:
+                self._free.append(handle)
+            return obj
+
+
+class Process:
+    """A fresh Windows process: no handles, Winsock not started.
+
+    `with process.attached():` makes it the calling thread's current process.
+    `transport` is the network it lives on; this machine's when not given.
+    """
+
+    _ids = itertools.count(0x1000, 4)
+    _all: weakref.WeakValueDictionary[int, Process] = weakref.WeakValueDictionary()
+
+    def __init__(self, transport: Any = None, pid: int | None = None) -> None:
+        self.pid = pid if pid is not None else next(Process._ids)
+        Process._all[self.pid] = self
+        self.handles = HandleTable()
+        self.sockets: dict[int, SocketObject] = {}
+        self.transport = transport
+        self.startups = 0
+        self.version = 0  # as negotiated by the first WSAStartup: 0x0202 is 2.2
+        self.lock = threading.RLock()
+        self.services: dict[str, Any] = {}  # rooms keep their per-process things here, by room name
+        self._threads: weakref.WeakSet[ThreadState] = weakref.WeakSet()
+        self._local = threading.local()
+
+    def thread(self) -> ThreadState:
+        """The calling thread's state in this process."""
+        state: ThreadState | None = getattr(self._local, "state", None)
+        if state is None:
+            state = self._local.state = ThreadState(self)
+            self._threads.add(state)
+        return state
+
+    @property
+    def threads(self) -> list[ThreadState]:
+        """States of the threads that have been in this process."""
+        return list(self._threads)
+
+    @contextmanager
+    def attached(self) -> Iterator[Process]:
+        """Make this the calling thread's current process."""
+        before: ThreadState | None = getattr(_tls, "state", None)
+        _tls.state = self.thread()
+        try:
+            yield self
+        finally:
+            if before is None:
+                del _tls.state
+            else:
+                _tls.state = before
+
+    @classmethod
+    def find(cls, pid: int) -> Process | None:
+        """The process of this interpreter with that id."""
+        return cls._all.get(pid)
+
+    def __repr__(self) -> str:
+        return f"<winsock.Process {self.pid} with {len(self.sockets)} sockets>"
+
+
+class ThreadState:
+    """What Windows keeps for a thread: last error, blocking hook, what it is waiting for."""
+
+    __slots__ = (
+        "__weakref__",
+        "apcs",
+        "blocking",
+        "buffers",
+        "cancelled",
+        "hook",
+        "in_callback",
+        "last_error",
+        "process",
+        "sockets",
+        "tid",
+        "wake",
+    )
+
+    def __init__(self, process: Process) -> None:
+        self.process = process
+        self.sockets = process.sockets  # the same dictionary, one look-up nearer
+        self.last_error = 0
+        self.tid = threading.get_native_id()
+        self.buffers: dict[str, Any] = {}
+        self.hook: Callable[..., Any] | None = None  # WSASetBlockingHook
+        self.blocking = 0  # blocking calls under way (a hook can nest them)
+        self.cancelled = False  # WSACancelBlockingCall
+        self.in_callback = False
+        self.apcs: list[Any] = []
+        self.wake: Callable[[], None] | None = None  # ends the wait under way, from any thread
+
+    def interrupt(self) -> None:
+        """End this thread's wait, if it is in one; callable from any thread."""
+        wake = self.wake
+        if wake is not None:
+            wake()
+
+
+class _Tls(threading.local):
+    state: ThreadState
+
+
+_tls = _Tls()
+_default: Process | None = None
+_default_lock = threading.Lock()
+
+
+def default_process() -> Process:
+    """The process of threads that are attached to none; it has this process' own id."""
+    global _default
+    with _default_lock:
+        if _default is None:
+            _default = Process(pid=os.getpid())
+        return _default
+
+
+def current() -> ThreadState:
+    """The calling thread's state in its current process."""
+    try:
+        return _tls.state
+    except AttributeError:
+        state = _tls.state = default_process().thread()
+        return state
+

@@ -1,0 +1,28 @@
+"""Windows' numbers and Linux' for the same things: families, types, levels, options, flags."""
+
+from __future__ import annotations
+
+import socket as linux
+
+from winsock.abi import _constants as c
+
+FAMILIES: dict[int, int] = {c.AF_UNIX: linux.AF_UNIX, c.AF_INET: linux.AF_INET, c.AF_INET6: linux.AF_INET6}
+FAMILIES_BACK: dict[int, int] = {v: k for k, v in FAMILIES.items()}
+
+# Flags of send and recv.  MSG_PUSH_IMMEDIATE and MSG_PARTIAL ask for nothing that Linux does otherwise.
+_FLAGS = {
+    c.MSG_OOB: linux.MSG_OOB,
+    c.MSG_PEEK: linux.MSG_PEEK,
+    c.MSG_DONTROUTE: linux.MSG_DONTROUTE,
+}
+
+
+def flags_to_host(flags: int) -> int:
+    """MSG_* of Windows as MSG_* of Linux; MSG_WAITALL is the endpoint's own affair."""
+    if not flags:
+        return 0
+    out = 0
+    for theirs, ours in _FLAGS.items():
+        if flags & theirs:
+            out |= ours
+    return out

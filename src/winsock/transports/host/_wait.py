@@ -1,0 +1,82 @@
+"""Waiting on this machine: the thread that waits polls, and an eventfd lets any thread end that."""
+
+from __future__ import annotations
+
+import os
+import select
+import time
+from collections.abc import Sequence
+
+from winsock.nt import ThreadState
+from winsock.transports._contract import TransportSocket
+
+
+class _Waker:
+    """A thread's eventfd."""
+
+    __slots__ = ("fd",)
+
+    def __init__(self) -> None:
+        self.fd = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
+
+    def __call__(self) -> None:
+        try:
+            os.eventfd_write(self.fd, 1)
+        except (BlockingIOError, OSError):
+            pass
+
+    def clear(self) -> None:
+        try:
+            os.eventfd_read(self.fd)
+        except BlockingIOError:
+            pass
+
+    def __del__(self) -> None:
+        try:
+            os.close(self.fd)
+        except OSError:
+            pass
+
+
+def wait(
+    ts: ThreadState, entries: Sequence[tuple[TransportSocket, int]], timeout: float | None
+) -> list[tuple[TransportSocket, int]]:
+    """The entries that are ready with what they are; [] after timeout ms or when the thread was interrupted.
+
+    A caller that can be interrupted sets ts.wake to prepare(ts) first and then checks whether it still has to wait.
+    """
+    poller = select.poll()
+    by_fd: dict[int, list[TransportSocket]] = {}
+    for sock, events in entries:
+        fd = sock.fileno()
+        if fd in by_fd:
+            by_fd[fd].append(sock)
+        else:
+            by_fd[fd] = [sock]
+            poller.register(fd, events)
+    waker: _Waker | None = ts.buffers.get("waker")
+    if waker is not None:
+        poller.register(waker.fd, select.POLLIN)
+    found: list[tuple[TransportSocket, int]] = []
+    for fd, events in poller.poll(timeout):
+        if waker is not None and fd == waker.fd:
+            waker.clear()
+            continue
+        found.extend((sock, events) for sock in by_fd[fd])
+    return found
+
+
+def prepare(ts: ThreadState) -> _Waker:
+    """The thread's waker, made when first needed, cleared."""
+    waker: _Waker | None = ts.buffers.get("waker")
+    if waker is None or ts.buffers.get("waker pid") != os.getpid():
+        waker = ts.buffers["waker"] = _Waker()
+        ts.buffers["waker pid"] = os.getpid()
+    else:
+        waker.clear()
+    return waker
+
+
+def now() -> float:
+    """Milliseconds of the monotonic clock."""
+    return time.monotonic() * 1e3
