@@ -1,4 +1,43 @@
-"""What every code is: its number, names, title and meaning, and its counterparts elsewhere."""
+"""What every code is: its number, names, title and meaning, and its counterparts elsewhere.
 
+The numbers and the maps are plain tables.  The knowledge (explain, message, lookup) is read from one TOML
+file a language, entry by entry when asked, so that importing this package stays cheap.
+"""
+
+from winsock.codes._cpython import errno_class as errno_class
+from winsock.codes._cpython import exception_class as exception_class
+from winsock.codes._cpython import winerror_to_errno as winerror_to_errno
+from winsock.codes._errno import from_errno as from_errno
+from winsock.codes._errno import to_errno as to_errno
 from winsock.codes._errors import WinsockError as WinsockError
+from winsock.codes._hresult import from_hresult as from_hresult
+from winsock.codes._hresult import to_hresult as to_hresult
+from winsock.codes._resolver import from_eai as from_eai
+from winsock.codes._resolver import from_h_errno as from_h_errno
+from winsock.codes._resolver import to_eai as to_eai
+from winsock.codes._resolver import to_h_errno as to_h_errno
 from winsock.codes._wsa import WSA as WSA
+
+TYPE_CHECKING = False  # as in typing, without its import time
+if TYPE_CHECKING:
+    from winsock.codes._ntstatus import NTSTATUS as NTSTATUS
+    from winsock.codes._ntstatus import ntstatus_to_win32 as ntstatus_to_win32
+    from winsock.codes._ntstatus import ntstatus_to_wsa as ntstatus_to_wsa
+    from winsock.codes._ntstatus import wsa_to_ntstatus as wsa_to_ntstatus
+
+_LAZY = {
+    "NTSTATUS": "_ntstatus",
+    "ntstatus_to_win32": "_ntstatus",
+    "ntstatus_to_wsa": "_ntstatus",
+    "wsa_to_ntstatus": "_ntstatus",
+}
+
+
+def __getattr__(name: str) -> object:
+    if (module := _LAZY.get(name)) is None:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from importlib import import_module
+
+    value: object = getattr(import_module(f"{__name__}.{module}"), name)
+    globals()[name] = value
+    return value

@@ -8,7 +8,7 @@ from enum import IntEnum
 class WSA(IntEnum):
     """The Winsock error codes, spelled as in winsock2.h.
 
-    Names that other documents give to the same number are aliases: they compare equal and are the same member.
+    Names that other documents give to the same number are aliases: the same member under another name.
     """
 
     WSA_INVALID_HANDLE = 6
