@@ -13,7 +13,7 @@ import threading
 import weakref
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from winsock.codes import WSA, WinsockError
 
@@ -67,7 +67,7 @@ class Process:
     """
 
     _ids = itertools.count(0x1000, 4)
-    _all: weakref.WeakValueDictionary[int, Process] = weakref.WeakValueDictionary()
+    _all: ClassVar[weakref.WeakValueDictionary[int, Process]] = weakref.WeakValueDictionary()
 
     def __init__(self, transport: Any = None, pid: int | None = None) -> None:
         self.pid = pid if pid is not None else next(Process._ids)

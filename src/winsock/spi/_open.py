@@ -13,7 +13,6 @@ from winsock.transports import TransportSocket
 from winsock.transports.host import HOST
 
 
-
 def open_socket(process: Process, family: int, kind: int, protocol: int, flags: int) -> Endpoint:
     """A new endpoint with a handle; family, type and protocol are those of a catalog entry."""
     network: Any = process.transport or HOST
