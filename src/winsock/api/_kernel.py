@@ -1,0 +1,225 @@
+"""The parts of kernel32 that Winsock programs need beside the sockets: errors, handles, threads, memory."""
+
+from __future__ import annotations
+
+import operator
+import socket as linux
+from collections.abc import Callable
+from typing import Any
+
+from winsock import spi
+from winsock.abi import _constants as c
+from winsock.api._call import dword, export
+from winsock.codes import WinsockError
+from winsock.nt import Process, ThreadState, current, memory, queue_apc, run_apcs
+from winsock.nt._virtual import PAGE, Pages
+from winsock.transports.host import HOST
+
+MASK = (1 << 64) - 1
+
+
+class ThreadObject:
+    """What a thread handle stands for."""
+
+    __slots__ = ("state",)
+
+    def __init__(self, state: ThreadState) -> None:
+        self.state = state
+
+
+def kernel(failure: int) -> Callable[[Callable[..., int]], Callable[..., int]]:
+    """A kernel32 call: needs no WSAStartup and leaves the last error alone when it succeeds."""
+    return export(failure, startup=False, clears=False)
+
+
+def _handle(value: Any) -> int:
+    return operator.index(value) & MASK
+
+
+def _object(ts: ThreadState, handle: Any) -> Any:
+    number = _handle(handle)
+    if number == c.CURRENT_PROCESS:
+        return ts.process
+    if number == c.CURRENT_THREAD:
+        return ThreadObject(ts)
+    obj = ts.process.handles.objects.get(number)
+    if obj is None:
+        raise WinsockError(c.ERROR_INVALID_HANDLE)
+    return obj
+
+
+def pages(process: Process) -> Pages:
+    """The pages that VirtualAlloc gave this process."""
+    with process.lock:
+        found: Pages | None = process.services.get("pages")
+        if found is None:
+            found = process.services["pages"] = Pages()
+        return found
+
+
+# -- process, threads
+
+
+def GetCurrentProcessId() -> int:
+    """The id of the calling thread's process."""
+    return current().process.pid
+
+
+def GetCurrentProcess() -> int:
+    """The pseudo handle of the process."""
+    return c.CURRENT_PROCESS
+
+
+def GetCurrentThreadId() -> int:
+    """The calling thread's id."""
+    return current().tid
+
+
+def GetCurrentThread() -> int:
+    """The pseudo handle of the calling thread."""
+    return c.CURRENT_THREAD
+
+
+@kernel(0)
+def OpenThread(ts: ThreadState, dwDesiredAccess: int, bInheritHandle: int, dwThreadId: int) -> int:
+    """A handle to the thread with this id; 0 and ERROR_INVALID_PARAMETER if it was never in this process."""
+    tid = dword(dwThreadId)
+    for state in ts.process.threads:
+        if state.tid == tid:
+            return ts.process.handles.add(ThreadObject(state))
+    raise WinsockError(c.ERROR_INVALID_PARAMETER)
+
+
+@kernel(0)
+def QueueUserAPC(ts: ThreadState, pfnAPC: Any, hThread: int, dwData: int) -> int:
+    """Have a thread call pfnAPC(dwData) when it next waits alertably; 0 on failure."""
+    obj = _object(ts, hThread)
+    if not isinstance(obj, ThreadObject) or not callable(pfnAPC):
+        raise WinsockError(c.ERROR_INVALID_HANDLE)
+    queue_apc(obj.state, pfnAPC, _handle(dwData))
+    return 1
+
+
+def Sleep(dwMilliseconds: int) -> None:
+    """Wait so many milliseconds."""
+    SleepEx(dwMilliseconds, 0)
+
+
+@kernel(0)
+def SleepEx(ts: ThreadState, dwMilliseconds: int, bAlertable: int) -> int:
+    """Wait so many milliseconds, or, if alertable, until APCs have run: WAIT_IO_COMPLETION then, else 0."""
+    ms = dword(dwMilliseconds)
+    network: Any = ts.process.transport or HOST
+    if bAlertable and run_apcs(ts):
+        return c.WAIT_IO_COMPLETION
+    end = None if ms == c.INFINITE else network.now() + ms
+    ts.wake = network.prepare(ts)
+    try:
+        while end is None or network.now() < end:
+            if bAlertable and run_apcs(ts):
+                return c.WAIT_IO_COMPLETION
+            network.wait(ts, [], None if end is None else max(0.0, end - network.now()))
+    finally:
+        ts.wake = None
+    return c.WAIT_IO_COMPLETION if bAlertable and run_apcs(ts) else 0
+
+
+# -- handles
+
+
+@kernel(0)
+def CloseHandle(ts: ThreadState, hObject: int) -> int:
+    """Close any handle, a socket's too."""
+    number = _handle(hObject)
+    if number in (c.CURRENT_PROCESS, c.CURRENT_THREAD):
+        return 1
+    if number in ts.process.sockets:
+        spi.close_socket(ts.process, number)
+        return 1
+    if ts.process.handles.remove(number) is None:
+        raise WinsockError(c.ERROR_INVALID_HANDLE)
+    return 1
+
+
+# -- memory
+
+
+@kernel(0)
+def VirtualAlloc(ts: ThreadState, lpAddress: Any, dwSize: int, flAllocationType: int, flProtect: int) -> int:
+    """Pages of zeroes: their address; 0 on failure.  Only whole new regions: reserve and commit in one."""
+    kind = dword(flAllocationType)
+    if memory.address(lpAddress) or not kind & c.MEM_COMMIT:
+        raise WinsockError(c.ERROR_INVALID_PARAMETER)
+    return pages(ts.process).alloc(_handle(dwSize), dword(flProtect), bool(kind & c.MEM_WRITE_WATCH))
+
+
+@kernel(0)
+def VirtualFree(ts: ThreadState, lpAddress: Any, dwSize: int, dwFreeType: int) -> int:
+    """Give a region back (MEM_RELEASE, size 0)."""
+    if dword(dwFreeType) != c.MEM_RELEASE or _handle(dwSize):
+        raise WinsockError(c.ERROR_INVALID_PARAMETER)
+    pages(ts.process).free(memory.address(lpAddress))
+    return 1
+
+
+@kernel(0)
+def VirtualProtect(ts: ThreadState, lpAddress: Any, dwSize: int, flNewProtect: int, lpflOldProtect: Any) -> int:
+    """Change the protection of pages."""
+    memory.writable(lpflOldProtect, 4)
+    old = pages(ts.process).protect(memory.address(lpAddress), _handle(dwSize), dword(flNewProtect))
+    memory.write_u32(lpflOldProtect, old)
+    return 1
+
+
+# GetWriteWatch and ResetWriteWatch return 0 when they succeed.
+@kernel(c.ERROR_INVALID_PARAMETER)
+def GetWriteWatch(
+    ts: ThreadState,
+    dwFlags: int,
+    lpBaseAddress: Any,
+    dwRegionSize: int,
+    lpAddresses: Any,
+    lpdwCount: Any,
+    lpdwGranularity: Any,
+) -> int:
+    """Addresses of the pages that were written; lpdwCount is how many fit, and how many came."""
+    room = memory.read_u64(lpdwCount)
+    base, size = memory.address(lpBaseAddress), _handle(dwRegionSize)
+    found = pages(ts.process).written(base, size, bool(dword(dwFlags) & c.WRITE_WATCH_FLAG_RESET))[:room]
+    memory.write(lpAddresses, b"".join(page.to_bytes(8, "little") for page in found))
+    memory.write_u64(lpdwCount, len(found))
+    memory.write_u32(lpdwGranularity, PAGE)
+    return 0
+
+
+@kernel(c.ERROR_INVALID_PARAMETER)
+def ResetWriteWatch(ts: ThreadState, lpBaseAddress: Any, dwRegionSize: int) -> int:
+    """Forget what was written."""
+    pages(ts.process).written(memory.address(lpBaseAddress), _handle(dwRegionSize), True)
+    return 0
+
+
+# -- the machine's name
+
+
+@kernel(0)
+def GetComputerNameExW(ts: ThreadState, NameType: int, lpBuffer: Any, nSize: Any) -> int:
+    """The computer's name in UTF-16; nSize is in characters.  ERROR_MORE_DATA tells the size needed."""
+    kind = dword(NameType)
+    host, _, domain = linux.gethostname().partition(".")
+    names = {
+        c.COMPUTER_NAME_NETBIOS: host[:15].upper(),
+        c.COMPUTER_NAME_DNS_HOSTNAME: host,
+        c.COMPUTER_NAME_DNS_DOMAIN: domain,
+        c.COMPUTER_NAME_DNS_FULLY_QUALIFIED: f"{host}.{domain}" if domain else host,
+    }
+    kind = kind - 4 if kind >= 4 else kind  # the physical names: the same without a cluster
+    if kind not in names:
+        raise WinsockError(c.ERROR_INVALID_PARAMETER)
+    name, room = names[kind], memory.read_u32(nSize)
+    if room <= len(name):
+        memory.write_u32(nSize, len(name) + 1)
+        raise WinsockError(c.ERROR_MORE_DATA)
+    memory.write(lpBuffer, (name + "\0").encode("utf-16-le"))
+    memory.write_u32(nSize, len(name))
+    return 1
