@@ -9,14 +9,14 @@ from winsock.api._kernel import GetCurrentProcess as GetCurrentProcess
 from winsock.api._kernel import GetCurrentProcessId as GetCurrentProcessId
 from winsock.api._kernel import GetCurrentThread as GetCurrentThread
 from winsock.api._kernel import GetCurrentThreadId as GetCurrentThreadId
+from winsock.api._kernel import GetLastError as GetLastError
 from winsock.api._kernel import GetWriteWatch as GetWriteWatch
 from winsock.api._kernel import OpenThread as OpenThread
 from winsock.api._kernel import QueueUserAPC as QueueUserAPC
 from winsock.api._kernel import ResetWriteWatch as ResetWriteWatch
+from winsock.api._kernel import SetLastError as SetLastError
 from winsock.api._kernel import Sleep as Sleep
 from winsock.api._kernel import SleepEx as SleepEx
 from winsock.api._kernel import VirtualAlloc as VirtualAlloc
 from winsock.api._kernel import VirtualFree as VirtualFree
 from winsock.api._kernel import VirtualProtect as VirtualProtect
-from winsock.api._startup import WSAGetLastError as GetLastError  # noqa: F401  (one last error, two names)
-from winsock.api._startup import WSASetLastError as SetLastError  # noqa: F401

@@ -10,12 +10,16 @@ from typing import Any
 from winsock import spi
 from winsock.abi import _constants as c
 from winsock.api._call import dword, export
+from winsock.api._startup import WSAGetLastError, WSASetLastError
 from winsock.codes import WinsockError
 from winsock.nt import Process, ThreadState, current, memory, queue_apc, run_apcs
 from winsock.nt._virtual import PAGE, Pages
 from winsock.transports.host import HOST
 
 MASK = (1 << 64) - 1
+
+GetLastError = WSAGetLastError  # a thread has one last error, under two names
+SetLastError = WSASetLastError
 
 
 class ThreadObject:
