@@ -1,0 +1,83 @@
+# Everything a newcomer types.  Needs python3 (3.11 or newer), python3-venv, make and git; the rest is fetched into .venv.
+#
+#   make demo          an unmodified program, plain and under Windows' rules, side by side
+#   make test          the test suite             (make test PYTEST_ARGS='-k bind -x')
+#   make check         ruff, mypy --strict, the direction of imports
+#   make bench         speed and memory against the budgets
+#   make test-wine     the twin checks, here and on Wine
+#   make test-cpython  CPython's own network tests under the Windows view
+#   make docs          run the commands shown in docs/ again and refresh what they print
+#   make clean         remove what was generated (make distclean: .venv too)
+
+PYTHON ?= python3
+VENV   ?= .venv
+PY     := $(VENV)/bin/python
+PYTEST_ARGS ?=
+# Processes for the test suite; by file, so that the order inside a file stays what it is.
+JOBS   ?= 2
+
+CPYTHON_TESTS ?= test_socket test_selectors test_socketserver test_timeout test_errno test_httplib \
+	test_httpservers test_ftplib test_smtplib test_poplib test_imaplib test_xmlrpc \
+	test_urllib2_localnet test_ssl
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.PHONY: help demo test check bench test-wine test-cpython docs clean distclean
+
+help:
+	@sed -n '3,11s/^# \{0,1\}//p' Makefile
+
+# -- set-up: one virtual environment, renewed when pyproject.toml changes -------------------------
+
+$(VENV)/.made:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	    { echo "winsock needs Python 3.11 or newer; set PYTHON=/path/to/python3" >&2; exit 1; }
+	@test -x $(PY) || { echo "making $(VENV)"; $(PYTHON) -m venv $(VENV); }
+	@# A pip as old as the system's may not know editable installs; offline, what is there has to do.
+	@$(PY) -m pip install --quiet --disable-pip-version-check --upgrade pip || true
+	@touch $@
+
+# the package alone
+$(VENV)/.run: pyproject.toml $(VENV)/.made
+	@echo "installing winsock into $(VENV)"
+	@$(PY) -m pip install --quiet --disable-pip-version-check -e .
+	@touch $@
+
+# the package and the tools of its developers
+$(VENV)/.dev: pyproject.toml $(VENV)/.made
+	@echo "installing winsock and its development tools into $(VENV)"
+	@$(PY) -m pip install --quiet --disable-pip-version-check -e '.[dev]'
+	@touch $@ $(VENV)/.run
+
+# -- verbs ----------------------------------------------------------------------------------------
+
+demo: $(VENV)/.run
+	@$(PY) demo/side_by_side.py
+
+test: $(VENV)/.dev
+	@$(PY) -m pytest -n $(JOBS) --dist loadfile $(PYTEST_ARGS)
+
+check: $(VENV)/.dev
+	$(PY) -m ruff check .
+	$(PY) -m mypy --strict
+	$(PY) -m pytest -q -p no:cacheprovider tests/test_layers.py
+
+bench: $(VENV)/.run
+	@$(PY) bench/bench.py
+
+test-wine: $(VENV)/.dev
+	@$(PY) -m tests.wine.setup
+	@$(PY) -m pytest -q --wine tests/twins $(PYTEST_ARGS)
+
+test-cpython: $(VENV)/.run
+	@$(PY) scripts/cpython_tests.py $(CPYTHON_TESTS)
+
+docs: $(VENV)/.run
+	@$(PY) scripts/docs.py
+
+clean:
+	rm -rf build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis src/*.egg-info tests/wine/build
+	find . -path ./$(VENV) -prune -o -name __pycache__ -type d -print | xargs -r rm -rf
+
+distclean: clean
+	rm -rf $(VENV)
