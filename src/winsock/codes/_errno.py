@@ -87,8 +87,53 @@ _TO_LINUX: dict[int, int] = {
     WSA.WSAEINPROGRESS: _e.EINPROGRESS,
 }
 
+# Win32 errors of overlapped results, pipes and files; only in this direction.
+_WIN32_TO_LINUX: dict[int, int] = {
+    2: _e.ENOENT,
+    3: _e.ENOENT,
+    4: _e.EMFILE,
+    5: _e.EACCES,
+    14: _e.ENOMEM,
+    32: _e.EBUSY,
+    50: _e.EOPNOTSUPP,
+    64: _e.ECONNRESET,
+    109: _e.EPIPE,
+    121: _e.ETIMEDOUT,
+    122: _e.ENOBUFS,
+    231: _e.EBUSY,
+    232: _e.EPIPE,
+    233: _e.EPIPE,
+    234: _e.EMSGSIZE,
+    258: _e.ETIMEDOUT,
+    487: _e.EFAULT,
+    998: _e.EFAULT,
+    1168: _e.ENOENT,
+    1214: _e.EADDRNOTAVAIL,
+    1223: _e.ECANCELED,
+    1225: _e.ECONNREFUSED,
+    1229: _e.ENOTCONN,
+    1230: _e.EISCONN,
+    1231: _e.ENETUNREACH,
+    1232: _e.EHOSTUNREACH,
+    1233: _e.ENOPROTOOPT,
+    1234: _e.ECONNREFUSED,
+    1236: _e.ECONNABORTED,
+    1256: _e.EHOSTDOWN,
+    1314: _e.EPERM,
+    1450: _e.ENOMEM,
+    1453: _e.ENOMEM,
+    1454: _e.ENOMEM,
+    1460: _e.ETIMEDOUT,
+    1784: _e.EMSGSIZE,
+    1816: _e.ENOMEM,
+}
+
 ERRNO_TO_WSA: dict[int, WSA] = {**_FROM_LINUX, **_SAME}
-WSA_TO_ERRNO: dict[int, int] = {**{int(code): number for number, code in _SAME.items()}, **_TO_LINUX}
+WSA_TO_ERRNO: dict[int, int] = {
+    **_WIN32_TO_LINUX,
+    **{int(code): number for number, code in _SAME.items()},
+    **_TO_LINUX,
+}
 
 
 def from_errno(number: int, default: int = WSA.WSASYSCALLFAILURE) -> int:
@@ -101,5 +146,5 @@ def from_errno(number: int, default: int = WSA.WSASYSCALLFAILURE) -> int:
 
 
 def to_errno(code: int) -> int | None:
-    """The Linux errno nearest to a Winsock code, or None where Linux has nothing like it."""
+    """The Linux errno nearest to a Winsock or Win32 code, or None where Linux has nothing like it."""
     return WSA_TO_ERRNO.get(code)
