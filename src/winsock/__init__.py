@@ -10,10 +10,9 @@ Importing this package imports nothing else; its parts load when first used.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
-
 from winsock._version import __version__ as __version__
 
+TYPE_CHECKING = False  # typing's, without its import: `winsock explain` is to start fast
 if TYPE_CHECKING:
     from winsock.api._pointers import function as function
     from winsock.codes import WinsockError as WinsockError
@@ -22,10 +21,11 @@ if TYPE_CHECKING:
 _PARTS = {"Process": "winsock.nt", "function": "winsock.api._pointers", "WinsockError": "winsock.codes"}
 
 
-def __getattr__(name: str) -> Any:
+def __getattr__(name: str) -> object:
     if name in _PARTS:
         from importlib import import_module
 
-        value = globals()[name] = getattr(import_module(_PARTS[name]), name)
+        value: object = getattr(import_module(_PARTS[name]), name)
+        globals()[name] = value
         return value
     raise AttributeError(f"module 'winsock' has no attribute {name!r}")

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import errno
 import os
+from collections import namedtuple
 from functools import cache
-from typing import NamedTuple
 
 from winsock.codes._cpython import exception_class, winerror_to_errno
 from winsock.codes._errno import to_errno
@@ -24,8 +24,19 @@ _DEFAULT = "en"
 _RESOLVER_CODES = frozenset(int(code) for _, code in H_ERRNO.values())
 
 
-class Entry(NamedTuple):
-    """All that is known about one code.  (A NamedTuple: dataclasses cost more to import than all of this.)"""
+_Fields = namedtuple(
+    "_Fields",
+    "number name aliases title meaning cause remedy note message exception errno linux linux_errno hresult lang",
+)
+
+
+class Entry(_Fields):
+    """All that is known about one code.
+
+    A named tuple for its start-up time: `dataclasses` and `typing` cost more to import than all the rest of this.
+    """
+
+    __slots__ = ()
 
     number: int
     name: str  # as in winsock2.h or winerror.h; empty where no header names the number
