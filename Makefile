@@ -66,7 +66,7 @@ bench: $(VENV)/.run
 	@$(PY) bench/bench.py
 
 test-wine: $(VENV)/.dev
-	@$(PY) -m tests.wine.setup
+	@$(PY) tests/wine/environment.py
 	@$(PY) -m pytest -q --wine tests/twins $(PYTEST_ARGS)
 
 test-cpython: $(VENV)/.run
