@@ -3,6 +3,14 @@
 C names, C argument order, C return values; errors by WSAGetLastError().  A call never raises.
 """
 
+from winsock.api._byteorder import WSAHtonl as WSAHtonl
+from winsock.api._byteorder import WSAHtons as WSAHtons
+from winsock.api._byteorder import WSANtohl as WSANtohl
+from winsock.api._byteorder import WSANtohs as WSANtohs
+from winsock.api._byteorder import htonl as htonl
+from winsock.api._byteorder import htons as htons
+from winsock.api._byteorder import ntohl as ntohl
+from winsock.api._byteorder import ntohs as ntohs
 from winsock.api._data import recv as recv
 from winsock.api._data import recvfrom as recvfrom
 from winsock.api._data import send as send
@@ -20,3 +28,13 @@ from winsock.api._startup import WSACleanup as WSACleanup
 from winsock.api._startup import WSAGetLastError as WSAGetLastError
 from winsock.api._startup import WSASetLastError as WSASetLastError
 from winsock.api._startup import WSAStartup as WSAStartup
+from winsock.api._strings import InetNtopW as InetNtopW
+from winsock.api._strings import InetPtonW as InetPtonW
+from winsock.api._strings import WSAAddressToStringA as WSAAddressToStringA
+from winsock.api._strings import WSAAddressToStringW as WSAAddressToStringW
+from winsock.api._strings import WSAStringToAddressA as WSAStringToAddressA
+from winsock.api._strings import WSAStringToAddressW as WSAStringToAddressW
+from winsock.api._strings import inet_addr as inet_addr
+from winsock.api._strings import inet_ntoa as inet_ntoa
+from winsock.api._strings import inet_ntop as inet_ntop
+from winsock.api._strings import inet_pton as inet_pton

@@ -51,6 +51,14 @@ def fault() -> WinsockError:
     return WinsockError(WSA.WSAEFAULT)
 
 
+def _ansi(text: str) -> bytes:
+    """A str as the bytes that an ANSI function sees; any str will do."""
+    try:
+        return text.encode("utf-8", "surrogateescape")
+    except UnicodeEncodeError:
+        return text.encode("utf-8", "surrogatepass")
+
+
 def _target(ptr: Any) -> Any:
     return ptr._obj if type(ptr) is _ByRef else ptr  # type: ignore[attr-defined]
 
@@ -77,7 +85,7 @@ def read(ptr: Any, n: int) -> bytes:
         _copy(_readv, int(ptr), local, n)
         return local.raw
     if isinstance(ptr, str):
-        ptr = ptr.encode("utf-8", "surrogateescape") + b"\0"
+        ptr = _ansi(ptr) + b"\0"
     try:
         data = memoryview(ptr).cast("B") if not isinstance(ptr, bytes) else ptr
     except (TypeError, ValueError, BufferError):
@@ -215,7 +223,7 @@ def cstring(ptr: Any, limit: int = 1 << 16) -> bytes:
     if ptr is None:
         raise fault()
     if isinstance(ptr, str):
-        return ptr.encode("utf-8", "surrogateescape").split(b"\0", 1)[0]
+        return _ansi(ptr).split(b"\0", 1)[0]
     if isinstance(ptr, int):
         return _raw_string(int(ptr), 1, limit)
     data = bytes(view(ptr, size(ptr) or 0))
