@@ -1,0 +1,72 @@
+"""winsock run: an unmodified program, in this interpreter, with Windows' socket behaviour."""
+
+from __future__ import annotations
+
+import sys
+
+USAGE = """\
+usage: winsock run [--lang LANG] [--timing windows|none] PROGRAM [ARGUMENT ...]
+
+Run a Python program with Windows' socket behaviour and Windows' error codes, in this interpreter.
+
+PROGRAM is one of
+  FILE.py          a script (or a directory or zip archive with a __main__.py; - is standard input)
+  -m MODULE        a module, as with python -m
+  -c CODE          a string, as with python -c
+
+options:
+  --lang LANG      language of the errors' texts: en, fr, ja, zh-TW
+  --timing windows a refused connect takes as long as on Windows (about 2 s); default: none
+  -h, --help       show this text
+
+Networking code sees Windows (sys.platform, os.name, errno, socket, select ...); the rest of the program does not.
+"""
+
+LANGUAGES = ("en", "fr", "ja", "zh-TW")
+TIMINGS = ("none", "windows")
+WRONG_COMMAND_LINE = 2
+
+
+def _complain(text: str) -> int:
+    print(f"winsock run: {text}; see winsock run --help", file=sys.stderr)
+    return WRONG_COMMAND_LINE
+
+
+def main(argv: list[str]) -> int:
+    """The verb.  The program's exit is the process' exit; what it raises is raised."""
+    options = {"lang": "", "timing": "none"}
+    rest = list(argv)
+    while rest:
+        arg = rest.pop(0)
+        if arg in ("-h", "--help"):
+            print(USAGE, end="")
+            return 0
+        name, equals, value = arg.partition("=")
+        if name in ("--lang", "--timing"):
+            if not equals:
+                if not rest:
+                    return _complain(f"{name} needs a value")
+                value = rest.pop(0)
+            if value not in (LANGUAGES if name == "--lang" else TIMINGS):
+                return _complain(f"{name} {value!r} is none of {', '.join(LANGUAGES if name == '--lang' else TIMINGS)}")
+            options[name[2:]] = value
+            continue
+        if arg[:2] in ("-m", "-c"):
+            kind = "module" if arg[1] == "m" else "code"
+            if arg[2:]:
+                target = arg[2:]
+            elif rest:
+                target = rest.pop(0)
+            else:
+                return _complain(f"argument expected for {arg}")
+        elif arg == "--" and rest:
+            kind, target = "script", rest.pop(0)
+        elif arg.startswith("-") and arg != "-":
+            return _complain(f"unknown option {arg}")
+        else:
+            kind, target = "script", arg
+        from winsock.python._runner import run
+
+        run(kind, target, rest, options["lang"] or None, options["timing"])
+        return 0
+    return _complain("no program given")

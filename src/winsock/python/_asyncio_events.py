@@ -1,0 +1,58 @@
+"""asyncio.windows_events for the time being: event loops on select() over the emulated sockets.
+
+ProactorEventLoop needs completion ports, which this version doesn't have; it says so when one is made.
+"""
+
+from __future__ import annotations
+
+from asyncio import events, selector_events
+from typing import Any
+
+__all__ = (
+    "DefaultEventLoopPolicy",
+    "IocpProactor",
+    "ProactorEventLoop",
+    "SelectorEventLoop",
+    "WindowsProactorEventLoopPolicy",
+    "WindowsSelectorEventLoopPolicy",
+)
+
+_MISSING = "winsock has no completion ports yet: use the selector event loop, which is the default here"
+
+
+class _WindowsSelectorEventLoop(selector_events.BaseSelectorEventLoop):
+    """Windows version of selector event loop."""
+
+
+class ProactorEventLoop(selector_events.BaseSelectorEventLoop):
+    """Windows version of proactor event loop using IOCP: refused for now."""
+
+    def __init__(self, proactor: Any = None) -> None:
+        self._closed = True  # for __del__
+        raise NotImplementedError(_MISSING)
+
+
+class IocpProactor:
+    """Proactor implementation using IOCP: refused for now."""
+
+    def __init__(self, concurrency: int = 0xFFFFFFFF) -> None:
+        raise NotImplementedError(_MISSING)
+
+
+SelectorEventLoop = _WindowsSelectorEventLoop
+
+
+class WindowsSelectorEventLoopPolicy(events.BaseDefaultEventLoopPolicy):
+    """Policy whose loops are SelectorEventLoop."""
+
+    _loop_factory = SelectorEventLoop
+
+
+class WindowsProactorEventLoopPolicy(events.BaseDefaultEventLoopPolicy):
+    """Policy whose loops are ProactorEventLoop."""
+
+    _loop_factory = ProactorEventLoop
+
+
+DefaultEventLoopPolicy = WindowsSelectorEventLoopPolicy
+EventLoop = SelectorEventLoop  # 3.13

@@ -1,0 +1,269 @@
+"""OSError as on Windows: `winerror`, `[WinError n] text`, errno and class by CPython's own rule.
+
+Linux' OSError knows no winerror.  Three things make it know one:
+
+* a property on OSError itself, so that every instance answers (None when it has none);
+* private subclasses whose str() begins with [WinError n]; they bear the names of their bases, and `except` and
+  isinstance can't tell the difference;
+* the Winsock numbers in the table by which OSError(errno, text) chooses its subclass, so that
+  OSError(10061, ...) is a ConnectionRefusedError as it is on Windows.  Linux has no errno in that range.
+"""
+
+from __future__ import annotations
+
+import _socket
+import builtins
+import ctypes
+import errno
+import gc
+import os
+from collections.abc import Callable
+from typing import Any, NoReturn
+
+from winsock.codes import WSA, WinsockError, errno_class, exception_class, winerror_to_errno
+
+BASES: tuple[type[OSError], ...] = (
+    OSError,
+    BlockingIOError,
+    BrokenPipeError,
+    ChildProcessError,
+    ConnectionAbortedError,
+    ConnectionRefusedError,
+    ConnectionResetError,
+    FileExistsError,
+    FileNotFoundError,
+    InterruptedError,
+    IsADirectoryError,
+    NotADirectoryError,
+    PermissionError,
+    ProcessLookupError,
+    TimeoutError,
+)
+
+_KEY = "winerror"
+_WINERROR_INDEX = 3  # OSError(errno, text, filename, winerror, filename2)
+
+
+# -- the property
+
+
+def _get_winerror(self: OSError) -> Any:
+    value = self.__dict__.get(_KEY)
+    if value is None:
+        args = self.args
+        if len(args) > _WINERROR_INDEX and isinstance(args[_WINERROR_INDEX], int):
+            return args[_WINERROR_INDEX]
+    return value
+
+
+def _set_winerror(self: OSError, value: Any) -> None:
+    self.__dict__[_KEY] = value
+
+
+def _del_winerror(self: OSError) -> None:
+    self.__dict__.pop(_KEY, None)
+
+
+def _install_property() -> None:
+    """Put `winerror` into OSError, whose dictionary Python code can't write to in the ordinary way."""
+    if "winerror" in OSError.__dict__:
+        return
+    namespace = next(d for d in gc.get_referents(OSError.__dict__) if isinstance(d, dict))
+    namespace["winerror"] = property(_get_winerror, _set_winerror, _del_winerror, "Win32 exception code")
+    ctypes.pythonapi.PyType_Modified(ctypes.py_object(OSError))
+
+
+# -- the classes
+
+
+def _str(self: OSError) -> str:
+    code = _get_winerror(self)
+    if code is None:
+        return OSError.__str__(self)
+    text = f"[WinError {code}] {self.strerror}"
+    if self.filename is None:
+        return text
+    if self.filename2 is None:
+        return f"{text}: {self.filename!r}"
+    return f"{text}: {self.filename!r} -> {self.filename2!r}"
+
+
+def rebuild(name: str, args: tuple[Any, ...], state: dict[str, Any] | None = None) -> OSError:
+    """What pickle calls to make such an exception again."""
+    exc = _subclasses[getattr(builtins, name)](*args)
+    if state:
+        exc.__dict__.update(state)
+    return exc
+
+
+def _reduce(self: OSError) -> tuple[Any, ...]:
+    return rebuild, (type(self).__name__, self.args, self.__dict__ or None)
+
+
+def _make_subclass(base: type[OSError]) -> type[OSError]:
+    return type(
+        base.__name__,
+        (base,),
+        {
+            "__slots__": (),
+            "__module__": "builtins",
+            "__qualname__": base.__name__,
+            "__doc__": base.__doc__,
+            "__str__": _str,
+            "__reduce__": _reduce,
+        },
+    )
+
+
+_subclasses: dict[type[OSError], type[OSError]] = {base: _make_subclass(base) for base in BASES}
+
+
+# -- the table of OSError(errno, text)
+
+
+def _read_own_memory(address: int, size: int) -> bytes:
+    """As many of these bytes of this process as can be read."""
+    try:
+        fd = os.open("/proc/self/mem", os.O_RDONLY)
+    except OSError:
+        return b""
+    try:
+        return os.pread(fd, size, address)
+    except OSError:
+        return b""
+    finally:
+        os.close(fd)
+
+
+def _errno_table() -> dict[int, type[OSError]] | None:
+    """The interpreter's own dictionary from errno to subclass; None if this build keeps it elsewhere.
+
+    It lies in the interpreter's state, two pointers and an int before the one to ExceptionGroup.  Nothing is
+    dereferenced before it has proved to be a dictionary.
+    """
+    api = ctypes.pythonapi
+    api.PyInterpreterState_Get.restype = ctypes.c_void_p
+    state = api.PyInterpreterState_Get()
+    word = ctypes.sizeof(ctypes.c_void_p)
+    dict_type = id(dict).to_bytes(word, "little")
+    type_offset = object.__basicsize__ - word
+    step = 1 << 16
+    memory = b"".join(_read_own_memory(state + at, step) for at in range(0, 1 << 20, step))
+    at = memory.find(id(ExceptionGroup).to_bytes(word, "little"))
+    while at >= 0:
+        for distance in (3, 2, 4):
+            where = at - distance * word
+            candidate = int.from_bytes(memory[where : where + word], "little") if where >= 0 else 0
+            if candidate and candidate % word == 0:
+                if _read_own_memory(candidate + type_offset, word) != dict_type:
+                    continue
+                table: dict[int, type[OSError]] = ctypes.cast(candidate, ctypes.py_object).value
+                if table.get(errno.EAGAIN) is BlockingIOError:
+                    return table
+        at = memory.find(id(ExceptionGroup).to_bytes(word, "little"), at + 1)
+    return None
+
+
+def _install_numbers() -> None:
+    table = _errno_table()
+    if table is None:
+        return
+    for number in WSA:
+        cls = errno_class(number)
+        if cls is not OSError:
+            table[int(number)] = cls
+
+
+# -- making and raising
+
+_language: str | None = None
+_made: dict[int, tuple[type[OSError], tuple[Any, ...]]] = {}
+
+
+def set_language(language: str | None) -> None:
+    """Language of the texts: "en", "fr", "ja", "zh-TW"; None is the default."""
+    global _language
+    _language = language
+    _made.clear()
+
+
+def _prepare(code: int) -> tuple[type[OSError], tuple[Any, ...]]:
+    from winsock.codes import message
+
+    code = int(code)
+    text = message(code) if _language is None else message(code, _language)
+    cls = _subclasses.get(exception_class(code), _subclasses[OSError])
+    made = _made[code] = (cls, (winerror_to_errno(code), text, None, code, None))
+    return made
+
+
+def winsock_error(code: int) -> OSError:
+    """The OSError that CPython on Windows makes of this code."""
+    cls, args = _made.get(code) or _prepare(code)
+    return cls(*args)
+
+
+def is_windows(error: OSError) -> bool:
+    """Whether it already speaks Windows."""
+    return _get_winerror(error) is not None
+
+
+def raise_winerror(code: int) -> NoReturn:
+    """Raise it, with no frame of ours in the traceback of whoever catches it two calls up."""
+    raise winsock_error(code) from None
+
+
+gaierror = _socket.gaierror
+herror = _socket.herror
+
+
+def name_error(code: int) -> OSError:
+    """getaddrinfo's failure; CPython on Windows has one text for all of its codes."""
+    return gaierror(int(code), "getaddrinfo failed")
+
+
+def host_error(code: int) -> OSError:
+    """gethostbyaddr's failure."""
+    return herror(int(code), "host not found")
+
+
+KEEP_FRAMES = bool(os.environ.get("WINSOCK_DEBUG"))
+
+
+def face(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Make a function of the Python-shaped face: WinsockError becomes OSError, and tracebacks end at the caller.
+
+    A bare raise adds no frame, so that clearing the traceback just before it leaves the caller's frame the last.
+    """
+
+    def wrapper(*args: Any, **kwargs: Any) -> Any:
+        try:
+            return function(*args, **kwargs)
+        except WinsockError as e:
+            exc: BaseException = winsock_error(e.code)
+            if KEEP_FRAMES:
+                raise exc from e
+        except BaseException as e:
+            if KEEP_FRAMES:
+                raise
+            exc = e
+        try:
+            raise exc
+        except BaseException as e:
+            e.__traceback__ = None
+            raise
+        finally:
+            del exc
+
+    wrapper.__name__ = function.__name__
+    wrapper.__qualname__ = function.__qualname__
+    wrapper.__doc__ = function.__doc__
+    wrapper.__module__ = "_socket"
+    wrapper.__wrapped__ = function  # type: ignore[attr-defined]
+    return wrapper
+
+
+def install() -> None:
+    """Make this interpreter's OSError Windows-like.  Harmless to do twice."""
+    _install_property()
+    _install_numbers()

@@ -1,0 +1,170 @@
+"""Modules of the standard library as a program on Windows finds them: the real ones with some names changed.
+
+An overlay answers its own names itself and everything else from the real module, and forwards writes, so that
+sys.stdout = x or mock.patch work as ever.
+"""
+
+from __future__ import annotations
+
+import os
+import platform
+import signal
+import sys
+import sysconfig
+from collections import namedtuple
+from collections.abc import Callable, Collection, Mapping
+from types import ModuleType
+from typing import Any
+
+MACHINE = "AMD64"
+BUILD = (10, 0, 19045)  # Windows 10 22H2
+
+
+def overlay(real: ModuleType, changed: Mapping[str, Any], absent: Collection[str] = ()) -> ModuleType:
+    """A module that shows `changed` in front of `real` and hides `absent`."""
+    hidden = frozenset(absent)
+
+    def fallback(name: str) -> Any:
+        if name in hidden:
+            raise AttributeError(f"module {real.__name__!r} has no attribute {name!r}")
+        return getattr(real, name)
+
+    class Overlay(ModuleType):
+        def __setattr__(self, name: str, value: Any) -> None:
+            if name in own:
+                own[name] = value
+            else:
+                setattr(real, name, value)
+
+        def __delattr__(self, name: str) -> None:
+            if name in own:
+                del own[name]
+            else:
+                delattr(real, name)
+
+        def __dir__(self) -> list[str]:
+            return sorted(merged())
+
+        @property
+        def __dict__(self) -> dict[str, Any]:  # type: ignore[override]
+            return merged()
+
+        def __repr__(self) -> str:
+            return repr(real)
+
+    def merged() -> dict[str, Any]:
+        both = {k: v for k, v in vars(real).items() if k not in hidden}
+        both.update({k: v for k, v in own.items() if k != "__getattr__"})
+        return both
+
+    module = Overlay(real.__name__, real.__doc__)
+    own = _dict_of(module)
+    own.update(changed)
+    own["__getattr__"] = fallback
+    for name in ("__spec__", "__loader__", "__package__", "__file__"):
+        if hasattr(real, name):
+            own[name] = getattr(real, name)
+    exported = getattr(real, "__all__", None)
+    if exported is not None:
+        own["__all__"] = [n for n in exported if n not in hidden] + [n for n in changed if n not in exported]
+    return module
+
+
+def _dict_of(module: ModuleType) -> dict[str, Any]:
+    """The module's true dictionary, whatever its class says of __dict__."""
+    found: dict[str, Any] = ModuleType.__dict__["__dict__"].__get__(module)
+    return found
+
+
+# -- sys
+
+
+_WindowsVersion = namedtuple("_WindowsVersion", ["major", "minor", "build", "platform", "service_pack"])
+
+
+class WindowsVersion(_WindowsVersion):
+    """sys.getwindowsversion()'s answer: five items, and more attributes."""
+
+    __slots__ = ()
+    service_pack_major = 0
+    service_pack_minor = 0
+    suite_mask = 256
+    product_type = 1
+    platform_version = BUILD
+
+    def __repr__(self) -> str:
+        return f"sys.getwindowsversion({_WindowsVersion.__repr__(self).partition('(')[2]}"
+
+
+def getwindowsversion() -> WindowsVersion:
+    """Return info about the running version of Windows as a named tuple."""
+    return WindowsVersion(*BUILD, 2, "")
+
+
+def sys_view() -> ModuleType:
+    """`sys` for networking code."""
+    version = f"{sys.version_info.major}.{sys.version_info.minor}"
+    return overlay(
+        sys,
+        {"platform": "win32", "getwindowsversion": getwindowsversion, "winver": version, "dllhandle": 0},
+        {"abiflags"},
+    )
+
+
+# -- os
+
+# What networking code asks for by hasattr() to decide how to serve, and Windows lacks.
+_NO_OS = (
+    "fork", "forkpty", "sendfile", "register_at_fork", "posix_spawn", "posix_spawnp", "getuid", "geteuid", "getgid",
+    "getegid", "uname", "killpg", "setsid", "getpgid", "set_blocking", "get_blocking",
+)  # fmt: skip
+
+
+def os_view() -> ModuleType:
+    """`os` for networking code.  Paths stay as they are: this machine's."""
+    return overlay(
+        os,
+        {
+            "name": "nt",
+            "get_handle_inheritable": os.get_inheritable,
+            "set_handle_inheritable": os.set_inheritable,
+            "O_BINARY": 0,
+            "O_NOINHERIT": os.O_CLOEXEC,
+        },
+        _NO_OS,
+    )
+
+
+# -- signal
+
+
+def signal_view() -> ModuleType:
+    """`signal`, which has all of this machine's signals and Windows' names besides."""
+    return overlay(signal, {"CTRL_C_EVENT": 0, "CTRL_BREAK_EVENT": 1, "SIGBREAK": 21})
+
+
+# -- platform
+
+
+def platform_view() -> ModuleType:
+    """`platform`."""
+    release, version = str(BUILD[0]), ".".join(map(str, BUILD))
+    uname = platform.uname_result("Windows", platform.node(), release, version, MACHINE)
+    constants: dict[str, Callable[..., Any]] = {
+        "system": lambda: "Windows",
+        "release": lambda: release,
+        "version": lambda: version,
+        "machine": lambda: MACHINE,
+        "uname": lambda: uname,
+        "platform": lambda aliased=False, terse=False: f"Windows-{release}" + ("" if terse else f"-{version}-SP0"),
+        "win32_ver": lambda *defaults: (release, version, "SP0", "Multiprocessor Free"),
+        "win32_edition": lambda: "Professional",
+        "win32_is_iot": lambda: False,
+        "libc_ver": lambda *defaults, **more: ("", ""),
+    }
+    return overlay(platform, constants)
+
+
+def sysconfig_view() -> ModuleType:
+    """`sysconfig`."""
+    return overlay(sysconfig, {"get_platform": lambda: "win-amd64"})

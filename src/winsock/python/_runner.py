@@ -1,0 +1,175 @@
+"""Run a program in this interpreter, under the Windows view, so that nobody can tell from plain Python."""
+
+from __future__ import annotations
+
+import os
+import sys
+from types import CodeType, ModuleType, TracebackType
+from typing import Any
+
+from winsock.python import _oserror
+from winsock.python._view import View
+
+_OURS = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
+
+
+def prepare(language: str | None = None, timing: str = "none") -> View:
+    """Make this interpreter's view; call it once, before the program's imports.
+
+    language    of the texts of errors, None for the default
+    timing      "windows" adds Windows' delays where programs notice them
+    """
+    from winsock.python import _errno, _overlay, _select, _socket, _ssl
+
+    _oserror.install()
+    _oserror.set_language(language)
+    _socket.set_timing(timing)
+    errno, select, socket = _errno.make_module(), _select.make_module(), _socket.make_module()
+    sockets = {"errno": errno, "select": select, "_socket": socket}
+    windows = {
+        **sockets,
+        "os": _overlay.os_view(),
+        "platform": _overlay.platform_view(),
+        "signal": _overlay.signal_view(),
+        "sys": _overlay.sys_view(),
+        "sysconfig": _overlay.sysconfig_view(),
+    }
+    ssl = _ssl.make_module()
+    if ssl is not None:
+        windows["_ssl"] = sockets["_ssl"] = ssl
+    view = View(windows, sockets)
+    view.add_importlib()
+    view.install()
+    return view
+
+
+# -- __main__
+
+
+def _new_main(view: View) -> dict[str, Any]:
+    """A fresh __main__ that sees Windows; its dictionary."""
+    main = ModuleType("__main__")
+    namespace = vars(main)
+    namespace["__builtins__"] = view.builtins["program"]
+    namespace["__annotations__"] = {}
+    sys.modules["__main__"] = main
+    return namespace
+
+
+def _execute(code: CodeType, namespace: dict[str, Any]) -> None:
+    exec(code, namespace)
+
+
+def run_code(view: View, source: str, args: list[str]) -> None:
+    """python -c"""
+    sys.argv[:] = ["-c", *args]
+    _set_first_path("")
+    namespace = _new_main(view)
+    _execute(compile(source, "<string>", "exec", dont_inherit=True), namespace)
+
+
+def run_module(view: View, name: str, args: list[str]) -> None:
+    """python -m"""
+    import runpy
+
+    sys.argv[:] = ["-m", *args]
+    _set_first_path(os.getcwd())
+    _new_main(view)
+    runpy._run_module_as_main(name)  # type: ignore[attr-defined]
+
+
+def run_script(view: View, path: str, args: list[str]) -> None:
+    """python FILE, or a directory or zip archive with a __main__.py; "-" is standard input."""
+    sys.argv[:] = [path, *args]
+    namespace = _new_main(view)
+    if path == "-":
+        _set_first_path("")
+        _execute(compile(sys.stdin.read(), "<stdin>", "exec", dont_inherit=True), namespace)
+        return
+    if os.path.isdir(path) or _is_archive(path):
+        import runpy
+
+        _set_first_path(path)
+        runpy._run_module_as_main("__main__", False)  # type: ignore[attr-defined]
+        return
+    code = _compile_file(path)
+    _set_first_path(os.path.dirname(os.path.realpath(path)))
+    from importlib.machinery import SourceFileLoader
+
+    namespace.update(
+        __file__=path, __cached__=None, __loader__=SourceFileLoader("__main__", path), __spec__=None, __package__=None
+    )
+    _execute(code, namespace)
+
+
+def _is_archive(path: str) -> bool:
+    import zipfile
+
+    return os.path.isfile(path) and zipfile.is_zipfile(path)
+
+
+def _compile_file(path: str) -> CodeType:
+    import io
+
+    try:
+        with io.open_code(os.path.abspath(path)) as file:
+            data = file.read()
+    except OSError as e:
+        print(f"{sys.executable}: can't open file {os.path.abspath(path)!r}: [Errno {e.errno}] {e.strerror}", file=sys.stderr)
+        raise SystemExit(2) from None
+    if path.endswith(".pyc"):
+        import marshal
+
+        code: CodeType = marshal.loads(data[16:])
+        return code
+    return compile(data, path, "exec", dont_inherit=True)
+
+
+def _set_first_path(entry: str) -> None:
+    """sys.path[0] is the program's, where the command's own directory was."""
+    if sys.flags.safe_path:
+        return
+    if sys.path:
+        sys.path[0] = entry
+    else:
+        sys.path.append(entry)
+
+
+# -- the end of a program
+
+
+def strip(tb: TracebackType | None) -> TracebackType | None:
+    """The traceback without the frames that lead to the program."""
+    first = tb
+    while first is not None and not first.tb_frame.f_code.co_filename.startswith(_OURS):
+        first = first.tb_next  # the command's entry point
+    if first is None:
+        return tb
+    while first is not None and first.tb_frame.f_code.co_filename.startswith(_OURS):
+        first = first.tb_next
+    return first
+
+
+def show_program_only() -> None:
+    """Uncaught exceptions are shown from the program's first frame on, by whatever hook the program has set."""
+    hook = sys.excepthook
+
+    def excepthook(cls: type[BaseException], value: BaseException, tb: TracebackType | None) -> None:
+        tb = strip(tb)
+        value.__traceback__ = tb
+        sys.last_traceback = tb
+        hook(cls, value, tb)
+
+    sys.excepthook = excepthook
+
+
+def run(kind: str, target: str, args: list[str], language: str | None = None, timing: str = "none") -> None:
+    """Run a program: kind is "script", "module" or "code".  What it raises comes out."""
+    view = prepare(language, timing)
+    try:
+        {"script": run_script, "module": run_module, "code": run_code}[kind](view, target, args)
+    except SystemExit:
+        raise
+    except BaseException:
+        show_program_only()
+        raise

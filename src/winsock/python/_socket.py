@@ -1,0 +1,788 @@
+"""The `_socket` module as CPython has it on Windows, on top of the core.
+
+A socket here is CPython's own C socket (so that ssl, fileno() and everything else in C take it) that owns an
+endpoint of the core.  Two C objects stand on the same descriptor: this one, whose timeout and O_NONBLOCK are what
+CPython would have, and the endpoint's transport, through which every call goes and which closes the descriptor.
+"""
+
+from __future__ import annotations
+
+import _socket
+import os
+import stat
+import struct
+import sys
+import time
+from collections.abc import Callable
+from types import ModuleType
+from typing import Any
+
+from winsock.abi import _constants as c
+from winsock.afd import Endpoint, State
+from winsock.afd._connection import poll_connect
+from winsock.afd._wait import wait_ready
+from winsock.codes import WSA, WinsockError, from_errno
+from winsock.nt import current
+from winsock.python import _addresses, _interim, _oserror, _share
+from winsock.python._oserror import face, winsock_error
+from winsock.spi import BASE
+from winsock.transports import READ, WRITE
+from winsock.transports.host import HOST, HostSocket
+from winsock.transports.host._errors import code_of
+
+_C = _socket.socket
+_recv, _send, _recv_into = _C.recv, _C.send, _C.recv_into
+DONTWAIT = _socket.MSG_DONTWAIT
+SEND_FLAGS = DONTWAIT | _socket.MSG_NOSIGNAL
+TEST = (OSError, AttributeError, TypeError, ValueError, OverflowError)
+
+KEEPALIVE_VALS = struct.Struct("<3I")
+MAX_BUFLEN = 1024
+MAX_INT = 0x7FFFFFFF
+SYN_RETRIES = 2.0  # s that Windows spends before it believes a refusal: three more SYNs, half a second apart
+
+_timing = "none"
+_default_timeout: float | None = None
+
+
+def set_timing(timing: str) -> None:
+    """"windows": a refused connect takes as long as there."""
+    global _timing
+    _timing = timing
+
+
+# -- which endpoint a descriptor belongs to
+
+
+_endpoints: dict[int, Endpoint] = {}
+
+
+def endpoint_of(fd: int) -> Endpoint | None:
+    """The endpoint of a descriptor that a socket of this module has, or had before detach()."""
+    return _endpoints.get(fd)
+
+
+def _remember(fd: int, ep: Endpoint) -> None:
+    old = _endpoints.get(fd)
+    if old is not None and old is not ep:
+        # Its descriptor was closed behind its back, and the number is somebody else's now.
+        old.transport.detach()  # type: ignore[attr-defined]
+        old.closed = True
+        old.refresh()
+    _endpoints[fd] = ep
+
+
+def _new_endpoint(transport: HostSocket, family: int, kind: int, protocol: int) -> Endpoint:
+    ep = Endpoint(current().process, HOST, transport, family, kind, protocol, c.WSA_FLAG_OVERLAPPED, BASE)
+    ep.refresh()
+    return ep
+
+
+def _adopt(fd: int) -> Endpoint:
+    """An endpoint for a descriptor that came from elsewhere: inherited, or made by other code."""
+    try:
+        is_socket = stat.S_ISSOCK(os.fstat(fd).st_mode)
+    except (OSError, OverflowError):
+        is_socket = False
+    if not is_socket:
+        raise WinsockError(WSA.WSAENOTSOCK)
+    probe = _C(fileno=fd)
+    try:
+        family = _addresses.FAMILIES_BACK.get(probe.family)
+        kind, protocol = probe.type, probe.proto
+        listening = probe.getsockopt(_socket.SOL_SOCKET, _socket.SO_ACCEPTCONN)
+        bound = family is not None and bool(probe.getsockname()[1])
+        try:
+            peer = probe.getpeername()
+        except OSError:
+            peer = None
+    finally:
+        probe.detach()
+    if family is None:
+        raise WinsockError(WSA.WSAEAFNOSUPPORT)
+    ep = _new_endpoint(HostSocket(family, kind, protocol, fd), family, kind, protocol)
+    if bound:
+        ep.became_bound()
+    if listening:
+        ep.became_listening()
+    elif peer is not None:
+        ep.became_connected(peer)
+    ep.nonblocking = not os.get_blocking(fd)
+    return ep
+
+
+def _duplicate(ep: Endpoint, fd: int) -> Endpoint:
+    """The endpoint of a duplicated descriptor: all that is known of the first one."""
+    new = _new_endpoint(HostSocket(ep.family, ep.type, ep.protocol, fd), ep.family, ep.type, ep.protocol)
+    for name in ("state", "nonblocking", "receive_shut", "send_shut", "receive_timeout", "send_timeout", "so_error",
+                 "connect_failed", "connect_time", "remote"):  # fmt: skip
+        setattr(new, name, getattr(ep, name))
+    new.options = dict(ep.options)
+    new.refresh()
+    return new
+
+
+# -- waiting
+
+
+def _readiness_wait(ep: Endpoint, events: int, seconds: float | None) -> bool:
+    return wait_ready(ep, events, None if seconds is None else seconds * 1e3, WSA.WSAENOTSOCK)
+
+
+class _Hidden:
+    """A method of Linux' socket that Windows' lacks: not even hasattr() finds it."""
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        self.name = name
+
+    def __get__(self, instance: object, owner: type | None = None) -> Any:
+        where = f"type object {owner.__name__!r}" if instance is None and owner else f"{type(instance).__name__!r} object"
+        raise AttributeError(f"{where} has no attribute {self.name!r}")
+
+
+class socket(_C):
+    """socket(family=AF_INET, type=SOCK_STREAM, proto=0) -> socket object
+
+    Open a socket of the given type.  The family argument specifies the address family; it defaults to AF_INET.
+    The type argument specifies whether this is a stream (SOCK_STREAM, this is the default) or datagram
+    (SOCK_DGRAM) socket.  The protocol argument defaults to 0, specifying the default protocol.
+    """
+
+    __slots__ = ("_ep",)
+    _ep: Endpoint | None
+
+    def __new__(cls, *args: Any, **kwargs: Any) -> socket:
+        self = _C.__new__(cls)
+        self._ep = None
+        return self
+
+    @face
+    def __init__(self, family: int = -1, type: int = -1, proto: int = -1, fileno: Any = None) -> None:
+        if self._ep is not None:
+            self.close()
+        if fileno is None:
+            family = c.AF_INET if family == -1 else int(family)
+            type = c.SOCK_STREAM if type == -1 else int(type)
+            proto = 0 if proto == -1 else int(proto)
+            host_family = _addresses.FAMILIES.get(family)
+            if not host_family:
+                raise WinsockError(WSA.WSAEAFNOSUPPORT)
+            try:
+                super().__init__(host_family, type, proto)
+            except OSError as e:
+                raise WinsockError(from_errno(e.errno or 0)) from None
+            fd = super().fileno()
+            ep = _new_endpoint(HostSocket(family, type, proto, fd), family, type, proto)
+        else:
+            if isinstance(fileno, bytes):
+                fd = _share.receive(fileno)
+            elif isinstance(fileno, float):
+                raise TypeError("integer argument expected, got float")
+            else:
+                fd = fileno.__index__()
+                if fd == -1:
+                    raise ValueError("negative file descriptor")
+            known = _endpoints.get(fd)
+            if known is None or known.closed or known.transport.fileno() != fd:
+                known = _adopt(fd)
+            ep = known
+            super().__init__(_addresses.FAMILIES[ep.family], ep.type if type in (-1, 0) else type, ep.protocol, fd)
+        _remember(fd, ep)
+        self._ep = ep
+        timeout = _default_timeout
+        super().settimeout(timeout)
+        ep.nonblocking = timeout is not None
+
+    def __del__(self) -> None:
+        if getattr(self, "_ep", None) is not None:
+            if not sys.is_finalizing():
+                import warnings
+
+                try:
+                    warnings.warn(f"unclosed {self!r}", ResourceWarning, stacklevel=2, source=self)
+                except Warning as e:
+                    sys.unraisablehook(
+                        _unraisable(type(e), e, e.__traceback__, None, self)  # as C does: said, not raised
+                    )
+            try:
+                self.close()
+            except Exception:
+                pass
+
+    # -- what the object knows
+
+    @property
+    def family(self) -> int:
+        """the socket family"""
+        linux: int = _C.family.__get__(self)  # type: ignore[attr-defined]
+        return _addresses.FAMILIES_BACK.get(linux, linux)
+
+    def _endpoint(self) -> Endpoint:
+        ep = self._ep
+        if ep is None:
+            raise WinsockError(WSA.WSAENOTSOCK)
+        return ep
+
+    def _wait_and_call(self, events: int, call: Callable[..., Any], *args: Any) -> Any:
+        """As CPython does it: with a timeout, select() and then the call; without one, the call alone."""
+        ep = self._endpoint()
+        timeout = super().gettimeout()
+        if not timeout:
+            return call(ep, *args)
+        end = time.monotonic() + timeout
+        while True:
+            left = end - time.monotonic()
+            if left < 0 or not _readiness_wait(ep, events, left):
+                raise TimeoutError("timed out")
+            try:
+                return call(ep, *args)
+            except WinsockError as e:
+                if e.code != WSA.WSAEWOULDBLOCK:
+                    raise
+
+    # -- data, at full speed
+
+    def recv(self, bufsize: int, flags: int = 0, /) -> bytes:
+        """recv(buffersize[, flags]) -> data
+
+        Receive up to buffersize bytes from the socket.  For the optional flags argument, see the Unix manual.  When
+        no data is available, block until at least one byte is available or until the remote end is closed.  When
+        the remote end is closed and all data is read, return the empty string.
+        """
+        error = None
+        try:
+            ep = self._ep
+            if ep.fast_recv and not flags:  # type: ignore[union-attr]
+                return _recv(ep.transport, bufsize, DONTWAIT)  # type: ignore[arg-type, union-attr]
+        except BlockingIOError:
+            pass
+        except TEST as e:
+            error = e
+        return self._recv(bufsize, flags, error)
+
+    def recv_into(self, buffer: Any, nbytes: int = 0, flags: int = 0) -> int:
+        """recv_into(buffer, [nbytes[, flags]]) -> nbytes_read
+
+        A version of recv() that stores its data into a buffer rather than creating a new string.
+        """
+        error = None
+        try:
+            ep = self._ep
+            if ep.fast_recv and not flags:  # type: ignore[union-attr]
+                return _recv_into(ep.transport, buffer, nbytes, DONTWAIT)  # type: ignore[arg-type, union-attr]
+        except BlockingIOError:
+            pass
+        except TEST as e:
+            error = e
+        return self._recv_into(buffer, nbytes, flags, error)
+
+    def send(self, data: Any, flags: int = 0, /) -> int:
+        """send(data[, flags]) -> count
+
+        Send a data string to the socket.  Return the number of bytes sent; this may be less than len(data) if the
+        network is busy.
+        """
+        error = None
+        try:
+            ep = self._ep
+            if ep.fast_send and not flags:  # type: ignore[union-attr]
+                n = _send(ep.transport, data, SEND_FLAGS)  # type: ignore[arg-type, union-attr]
+                if ep.nonblocking or n == len(data):  # type: ignore[union-attr]
+                    return n
+                return self._send_rest(data, n)
+        except BlockingIOError:
+            pass
+        except TEST as e:
+            error = e
+        return self._send(data, flags, error)
+
+    def sendall(self, data: Any, flags: int = 0, /) -> None:
+        """sendall(data[, flags])
+
+        Send a data string to the socket.  This calls send() repeatedly until all data is sent.  If an error occurs,
+        it's impossible to tell how much data has been sent.
+        """
+        error, n = None, 0
+        try:
+            ep = self._ep
+            if ep.fast_send and not flags:  # type: ignore[union-attr]
+                n = _send(ep.transport, data, SEND_FLAGS)  # type: ignore[arg-type, union-attr]
+                if n == len(data):
+                    return
+        except BlockingIOError:
+            pass
+        except TEST as e:
+            error = e
+        self._sendall(data, flags, n, error)
+
+    def _failed(self, error: BaseException) -> None:
+        """What the short cut met, as the core would have said it."""
+        if not isinstance(error, OSError):
+            if isinstance(error, AttributeError) and self._ep is None:
+                raise WinsockError(WSA.WSAENOTSOCK) from None
+            raise error
+        ep = self._endpoint()
+        code = int(code_of(error.errno))
+        if code in (WSA.WSAECONNRESET, WSA.WSAETIMEDOUT, WSA.WSAECONNABORTED):
+            ep.became_reset()
+        raise WinsockError(code)
+
+    @face
+    def _recv(self, bufsize: int, flags: int, error: BaseException | None) -> bytes:
+        if error is not None:
+            self._failed(error)
+        if bufsize < 0:
+            raise ValueError("negative buffersize in recv")
+        buffer = bytearray(bufsize)
+        n = self._receive(buffer, flags)[0]
+        return bytes(memoryview(buffer)[:n])
+
+    @face
+    def _recv_into(self, buffer: Any, nbytes: int, flags: int, error: BaseException | None) -> int:
+        if error is not None:
+            self._failed(error)
+        n: int = self._receive(_room(buffer, nbytes, "recv_into"), flags)[0]
+        return n
+
+    def _receive(self, buffer: Any, flags: int) -> tuple[int, Any, int]:
+        ep = self._endpoint()
+        result: tuple[int, Any, int] = self._wait_and_call(READ, ep.procs.recv, [buffer], flags)
+        return result
+
+    @face
+    def _send(self, data: Any, flags: int, error: BaseException | None) -> int:
+        if error is not None:
+            self._failed(error)
+        ep = self._endpoint()
+        with memoryview(data) as view:
+            n: int = self._wait_and_call(WRITE, ep.procs.send, [view.cast("B")], flags)
+        return n
+
+    @face
+    def _send_rest(self, data: Any, sent: int) -> int:
+        """A blocking send takes everything."""
+        with memoryview(data) as view, view.cast("B") as octets:
+            if sent < len(octets):
+                ep = self._endpoint()
+                sent += ep.procs.send(ep, [octets[sent:]], 0)
+        return sent
+
+    @face
+    def _sendall(self, data: Any, flags: int, sent: int, error: BaseException | None) -> None:
+        if error is not None:
+            self._failed(error)
+        timeout = super().gettimeout()
+        end = time.monotonic() + timeout if timeout else 0.0
+        with memoryview(data) as view, view.cast("B") as octets:
+            while sent < len(octets) or not octets:
+                ep = self._endpoint()
+                if timeout:
+                    left = end - time.monotonic()
+                    if left < 0 or not _readiness_wait(ep, WRITE, left):
+                        raise TimeoutError("timed out")
+                try:
+                    sent += ep.procs.send(ep, [octets[sent:]], flags)
+                except WinsockError as e:
+                    if e.code != WSA.WSAEWOULDBLOCK or not timeout:
+                        raise
+                if not octets:
+                    return
+
+    # -- datagrams
+
+    @face
+    def recvfrom(self, bufsize: int, flags: int = 0, /) -> tuple[bytes, Any]:
+        """recvfrom(buffersize[, flags]) -> (data, address info)
+
+        Like recv(buffersize, flags) but also return the sender's address info.
+        """
+        if bufsize < 0:
+            raise ValueError("negative buffersize in recvfrom")
+        buffer = bytearray(bufsize)
+        n, address, _ = self._receive(buffer, flags)
+        return bytes(memoryview(buffer)[:n]), address
+
+    @face
+    def recvfrom_into(self, buffer: Any, nbytes: int = 0, flags: int = 0) -> tuple[int, Any]:
+        """recvfrom_into(buffer[, nbytes[, flags]]) -> (nbytes, address info)
+
+        Like recv_into(buffer[, nbytes[, flags]]) but also return the sender's address info.
+        """
+        n, address, _ = self._receive(_room(buffer, nbytes, "recvfrom_into"), flags)
+        return n, address
+
+    @face
+    def sendto(self, data: Any, *args: Any) -> int:
+        """sendto(data[, flags], address) -> count
+
+        Like send(data, flags) but allows specifying the destination address.  For IP sockets, the address is a pair
+        (hostaddr, port).
+        """
+        if not 1 <= len(args) <= 2:
+            raise TypeError(f"sendto() takes 2 or 3 arguments ({1 + len(args)} given)")
+        flags, address = args if len(args) == 2 else (0, args[0])
+        with memoryview(data) as view:
+            if isinstance(flags, float) or not hasattr(flags, "__index__"):
+                raise TypeError(f"'{type(flags).__name__}' object cannot be interpreted as an integer")
+            ep = self._endpoint()
+            address = _addresses.parse(ep.family, address, "sendto")
+            n: int = self._wait_and_call(WRITE, ep.procs.send, [view.cast("B")], int(flags), address)
+        return n
+
+    # -- names and connections
+
+    @face
+    def bind(self, address: Any, /) -> None:
+        """bind(address)
+
+        Bind the socket to a local address.  For IP sockets, the address is a pair (host, port); the host must refer
+        to the local host.
+        """
+        ep = self._endpoint()
+        ep.procs.bind(ep, _addresses.parse(ep.family, address, "bind"))
+
+    @face
+    def connect(self, address: Any, /) -> None:
+        """connect(address)
+
+        Connect the socket to a remote address.  For IP sockets, the address is a pair (host, port).
+        """
+        code = self._connect(address, "connect")
+        if code:
+            raise WinsockError(code)
+
+    @face
+    def connect_ex(self, address: Any, /) -> int:
+        """connect_ex(address) -> errno
+
+        This is like connect(address), but returns an error code (the errno value) instead of raising an exception
+        when an error occurs.
+        """
+        try:
+            return self._connect(address, "connect_ex")
+        except TimeoutError as e:
+            if _oserror.is_windows(e):
+                raise
+            return WSA.WSAEWOULDBLOCK
+
+    def _connect(self, address: Any, caller: str) -> int:
+        ep = self._endpoint()
+        address = _addresses.parse(ep.family, address, caller)
+        timeout = super().gettimeout()
+        start = time.monotonic()
+        try:
+            ep.procs.connect(ep, address)
+            return 0
+        except WinsockError as e:
+            code = e.code
+        if code == WSA.WSAEWOULDBLOCK and timeout:
+            if not _readiness_wait(ep, WRITE, timeout):
+                raise TimeoutError("timed out")
+            poll_connect(ep)
+            code = 0 if ep.state is State.CONNECTED else ep.so_error
+        if code == WSA.WSAECONNREFUSED and _timing == "windows" and timeout != 0:
+            _retry_syn(ep, start, timeout)
+        return int(code)
+
+    @face
+    def listen(self, backlog: int = 128, /) -> None:
+        """listen([backlog])
+
+        Enable a server to accept connections.  If backlog is specified, it must be at least 0 (if it is lower, it is
+        set to 0); it specifies the number of unaccepted connections that the system will allow before refusing new
+        connections.  If not specified, a default reasonable value is chosen.
+        """
+        ep = self._endpoint()
+        if isinstance(backlog, float):
+            raise TypeError("'float' object cannot be interpreted as an integer")
+        backlog = backlog.__index__()
+        if backlog > MAX_INT:
+            raise OverflowError("Python int too large to convert to C int")
+        ep.procs.listen(ep, max(backlog, 0))
+
+    @face
+    def _accept(self) -> tuple[int, Any]:
+        """_accept() -> (integer, address info)
+
+        Wait for an incoming connection.  Return a new socket file descriptor representing the connection, and the
+        address of the client.
+        """
+        ep = self._endpoint()
+        new, address = self._wait_and_call(READ, ep.procs.accept)
+        fd: int = new.transport.fileno()
+        _remember(fd, new)
+        return fd, address
+
+    @face
+    def shutdown(self, flag: int, /) -> None:
+        """shutdown(flag)
+
+        Shut down the reading side of the socket (flag == SHUT_RD), the writing side of the socket (flag == SHUT_WR),
+        or both ends (flag == SHUT_RDWR).
+        """
+        ep = self._endpoint()
+        ep.procs.shutdown(ep, flag)
+
+    @face
+    def getsockname(self) -> Any:
+        """getsockname() -> address info
+
+        Return the address of the local endpoint.
+        """
+        ep = self._endpoint()
+        return ep.procs.getsockname(ep)
+
+    @face
+    def getpeername(self) -> Any:
+        """getpeername() -> address info
+
+        Return the address of the remote endpoint.
+        """
+        ep = self._endpoint()
+        return ep.procs.getpeername(ep)
+
+    # -- the end
+
+    @face
+    def close(self) -> None:
+        """close()
+
+        Close the socket.  It cannot be used after this call.
+        """
+        ep = self._ep
+        if ep is None:
+            return
+        self._ep = None
+        fd = super().detach()
+        if _endpoints.get(fd) is ep:
+            del _endpoints[fd]
+        ep.close()
+
+    @face
+    def detach(self) -> int:
+        """detach()
+
+        Close the socket object without closing the underlying file descriptor.  The object cannot be used after this
+        call, but the file descriptor can be reused for other purposes.  The file descriptor is returned.
+        """
+        self._ep = None
+        return super().detach()
+
+    # -- modes and options
+
+    def settimeout(self, timeout: float | None, /) -> None:
+        """settimeout(timeout)
+
+        Set a timeout on socket operations.  'timeout' can be a float, giving in seconds, or None.  Setting a timeout
+        of None disables the timeout feature and is equivalent to setblocking(1).  Setting a timeout of zero is the
+        same as setblocking(0).
+        """
+        try:
+            super().settimeout(timeout)
+        except OSError:
+            raise winsock_error(WSA.WSAENOTSOCK) from None
+        if self._ep is not None:
+            self._ep.nonblocking = timeout is not None
+
+    def setblocking(self, flag: Any, /) -> None:
+        """setblocking(flag)
+
+        Set the socket to blocking (flag is true) or non-blocking (false).  setblocking(True) is equivalent to
+        settimeout(None); setblocking(False) is equivalent to settimeout(0.0).
+        """
+        self.settimeout(None if flag else 0.0)
+
+    @face
+    def getsockopt(self, level: int, option: int, buflen: int = 0, /) -> int | bytes:
+        """getsockopt(level, option[, buffersize]) -> value
+
+        Get a socket option.  See the Unix manual for level and option.  If a nonzero buffersize argument is given,
+        the return value is a string of that length; otherwise it is an integer.
+        """
+        if not 0 <= buflen <= MAX_BUFLEN:
+            raise OSError("getsockopt buflen out of range")
+        ep = self._endpoint()
+        data = _interim.getsockopt(ep, level, option, buflen or 4)  # type: ignore[attr-defined]
+        if buflen:
+            return bytes(data)
+        return int.from_bytes(data[:4], "little", signed=True)
+
+    @face
+    def setsockopt(self, level: int, option: int, value: Any, optlen: int | None = None, /) -> None:
+        """setsockopt(level, option, value: int)
+        setsockopt(level, option, value: buffer)
+        setsockopt(level, option, None, optlen: int)
+
+        Set a socket option.  See the Unix manual for level and option.  The value argument can either be an integer,
+        a string buffer, or None, optlen.
+        """
+        ep = self._endpoint()
+        if isinstance(value, int):
+            if not -MAX_INT - 1 <= value <= MAX_INT:
+                raise OverflowError("Python int too large to convert to C int")
+            data = value.to_bytes(4, "little", signed=True)
+        elif value is None:
+            if optlen is None:
+                raise TypeError("setsockopt() argument 3 must be int or a bytes-like object")
+            raise WinsockError(WSA.WSAEFAULT)
+        else:
+            with memoryview(value) as view:
+                data = bytes(view)
+        _interim.setsockopt(ep, level, option, data)  # type: ignore[attr-defined]
+
+    @face
+    def ioctl(self, control: int, option: Any, /) -> int:
+        """ioctl(cmd, option) -> long
+
+        Control the socket with WSAIoctl syscall.  Currently supported 'cmd' values are
+        SIO_RCVALL:  'option' must be one of the socket.RCVALL_* constants.
+        SIO_KEEPALIVE_VALS:  'option' is a tuple of (onoff, timeout, interval).
+        SIO_LOOPBACK_FAST_PATH: 'option' is a boolean value, and is disabled by default
+        """
+        ep = self._endpoint()
+        if control in (c.SIO_RCVALL, c.SIO_LOOPBACK_FAST_PATH):
+            if not hasattr(option, "__index__"):
+                raise TypeError(f"'{type(option).__name__}' object cannot be interpreted as an integer")
+            data = struct.pack("<I", option.__index__() & 0xFFFFFFFF)
+        elif control == c.SIO_KEEPALIVE_VALS:
+            if not isinstance(option, tuple) or len(option) != 3:
+                raise TypeError("ioctl() argument 2 must be 3-item tuple")
+            data = KEEPALIVE_VALS.pack(*option)
+        else:
+            raise ValueError(f"invalid ioctl command {control}")
+        return len(_interim.ioctl(ep, control, data, 0))  # type: ignore[attr-defined]
+
+    @face
+    def share(self, process_id: int, /) -> bytes:
+        """share(process_id) -> bytes
+
+        Share the socket with another process.  The target process id must be provided and the resulting bytes object
+        passed to the target process.  There the shared socket can be instantiated by calling socket.fromshare().
+        """
+        ep = self._endpoint()
+        return _share.give(ep, self.fileno(), process_id)
+
+    recvmsg = _Hidden()
+    recvmsg_into = _Hidden()
+    sendmsg = _Hidden()
+    sendmsg_afalg = _Hidden()
+
+
+def _unraisable(*fields: Any) -> Any:
+    from types import SimpleNamespace
+
+    names = ("exc_type", "exc_value", "exc_traceback", "err_msg", "object")
+    return SimpleNamespace(**dict(zip(names, fields, strict=True)))
+
+
+def _room(buffer: Any, nbytes: int, caller: str) -> memoryview:
+    """The part of a buffer that is to be filled."""
+    view = memoryview(buffer).cast("B")
+    if view.readonly:
+        raise TypeError(f"{caller}() argument 1 must be read-write bytes-like object, not {type(buffer).__name__}")
+    if nbytes < 0:
+        raise ValueError(f"negative buffersize in {caller}")
+    if nbytes > len(view):
+        raise ValueError("buffer too small for requested bytes" if caller == "recv_into" else
+                         "nbytes is greater than the length of the buffer")  # fmt: skip
+    return view[:nbytes] if nbytes else view
+
+
+def _retry_syn(ep: Endpoint, start: float, timeout: float | None) -> None:
+    """The time that Windows takes to give up; a shorter timeout is over first."""
+    left = start + SYN_RETRIES - time.monotonic()
+    if timeout is not None and start + timeout - time.monotonic() < left:
+        time.sleep(max(0.0, start + timeout - time.monotonic()))
+        raise TimeoutError("timed out")
+    time.sleep(max(0.0, left))
+
+
+# -- the module
+
+
+@face
+def close(fd: int, /) -> None:
+    """close(integer) -> None
+
+    Close an integer socket file descriptor.
+    """
+    ep = _endpoints.pop(fd, None)
+    if ep is None or ep.transport.fileno() != fd:
+        ep = _adopt(fd)
+    ep.close()
+
+
+@face
+def dup(fd: int, /) -> int:
+    """dup(integer) -> integer
+
+    Duplicate an integer socket file descriptor.
+    """
+    ep = _endpoints.get(fd) or _adopt(fd)
+    try:
+        new = _socket.dup(fd)
+    except OSError:
+        raise WinsockError(WSA.WSAENOTSOCK) from None
+    _remember(new, _duplicate(ep, new))
+    return new
+
+
+def getdefaulttimeout() -> float | None:
+    """getdefaulttimeout() -> timeout
+
+    Returns the default timeout in seconds (float) for new socket objects.
+    """
+    return _default_timeout
+
+
+def setdefaulttimeout(timeout: float | None, /) -> None:
+    """setdefaulttimeout(timeout)
+
+    Set the default timeout in seconds (float) for new socket objects.
+    """
+    global _default_timeout
+    before = _socket.getdefaulttimeout()
+    try:
+        _socket.setdefaulttimeout(timeout)  # it checks the value
+        _default_timeout = _socket.getdefaulttimeout()
+    finally:
+        _socket.setdefaulttimeout(before)
+
+
+PLAIN_FUNCTIONS = (
+    "getprotobyname getservbyname getservbyport gethostname htonl htons if_indextoname if_nameindex if_nametoindex "
+    "inet_aton inet_ntoa ntohl ntohs"
+).split()
+
+
+def make_module() -> ModuleType:
+    """The module `_socket`."""
+    from winsock.python._socket_names import CONSTANTS
+
+    module = ModuleType("_socket", "Implementation module for socket operations.\n\nSee the socket module for documentation.")
+    names = vars(module)
+    names.update(CONSTANTS)
+    names.update({name: getattr(_socket, name) for name in PLAIN_FUNCTIONS})
+    names.update(
+        CAPI=_socket.CAPI,  # type: ignore[attr-defined]
+        SocketType=socket,
+        close=close,
+        dup=dup,
+        error=OSError,
+        gaierror=_socket.gaierror,
+        getaddrinfo=_addresses.getaddrinfo,
+        getdefaulttimeout=getdefaulttimeout,
+        gethostbyaddr=_addresses.gethostbyaddr,
+        gethostbyname=_addresses.gethostbyname,
+        gethostbyname_ex=_addresses.gethostbyname_ex,
+        getnameinfo=_addresses.getnameinfo,
+        has_ipv6=_socket.has_ipv6,
+        herror=_socket.herror,
+        inet_ntop=_addresses.inet_ntop,
+        inet_pton=_addresses.inet_pton,
+        setdefaulttimeout=setdefaulttimeout,
+        socket=socket,
+        timeout=TimeoutError,
+    )
+    socket.__module__ = "_socket"
+    return module
