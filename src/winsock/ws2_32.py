@@ -38,3 +38,9 @@ from winsock.api._strings import inet_addr as inet_addr
 from winsock.api._strings import inet_ntoa as inet_ntoa
 from winsock.api._strings import inet_ntop as inet_ntop
 from winsock.api._strings import inet_pton as inet_pton
+from winsock.api._wsasocket import WSADuplicateSocketA as WSADuplicateSocketA
+from winsock.api._wsasocket import WSADuplicateSocketW as WSADuplicateSocketW
+from winsock.api._wsasocket import WSAEnumProtocolsA as WSAEnumProtocolsA
+from winsock.api._wsasocket import WSAEnumProtocolsW as WSAEnumProtocolsW
+from winsock.api._wsasocket import WSASocketA as WSASocketA
+from winsock.api._wsasocket import WSASocketW as WSASocketW

@@ -35,6 +35,21 @@ class State(Enum):
         return self.name
 
 
+# What a duplicate handle has in common with its source at first, besides options and state.
+_COPIED = (
+    "nonblocking",
+    "receive_shut",
+    "send_shut",
+    "receive_timeout",
+    "send_timeout",
+    "so_error",
+    "connect_failed",
+    "connect_time",
+    "local",
+    "remote",
+)
+
+
 class Endpoint:
     """One socket handle.
 
@@ -179,6 +194,22 @@ class Endpoint:
             ts.interrupt()
         if not waiters:
             self.transport.finish()
+
+    # -- duplicates
+
+    def snapshot(self) -> dict[str, Any]:
+        """What a duplicate handle copies: all that is the endpoint's own and not the transport's."""
+        state: dict[str, Any] = {name: getattr(self, name) for name in _COPIED}
+        return {**state, "state": self.state.value, "options": dict(self.options)}
+
+    def restore(self, snapshot: dict[str, Any]) -> None:
+        """Take another handle's state over."""
+        for name in _COPIED:
+            if name in snapshot:
+                setattr(self, name, snapshot[name])
+        self.options = dict(snapshot.get("options", {}))
+        self.state = State(snapshot["state"])
+        self.refresh()
 
     # -- waiting
 

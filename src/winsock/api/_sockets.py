@@ -13,8 +13,12 @@ from winsock.nt import ThreadState, memory
 
 @export(INVALID_SOCKET)
 def socket(ts: ThreadState, af: int, type: int, protocol: int) -> int:
-    """A new socket, with the overlapped attribute.  Zeroes are filled in from the catalog."""
-    return spi.open_socket(ts.process, c_int(af), c_int(type), c_int(protocol), c.WSA_FLAG_OVERLAPPED).handle
+    """A new socket, with the overlapped attribute unless the thread's SO_OPENTYPE says otherwise.
+
+    A type or protocol of 0, or AF_UNSPEC, is filled in from the catalog.  Errors: see WSASocketW.
+    """
+    flags = 0 if ts.open_type else c.WSA_FLAG_OVERLAPPED
+    return spi.open_socket(ts.process, c_int(af), c_int(type), c_int(protocol), flags).handle
 
 
 @export(SOCKET_ERROR)

@@ -73,6 +73,7 @@ def WSACleanup(ts: ThreadState) -> int:
                 spi.close_socket(process, handle)
             except WinsockError:
                 pass  # another thread was faster
+        spi.discard(process)
     return 0
 
 

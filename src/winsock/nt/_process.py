@@ -129,6 +129,7 @@ class ThreadState:
         "hook",
         "in_callback",
         "last_error",
+        "open_type",
         "process",
         "sockets",
         "tid",
@@ -145,6 +146,7 @@ class ThreadState:
         self.blocking = 0  # blocking calls under way (a hook can nest them)
         self.cancelled = False  # WSACancelBlockingCall
         self.in_callback = False
+        self.open_type = 0  # SO_OPENTYPE
         self.apcs: list[Any] = []
         self.wake: Callable[[], None] | None = None  # ends the wait under way, from any thread
 

@@ -1,5 +1,16 @@
 """The service provider interface: the catalog of providers, their procedure tables, layered chains."""
 
+from winsock.spi._catalog import BASE_ENTRIES as BASE_ENTRIES
+from winsock.spi._catalog import Entry as Entry
+from winsock.spi._catalog import entry_of as entry_of
+from winsock.spi._catalog import info_of as info_of
+from winsock.spi._catalog import listed as listed
+from winsock.spi._catalog import pack as pack
+from winsock.spi._catalog import resolve as resolve
+from winsock.spi._duplicate import discard as discard
+from winsock.spi._duplicate import open_ticket as open_ticket
+from winsock.spi._duplicate import process_exists as process_exists
+from winsock.spi._duplicate import write_ticket as write_ticket
 from winsock.spi._open import adopt as adopt
 from winsock.spi._open import close_socket as close_socket
 from winsock.spi._open import open_socket as open_socket

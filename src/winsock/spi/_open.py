@@ -8,27 +8,87 @@ from winsock.abi import _constants as c
 from winsock.afd import Endpoint
 from winsock.codes import WSA, WinsockError
 from winsock.nt import Process
+from winsock.spi._catalog import resolve
 from winsock.spi._table import BASE
 from winsock.transports import TransportSocket
 from winsock.transports.host import HOST
 
+_C_ROLES = c.WSA_FLAG_MULTIPOINT_C_ROOT | c.WSA_FLAG_MULTIPOINT_C_LEAF
+_D_ROLES = c.WSA_FLAG_MULTIPOINT_D_ROOT | c.WSA_FLAG_MULTIPOINT_D_LEAF
+KNOWN_FLAGS = (
+    c.WSA_FLAG_OVERLAPPED
+    | _C_ROLES
+    | _D_ROLES
+    | c.WSA_FLAG_ACCESS_SYSTEM_SECURITY
+    | c.WSA_FLAG_NO_HANDLE_INHERIT
+    | c.WSA_FLAG_REGISTERED_IO
+)
+GROUP_ID = (c.SOL_SOCKET, c.SO_GROUP_ID)
+FIRST_GROUP = 0x1000  # the groups that WSASocket makes are numbered from here
 
-def open_socket(process: Process, family: int, kind: int, protocol: int, flags: int) -> Endpoint:
-    """A new endpoint with a handle; family, type and protocol are those of a catalog entry."""
+
+def open_socket(
+    process: Process, family: int, kind: int, protocol: int, flags: int, group: int = 0
+) -> Endpoint:
+    """A new endpoint with a handle.
+
+    family, kind, protocol   what is 0 is filled in from the catalog; see spi.resolve for the refusals
+    flags                    WSA_FLAG_*
+    group                    0, SG_*, or the number of a group that exists
+
+    WSAEINVAL for flags or a group that do not exist or do not fit, WSAEACCES for raw sockets without the right to
+    them, WSAEMFILE without a free descriptor or handle.
+    """
+    entry, protocol = resolve(family, kind, protocol)
+    _check_flags(flags, entry.service_flags)
+    number = _group(process, group, entry.service_flags)
     network: Any = process.transport or HOST
-    transport = network.socket(family, kind, protocol)
-    return register(
-        process, Endpoint(process, network, transport, family, kind, protocol, flags, BASE)
-    )
+    transport = network.socket(entry.family, entry.type, protocol)
+    ep = Endpoint(process, network, transport, entry.family, entry.type, protocol, flags, BASE)
+    if number:
+        ep.options[GROUP_ID] = number
+    return register(process, ep)
 
 
-def adopt(process: Process, transport: TransportSocket, family: int, kind: int, protocol: int) -> Endpoint:
+def _check_flags(flags: int, service_flags: int) -> None:
+    if flags & ~KNOWN_FLAGS:
+        raise WinsockError(WSA.WSAEINVAL)
+    control, data = flags & _C_ROLES, flags & _D_ROLES
+    if control or data:
+        # One role for each plane; none of these protocols knows a root.
+        rooted = c.WSA_FLAG_MULTIPOINT_C_ROOT | c.WSA_FLAG_MULTIPOINT_D_ROOT
+        if not (control and data) or flags & rooted or not service_flags & c.XP1_SUPPORT_MULTIPOINT:
+            raise WinsockError(WSA.WSAEINVAL)
+
+
+def _group(process: Process, group: int, service_flags: int) -> int:
+    """The number of the socket's group, a new one for SG_*; 0 for none."""
+    if not group:
+        return 0
+    with process.lock:
+        groups: dict[int, int] = process.services.setdefault("groups", {})
+        if group in (c.SG_UNCONSTRAINED_GROUP, c.SG_CONSTRAINED_GROUP):
+            number = FIRST_GROUP + len(groups)
+            groups[number] = group
+        else:
+            number = group
+        kind = groups.get(number)
+    if kind is None or (kind == c.SG_CONSTRAINED_GROUP and service_flags & c.XP1_CONNECTIONLESS):
+        raise WinsockError(WSA.WSAEINVAL)
+    return number
+
+
+def adopt(
+    process: Process,
+    transport: TransportSocket,
+    family: int,
+    kind: int,
+    protocol: int,
+    flags: int = c.WSA_FLAG_OVERLAPPED,
+) -> Endpoint:
     """An endpoint, with a handle, for a transport's socket that exists already."""
     network: Any = process.transport or HOST
-    return register(
-        process,
-        Endpoint(process, network, transport, family, kind, protocol, c.WSA_FLAG_OVERLAPPED, BASE),
-    )
+    return register(process, Endpoint(process, network, transport, family, kind, protocol, flags, BASE))
 
 
 def register(process: Process, ep: Endpoint) -> Endpoint:
@@ -50,5 +110,3 @@ def close_socket(process: Process, handle: int) -> None:
         raise WinsockError(WSA.WSAENOTSOCK)
     process.handles.remove(handle)
     ep.close()  # type: ignore[attr-defined]
-
-

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 from winsock.transports._contract import TransportSocket
 from winsock.transports.host import _wait
 from winsock.transports.host._socket import HostSocket as HostSocket
@@ -16,6 +18,12 @@ class HostTransport:
 
     def socket(self, family: int, type: int, protocol: int) -> TransportSocket:
         return HostSocket(family, type, protocol)
+
+    def adopt(self, family: int, type: int, protocol: int, fd: int) -> HostSocket:
+        """The socket behind a descriptor that came from elsewhere; it owns the descriptor, which stays as it is."""
+        new = HostSocket(family, type, protocol, fd)
+        new.own_blocking = os.get_blocking(fd)
+        return new
 
 
 HOST = HostTransport()

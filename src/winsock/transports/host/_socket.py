@@ -50,6 +50,8 @@ class HostSocket(_socket.socket):
         self.win_family, self.win_type = family, type
         self.bound: Any = None  # what _bind holds for it
         self.own_blocking = fileno is not None
+        if type == c.SOCK_RAW and protocol == 0:
+            protocol = linux.IPPROTO_RAW  # Linux has no raw socket of all protocols; this one at least sends
         try:
             if fileno is None:
                 super().__init__(host_family, type | linux.SOCK_NONBLOCK, protocol)
