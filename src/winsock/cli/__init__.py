@@ -60,7 +60,7 @@ def usage() -> str:
         "commands:",
     ]
     lines += [f"  {verb:9} {help_line}" for verb, (_, help_line) in VERBS.items()]
-    lines += ["", "winsock COMMAND --help tells more about one; winsock --version shows the version."]
+    lines += ["", "winsock COMMAND --help tells more about it, winsock --version the version."]
     return "\n".join(lines)
 
 

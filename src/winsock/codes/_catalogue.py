@@ -58,7 +58,7 @@ class Entry(_Fields):
 @cache
 def _text(lang: str) -> str:
     with open(os.path.join(_DATA, f"{lang}.toml"), encoding="utf-8") as file:
-        return file.read()
+        return "\n" + file.read()
 
 
 @cache

@@ -9,13 +9,15 @@ Source: the rule as CPython documents it for OSError.winerror and as its PC/errm
 
 from __future__ import annotations
 
+import sys
+
 from winsock.codes._hresult import from_hresult
 from winsock.codes._wsa import WSA
 
 # errno.h of the Microsoft C runtime
 _ENOENT, _E2BIG, _ENOEXEC, _EBADF, _ECHILD, _EAGAIN, _ENOMEM, _EACCES = 2, 7, 8, 9, 10, 11, 12, 13
 _EEXIST, _EXDEV, _ENOTDIR, _EINVAL, _EMFILE, _ENOSPC, _EPIPE = 17, 18, 20, 22, 24, 28, 32
-_ENOTEMPTY, _EILSEQ = 41, 42
+_ENOTEMPTY, _EILSEQ, _ETIMEDOUT = 41, 42, 138
 
 _BY_ERRNO: dict[int, tuple[int, ...]] = {
     _ENOENT: (2, 3, 15, 18, 53, 67, 161, 206),
@@ -35,6 +37,8 @@ _BY_ERRNO: dict[int, tuple[int, ...]] = {
     _ENOTEMPTY: (145,),
     _EILSEQ: (1113,),
 }
+if sys.version_info >= (3, 13):
+    _BY_ERRNO[_ETIMEDOUT] = (258,)  # WAIT_TIMEOUT: EINVAL before
 _WIN32 = {winerror: number for number, winerrors in _BY_ERRNO.items() for winerror in winerrors}
 
 _WINSOCK = range(10000, 12000)
@@ -54,6 +58,7 @@ _CLASSES: dict[int, type[OSError]] = {
     _ENOTDIR: NotADirectoryError,
     21: IsADirectoryError,  # EISDIR
     _EPIPE: BrokenPipeError,
+    _ETIMEDOUT: TimeoutError,
     WSA.WSAEWOULDBLOCK: BlockingIOError,
     WSA.WSAEINPROGRESS: BlockingIOError,
     WSA.WSAEALREADY: BlockingIOError,

@@ -1,0 +1,228 @@
+"""The catalogue: every code has its entry, and an entry reads the same whichever way it is read."""
+
+from __future__ import annotations
+
+import errno
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+
+import winsock.codes
+from winsock import codes
+from winsock.codes import WSA
+from winsock.codes import _catalogue as catalogue
+from winsock.codes._names import known_numbers
+
+DATA = Path(winsock.codes.__file__).parent / "data"
+TEXTS = {"title", "meaning", "cause", "remedy"}
+OPTIONAL = {"system", "note"}
+
+
+@pytest.fixture(params=sorted(DATA.glob("*.toml")), ids=lambda path: path.stem)
+def language(request):
+    return request.param
+
+
+def test_a_file_holds_known_codes_in_order(language):
+    numbers = [int(key) for key in tomllib.loads(language.read_text("utf-8"))]
+    assert numbers == sorted(numbers)
+    assert set(numbers) <= known_numbers()
+
+
+def test_texts_are_clean(language):
+    for number, fields in tomllib.loads(language.read_text("utf-8")).items():
+        assert fields.keys() <= TEXTS | OPTIONAL, number
+        for key, text in fields.items():
+            assert text, (number, key)
+            assert text == " ".join(text.split()), (number, key)
+            assert key not in ("title", "system") or not text.endswith("."), (number, key)
+
+
+def test_an_entry_cut_out_reads_as_the_whole_file_does(language):
+    whole = tomllib.loads(language.read_text("utf-8"))
+    for number in known_numbers():
+        assert catalogue._fields(number, language.stem) == whole.get(str(number), {}), number
+
+
+def test_english_is_complete():
+    whole = tomllib.loads((DATA / "en.toml").read_text("utf-8"))
+    assert {int(key) for key in whole} == known_numbers()
+    for number, fields in whole.items():
+        assert fields.keys() >= TEXTS, number
+        assert number == "10094" or "system" in fields, number
+        for key in TEXTS - {"title"}:
+            assert fields[key].endswith("."), (number, key)
+
+
+@pytest.mark.parametrize("code", WSA, ids=lambda code: code.name)
+def test_every_member_has_a_complete_entry(code):
+    entry = codes.explain(code)
+    assert entry is not None
+    assert (entry.number, entry.name, entry.lang) == (int(code), code.name, "en")
+    assert all((entry.title, entry.meaning, entry.cause, entry.remedy, entry.message))
+    assert entry.hresult == 0x80070000 + code
+    if not 11001 <= code <= 11004:
+        assert entry.exception == codes.exception_class(code).__name__
+    assert entry.errno == codes.winerror_to_errno(code)
+
+
+def test_the_seed_entry():
+    entry = codes.explain(10054)
+    assert entry.name == "WSAECONNRESET"
+    assert entry.message == "An existing connection was forcibly closed by the remote host"
+    assert (entry.exception, entry.errno) == ("ConnectionResetError", 10054)
+    assert (entry.linux, entry.linux_errno) == ("ECONNRESET", errno.ECONNRESET)
+    assert entry.hresult == 0x80072746
+
+
+def test_resolver_entries_name_the_exception_that_python_raises():
+    entry = codes.explain(11001)
+    assert (entry.exception, entry.linux, entry.linux_errno) == ("socket.gaierror", "EAI_NONAME", None)
+    assert set(entry.aliases) == {"EAI_NONAME", "EAI_NODATA", "HOST_NOT_FOUND"}
+
+
+def test_names_of_other_documents_are_aliases():
+    assert "WSAINVALIDPROVIDER" in codes.explain(10105).aliases
+    assert "WSA_INVALIDPROVIDER" in codes.explain(10105).aliases
+    assert codes.explain(997).aliases == ("ERROR_IO_PENDING",)
+
+
+def test_the_two_odd_numbers_of_a_listing_have_notes():
+    success, misprint = codes.explain(0), codes.explain(10094)
+    assert success.name == "NO_ERROR"
+    assert success.exception is None
+    assert success.note
+    assert misprint.name == ""
+    assert misprint.message is None
+    assert "10101" in misprint.note
+
+
+@pytest.mark.parametrize("number", [-1, 7, 104, 10000, 10100, 11034, 2**31, 2**70])
+def test_a_number_that_is_no_code(number):
+    assert codes.explain(number) is None
+    assert codes.message(number) is None
+
+
+def test_an_entry_is_frozen_and_has_no_dict():
+    entry = codes.explain(5)
+    with pytest.raises(AttributeError):
+        entry.title = "other"
+    assert not hasattr(entry, "__dict__")
+
+
+# -- messages
+
+
+@pytest.mark.parametrize(
+    ("code", "text"),
+    [
+        (0, "The operation completed successfully"),
+        (2, "The system cannot find the file specified"),
+        (5, "Access is denied"),
+        (64, "The specified network name is no longer available"),
+        (121, "The semaphore timeout period has expired"),
+        (995, "The I/O operation has been aborted because of either a thread exit or an application request"),
+        (1225, "The remote computer refused the network connection"),
+        (1236, "The network connection was aborted by the local system"),
+        (10022, "An invalid argument was supplied"),
+        (10035, "A non-blocking socket operation could not be completed immediately"),
+        (10061, "No connection could be made because the target machine actively refused it"),
+        (11001, "No such host is known"),
+    ],
+)
+def test_message(code, text):
+    assert codes.message(code) == codes.error_text(code) == text
+
+
+@pytest.mark.parametrize(
+    ("number", "text"), [(10094, "0x276e"), (99999, "0x1869f"), (-2147014842, "0x80072746"), (-1, "0xffffffff")]
+)
+def test_without_a_message_cpythons_fallback(number, text):
+    assert codes.error_text(number) == f"Windows Error {text}"
+
+
+# -- languages
+
+
+def test_languages_are_the_files():
+    assert codes.languages() == tuple(sorted(path.stem for path in DATA.glob("*.toml")))
+    assert "en" in codes.languages()
+
+
+@pytest.mark.parametrize("lang", ["en", "EN", "en-GB", "en_US.UTF-8"])
+def test_a_regional_name_finds_its_language(lang):
+    assert codes.explain(10054, lang).lang == "en"
+    assert codes.message(10054, lang)
+
+
+@pytest.mark.parametrize("lang", ["tlh", "", "../en", "e", "english"])
+def test_a_language_there_is_not(lang):
+    with pytest.raises(ValueError, match=r"there are: .*en"):
+        codes.explain(10054, lang)
+    with pytest.raises(ValueError, match="language"):
+        codes.message(10054, lang)
+
+
+@pytest.fixture
+def sparse_language(tmp_path, monkeypatch):
+    """A second language, "xx-Test", whose file has one entry with two of its texts, one of them long."""
+    (tmp_path / "en.toml").write_bytes((DATA / "en.toml").read_bytes())
+    (tmp_path / "xx-Test.toml").write_text(
+        '[10054]\ntitle = "Titel \\"x\\""\nmeaning = """\nzwei\nZeilen"""\n\n[10055]\nsystem = "Voll"\n', "utf-8"
+    )
+    caches = (catalogue._text, catalogue._fields, catalogue._language, catalogue.languages)
+    for cached in caches:
+        cached.cache_clear()
+    monkeypatch.setattr(catalogue, "_DATA", str(tmp_path))
+    yield "xx-Test"
+    for cached in caches:
+        cached.cache_clear()
+
+
+def test_what_a_language_lacks_comes_in_english(sparse_language):
+    entry = codes.explain(10055, sparse_language)
+    assert (entry.message, entry.lang) == ("Voll", "xx-Test")
+    assert entry.title == codes.explain(10055).title
+    assert codes.message(10055, "xx_TEST") == "Voll"
+    assert codes.message(10061, sparse_language) == codes.message(10061)
+    assert codes.explain(10061, sparse_language).title == codes.explain(10061).title
+
+
+def test_the_first_entry_of_a_file_needs_no_header_before_it(sparse_language):
+    assert codes.explain(10054, sparse_language).title == 'Titel "x"'
+
+
+def test_texts_that_are_not_plain_go_through_the_parser(sparse_language):
+    assert codes.explain(10054, sparse_language).meaning == "zwei\nZeilen"
+
+
+@pytest.mark.parametrize(
+    "table",
+    ['a = "b"\n', 'a = "b"\n\n# c\nd = ""\n', 'a = "say \\"b\\""\n', 'a="b"\n', "a = 'b'\n", 'a-b = "c"\n', ""],
+)
+def test_short_cut_and_parser_agree(table):
+    assert catalogue.read_table(table) == tomllib.loads(table)
+
+
+@pytest.mark.parametrize("table", ['a = "b\n', "a = b\n", "a\n", 'a = "b" c = "d"\n', 'a = "b"c"\n'])
+def test_broken_toml_is_refused(table):
+    with pytest.raises(tomllib.TOMLDecodeError):
+        catalogue.read_table(table)
+
+
+# -- cost
+
+
+def test_importing_codes_reads_no_catalogue_and_nothing_heavy():
+    program = "import sys, winsock.codes; print(*sys.modules)"
+    loaded = set(subprocess.check_output([sys.executable, "-c", program], text=True).split())
+    assert "winsock.codes._errno" in loaded
+    assert not loaded & {"winsock.codes._catalogue", "tomllib", "typing", "dataclasses", "socket", "_socket", "re"}
+
+
+def test_unknown_attribute():
+    with pytest.raises(AttributeError, match="no attribute 'nonsense'"):
+        _ = codes.nonsense
