@@ -138,10 +138,14 @@ def test_message(code, text):
 
 
 @pytest.mark.parametrize(
-    ("number", "text"), [(10094, "0x276e"), (99999, "0x1869f"), (-2147014842, "0x80072746"), (-1, "0xffffffff")]
+    ("number", "text"), [(10094, "0x276e"), (99999, "0x1869f"), (-2147024889, "0x80070007"), (-1, "0xffffffff")]
 )
 def test_without_a_message_cpythons_fallback(number, text):
     assert codes.error_text(number) == f"Windows Error {text}"
+
+
+def test_an_hresult_has_the_message_of_the_code_inside():
+    assert codes.message(-2147014842) == codes.message(0x80072746) == codes.message(10054)
 
 
 # -- languages

@@ -37,6 +37,13 @@ from winsock.codes._names import known_numbers, numbers_by_name
         "Socket error 10054",
         "error 10054",
         "[Errno 10054]",
+        "[WinError 10054] An existing connection was forcibly closed by the remote host",
+        "ConnectionResetError: [WinError 10054] An existing connection was forcibly closed by the remote host",
+        "OSError: [WinError -2147014842] ...",
+        "read tcp: error code 10054, giving up",
+        "HRESULT 0x80072746",
+        "socket error 10054: reset",
+        "Socket Error # 10054",
     ],
 )
 def test_one_code_in_many_forms(text):

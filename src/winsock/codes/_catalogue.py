@@ -10,11 +10,11 @@ from __future__ import annotations
 import errno
 import os
 from collections import namedtuple
-from functools import cache
+from functools import cache, lru_cache
 
 from winsock.codes._cpython import exception_class, winerror_to_errno
 from winsock.codes._errno import to_errno
-from winsock.codes._hresult import to_hresult
+from winsock.codes._hresult import from_hresult, to_hresult
 from winsock.codes._names import aliases_of, name_of
 from winsock.codes._resolver import H_ERRNO, WINDOWS_EAI
 from winsock.codes._wsa import WSA
@@ -78,7 +78,7 @@ def _language(lang: str) -> str:
     raise ValueError(f"no texts in language {lang!r}; there are: {', '.join(languages())}")
 
 
-@cache
+@lru_cache(512)
 def _fields(code: int, lang: str) -> dict[str, str]:
     """The entry's texts in that language alone; empty when the file has no such entry."""
     text = _text(lang)
@@ -159,6 +159,9 @@ def message(code: int, lang: str = _DEFAULT) -> str | None:
     None for a code Windows has no message for, or that this catalogue does not have; see error_text().
     """
     lang = _language(lang)
+    inner = from_hresult(code)
+    if inner is not None:
+        code = inner
     text = _fields(code, lang).get("system")
     if text is None and lang != _DEFAULT:
         text = _fields(code, _DEFAULT).get("system")

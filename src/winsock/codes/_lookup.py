@@ -8,7 +8,7 @@ from winsock.codes._errno import from_errno
 from winsock.codes._hresult import from_hresult
 from winsock.codes._names import known_numbers, name_of, numbers_by_name
 
-_WORDS_BEFORE = ("winerror", "socket error", "errno", "error", "code")
+_MARKS = ("winerror ", "socket error # ", "socket error ", "errno ", "error code ", "error ", "code ", "hresult ")
 _NO_COUNTERPART = -1
 
 
@@ -17,7 +17,7 @@ def lookup(text: str) -> int | None:
 
     Understood: numbers (10054, 0x2746), HRESULTs (0x80072746, -2147014842), NTSTATUS (0xC000020D), names with or
     without WSA and in any case (WSAECONNRESET, econnreset), Linux errno names, EAI_ and h_errno names, STATUS_
-    and ERROR_ names, names from other documents; with `[WinError ...]`, `Error` and the like around them.
+    and ERROR_ names, names from other documents; also inside a pasted message: "OSError: [WinError 10054] An ...".
     """
     text = _bare(text)
     number = _number(text)
@@ -25,11 +25,17 @@ def lookup(text: str) -> int | None:
 
 
 def _bare(text: str) -> str:
-    text = text.strip().strip("[]()").strip()
-    for word in _WORDS_BEFORE:
-        if text.lower().startswith(word + " "):
-            return text[len(word) :].strip()
-    return text
+    """The text, or of a pasted message the word after `[WinError`, `Error` and the like."""
+    text = text.strip()
+    folded = text.lower()
+    if len(folded) != len(text):  # a few letters of the world grow in lower case
+        folded = text
+    for mark in _MARKS:
+        start = folded.find(mark)
+        if start == 0 or (start > 0 and not folded[start - 1].isalnum()):
+            words = text[start + len(mark) :].split(None, 1)
+            return words[0].strip("[](){}:;,.'\"") if words else ""
+    return text.strip("[]()").strip()
 
 
 def _number(text: str) -> int | None:
