@@ -13,6 +13,7 @@ from typing import Any
 from winsock.abi import _constants as c
 
 FAILED = -1  # SOCKET_ERROR; INVALID_SOCKET reads as -1 too
+NO_SOCKET = 0x7FFFFFFC  # a handle that nobody has
 
 
 class Result:

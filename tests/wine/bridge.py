@@ -116,8 +116,14 @@ class Function:
     def __init__(self, wine: Wine, addr: int, name: str, kind: str) -> None:
         self.wine, self.addr, self.name, self.kind = wine, addr, name, kind
 
-    def __call__(self, *args: Any, thread: Thread | None = None, timeout: float = 10) -> Result:
-        return (thread or self.wine.main).start(self, *args).join(timeout)
+    def __call__(self, *args: Any, thread: Thread | None = None, timeout: float = 5) -> Result:
+        thread = thread or self.wine.main
+        try:
+            return thread.start(self, *args).join(timeout)
+        except TimeoutError:
+            if thread is self.wine.main:  # which stays in the call
+                self.wine.main = self.wine.thread(f"main{id(args):x}")
+            raise
 
     def encode(self, args: tuple[Any, ...]) -> tuple[list[str], list[Any]]:
         """Words of the protocol for the arguments, and who takes the bytes that come back."""
