@@ -18,6 +18,7 @@ import errno
 import gc
 import os
 from collections.abc import Callable
+from types import TracebackType
 from typing import Any, NoReturn
 
 from winsock.codes import WSA, WinsockError, errno_class, exception_class, winerror_to_errno
@@ -228,6 +229,11 @@ def host_error(code: int) -> OSError:
 
 
 KEEP_FRAMES = bool(os.environ.get("WINSOCK_DEBUG"))
+
+
+def keep(exc: BaseException) -> TracebackType | None:
+    """What of a traceback the program is to see: nothing of ours, unless WINSOCK_DEBUG is set."""
+    return exc.__traceback__ if KEEP_FRAMES else None
 
 
 def face(function: Callable[..., Any]) -> Callable[..., Any]:

@@ -17,7 +17,7 @@ from winsock.codes import WSA, WinsockError
 SIZE = 628
 MAGIC = b"winsock\0"
 # dwServiceFlags1-4 and so on stand before; these are szProtocol's last bytes, which no real name reaches.
-_TAIL = struct.Struct("<8s3iIi")
+_TAIL = struct.Struct("<8s3iQ")  # MAGIC, owner, descriptor, target, inode
 _KIND = struct.Struct("<5i")
 _KIND_OFFSET = 76  # iAddressFamily
 SYS_PIDFD_GETFD = 438
@@ -34,20 +34,39 @@ def give(ep: Endpoint, fd: int, process_id: int) -> bytes:
     data = bytearray(SIZE)
     size = 28 if ep.family != 2 else 16
     _KIND.pack_into(data, _KIND_OFFSET, ep.family, size, size, ep.type, ep.protocol)
-    _TAIL.pack_into(data, SIZE - _TAIL.size, MAGIC, os.getpid(), fd, process_id, 0, 0)
+    _drop_abandoned()
+    kept = os.dup(fd)
+    _kept.append((process_id, kept))
+    _TAIL.pack_into(data, SIZE - _TAIL.size, MAGIC, os.getpid(), kept, process_id, os.fstat(kept).st_ino)
     return bytes(data)
+
+
+# What was given and perhaps not taken yet: the giver may close its socket at once, as on Windows.
+_kept: list[tuple[int, int]] = []
+
+
+def _drop_abandoned() -> None:
+    """Close what was for processes that have ended."""
+    for entry in list(_kept):
+        try:
+            os.kill(entry[0], 0)
+        except ProcessLookupError:
+            _kept.remove(entry)
+            os.close(entry[1])
+        except OSError:
+            pass
 
 
 def receive(data: bytes) -> int:
     """A descriptor for bytes that give() made for this process."""
     if len(data) != SIZE:
         raise ValueError(f"socket descriptor string has wrong size, should be {SIZE} bytes.")
-    magic, owner, fd, target, _, _ = _TAIL.unpack_from(data, SIZE - _TAIL.size)
+    magic, owner, fd, target, inode = _TAIL.unpack_from(data, SIZE - _TAIL.size)
     if magic != MAGIC or target != os.getpid():
         raise WinsockError(WSA.WSAEINVAL)
     if owner == os.getpid():
         try:
-            return os.dup(fd)
+            return _checked(os.dup(fd), inode)
         except OSError:
             raise WinsockError(WSA.WSAENOTSOCK) from None
     try:
@@ -61,4 +80,12 @@ def receive(data: bytes) -> int:
     if new < 0:
         raise WinsockError(WSA.WSAEINVAL)
     os.set_inheritable(new, False)
-    return new
+    return _checked(new, inode)
+
+
+def _checked(fd: int, inode: int) -> int:
+    """The descriptor, if it is still that of the socket that was given."""
+    if os.fstat(fd).st_ino != inode:
+        os.close(fd)
+        raise WinsockError(WSA.WSAENOTSOCK)
+    return fd

@@ -8,6 +8,7 @@ CPython would have, and the endpoint's transport, through which every call goes 
 from __future__ import annotations
 
 import _socket
+import operator
 import os
 import stat
 import struct
@@ -175,18 +176,23 @@ class socket(_C):
             ep = _new_endpoint(HostSocket(family, type, proto, fd), family, type, proto)
         else:
             if isinstance(fileno, bytes):
-                fd = _share.receive(fileno)
+                fd, family, type, proto = _share.receive(fileno), -1, -1, -1
             elif isinstance(fileno, float):
                 raise TypeError("integer argument expected, got float")
             else:
-                fd = fileno.__index__()
+                fd = operator.index(fileno)
                 if fd == -1:
                     raise ValueError("negative file descriptor")
             known = _endpoints.get(fd)
             if known is None or known.closed or known.transport.fileno() != fd:
                 known = _adopt(fd)
             ep = known
-            super().__init__(_addresses.FAMILIES[ep.family], ep.type if type in (-1, 0) else type, ep.protocol, fd)
+            super().__init__(
+                _addresses.FAMILIES[ep.family] if family == -1 else _addresses.FAMILIES.get(family, family),
+                ep.type if type == -1 else type,
+                ep.protocol if proto == -1 else proto,
+                fd,
+            )
         _remember(fd, ep)
         self._ep = ep
         timeout = _default_timeout
@@ -257,8 +263,12 @@ class socket(_C):
         except BlockingIOError:
             pass
         except TEST as e:
-            error = e
-        return self._recv(bufsize, flags, error)
+            error = e.with_traceback(None)
+        try:
+            return self._recv(bufsize, flags, error)
+        except BaseException as e:
+            e.__traceback__ = _oserror.keep(e)
+            raise
 
     def recv_into(self, buffer: Any, nbytes: int = 0, flags: int = 0) -> int:
         """recv_into(buffer, [nbytes[, flags]]) -> nbytes_read
@@ -273,8 +283,12 @@ class socket(_C):
         except BlockingIOError:
             pass
         except TEST as e:
-            error = e
-        return self._recv_into(buffer, nbytes, flags, error)
+            error = e.with_traceback(None)
+        try:
+            return self._recv_into(buffer, nbytes, flags, error)
+        except BaseException as e:
+            e.__traceback__ = _oserror.keep(e)
+            raise
 
     def send(self, data: Any, flags: int = 0, /) -> int:
         """send(data[, flags]) -> count
@@ -282,19 +296,23 @@ class socket(_C):
         Send a data string to the socket.  Return the number of bytes sent; this may be less than len(data) if the
         network is busy.
         """
-        error = None
+        error, sent = None, 0
         try:
             ep = self._ep
             if ep.fast_send and not flags:  # type: ignore[union-attr]
                 n = _send(ep.transport, data, SEND_FLAGS)  # type: ignore[arg-type, union-attr]
                 if ep.nonblocking or n == len(data):  # type: ignore[union-attr]
                     return n
-                return self._send_rest(data, n)
+                sent = n
         except BlockingIOError:
             pass
         except TEST as e:
-            error = e
-        return self._send(data, flags, error)
+            error = e.with_traceback(None)
+        try:
+            return self._send(data, flags, sent, error)
+        except BaseException as e:
+            e.__traceback__ = _oserror.keep(e)
+            raise
 
     def sendall(self, data: Any, flags: int = 0, /) -> None:
         """sendall(data[, flags])
@@ -312,8 +330,12 @@ class socket(_C):
         except BlockingIOError:
             pass
         except TEST as e:
-            error = e
-        self._sendall(data, flags, n, error)
+            error = e.with_traceback(None)
+        try:
+            self._sendall(data, flags, n, error)
+        except BaseException as e:
+            e.__traceback__ = _oserror.keep(e)
+            raise
 
     def _failed(self, error: BaseException) -> None:
         """What the short cut met, as the core would have said it."""
@@ -350,20 +372,15 @@ class socket(_C):
         return result
 
     @face
-    def _send(self, data: Any, flags: int, error: BaseException | None) -> int:
+    def _send(self, data: Any, flags: int, sent: int, error: BaseException | None) -> int:
         if error is not None:
             self._failed(error)
         ep = self._endpoint()
-        with memoryview(data) as view:
-            n: int = self._wait_and_call(WRITE, ep.procs.send, [view.cast("B")], flags)
-        return n
-
-    @face
-    def _send_rest(self, data: Any, sent: int) -> int:
-        """A blocking send takes everything."""
-        with memoryview(data) as view, view.cast("B") as octets:
-            if sent < len(octets):
-                ep = self._endpoint()
+        with _octets(data) as octets:
+            if not sent:
+                n: int = self._wait_and_call(WRITE, ep.procs.send, [octets], flags)
+                return n
+            if sent < len(octets):  # a blocking send takes everything
                 sent += ep.procs.send(ep, [octets[sent:]], 0)
         return sent
 
@@ -373,7 +390,7 @@ class socket(_C):
             self._failed(error)
         timeout = super().gettimeout()
         end = time.monotonic() + timeout if timeout else 0.0
-        with memoryview(data) as view, view.cast("B") as octets:
+        with _octets(data) as octets:
             while sent < len(octets) or not octets:
                 ep = self._endpoint()
                 if timeout:
@@ -421,12 +438,12 @@ class socket(_C):
         if not 1 <= len(args) <= 2:
             raise TypeError(f"sendto() takes 2 or 3 arguments ({1 + len(args)} given)")
         flags, address = args if len(args) == 2 else (0, args[0])
-        with memoryview(data) as view:
+        with _octets(data) as octets:
             if isinstance(flags, float) or not hasattr(flags, "__index__"):
                 raise TypeError(f"'{type(flags).__name__}' object cannot be interpreted as an integer")
             ep = self._endpoint()
             address = _addresses.parse(ep.family, address, "sendto")
-            n: int = self._wait_and_call(WRITE, ep.procs.send, [view.cast("B")], int(flags), address)
+            n: int = self._wait_and_call(WRITE, ep.procs.send, [octets], int(flags), address)
         return n
 
     # -- names and connections
@@ -521,6 +538,8 @@ class socket(_C):
         or both ends (flag == SHUT_RDWR).
         """
         ep = self._endpoint()
+        if abs(flag) > MAX_INT:
+            raise OverflowError("Python int too large to convert to C int")
         ep.procs.shutdown(ep, flag)
 
     @face
@@ -673,6 +692,16 @@ def _unraisable(*fields: Any) -> Any:
 
     names = ("exc_type", "exc_value", "exc_traceback", "err_msg", "object")
     return SimpleNamespace(**dict(zip(names, fields, strict=True)))
+
+
+def _octets(data: Any) -> memoryview:
+    """The bytes of what is to be sent."""
+    try:
+        return memoryview(data).cast("B")
+    except TypeError:
+        if isinstance(data, memoryview):
+            raise
+        raise TypeError(f"a bytes-like object is required, not {type(data).__name__!r}") from None
 
 
 def _room(buffer: Any, nbytes: int, caller: str) -> memoryview:
