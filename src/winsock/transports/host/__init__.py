@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 
 from winsock.transports._contract import TransportSocket
-from winsock.transports.host import _wait
+from winsock.transports.host import _interfaces, _wait
 from winsock.transports.host._socket import HostSocket as HostSocket
 
 
@@ -15,6 +15,9 @@ class HostTransport:
     wait = staticmethod(_wait.wait)
     prepare = staticmethod(_wait.prepare)
     now = staticmethod(_wait.now)
+    look = staticmethod(_wait.look)
+    interfaces = staticmethod(_interfaces.interfaces)
+    route_to = staticmethod(_interfaces.route_to)
 
     def socket(self, family: int, type: int, protocol: int) -> TransportSocket:
         return HostSocket(family, type, protocol)

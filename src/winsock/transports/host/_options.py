@@ -1,31 +1,254 @@
-"""Socket options and control data between Windows' and Linux' numbers and formats."""
+"""Socket options between Windows' numbers and formats and Linux'."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+import fcntl
+import socket as linux
+import struct
+import termios
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, Final
 
+from winsock.abi import _constants as c
 from winsock.codes import WSA, WinsockError
+from winsock.transports.host import _errors, _interfaces
 
 if TYPE_CHECKING:
     from winsock.transports.host._socket import HostSocket
 
+INT_MAX = 0x7FFFFFFF
+MAX_KEEPALIVE, MAX_PROBES = 32767, 127  # the kernel's limits
+FASTOPEN_QUEUE = 16
+TCP_INFO_SIZE = 248
+
+# Linux numbers that CPython's socket module does not name
+_IP_MTU_DISCOVER, _IP_MTU, _IP_RECVTOS, _IP_UNICAST_IF = 10, 14, 13, 50
+_IP_RECVTTL, _IP_PKTINFO, _IP_HDRINCL, _IP_OPTIONS = 12, 8, 3, 4
+_IP_UNBLOCK_SOURCE, _IP_BLOCK_SOURCE, _IP_ADD_SOURCE, _IP_DROP_SOURCE = 37, 38, 39, 40
+_IPV6_MTU_DISCOVER, _IPV6_MTU, _IPV6_UNICAST_IF, _IPV6_HDRINCL = 23, 24, 76, 36
+_IPV6_ADD_MEMBERSHIP, _IPV6_DROP_MEMBERSHIP = 20, 21
+_SO_NO_CHECK, _UDP_SEGMENT, _UDP_GRO = 11, 103, 104
+
+_PMTU: Final = {c.IP_PMTUDISC_DO: 2, c.IP_PMTUDISC_DONT: 0, c.IP_PMTUDISC_PROBE: 3}
+
+# Options whose value the kernel takes as it is: (Windows level, name) -> (Linux level, name)
+_SAME: Final[dict[tuple[int, int], tuple[int, int]]] = {
+    (c.SOL_SOCKET, c.SO_KEEPALIVE): (linux.SOL_SOCKET, linux.SO_KEEPALIVE),
+    (c.SOL_SOCKET, c.SO_BROADCAST): (linux.SOL_SOCKET, linux.SO_BROADCAST),
+    (c.SOL_SOCKET, c.SO_SNDBUF): (linux.SOL_SOCKET, linux.SO_SNDBUF),
+    (c.SOL_SOCKET, c.SO_RCVBUF): (linux.SOL_SOCKET, linux.SO_RCVBUF),
+    (c.SOL_SOCKET, c.SO_OOBINLINE): (linux.SOL_SOCKET, linux.SO_OOBINLINE),
+    (c.IPPROTO_IP, c.IP_TTL): (linux.IPPROTO_IP, linux.IP_TTL),
+    (c.IPPROTO_IP, c.IP_MULTICAST_TTL): (linux.IPPROTO_IP, linux.IP_MULTICAST_TTL),
+    (c.IPPROTO_IP, c.IP_MULTICAST_LOOP): (linux.IPPROTO_IP, linux.IP_MULTICAST_LOOP),
+    (c.IPPROTO_IP, c.IP_PKTINFO): (linux.IPPROTO_IP, _IP_PKTINFO),
+    (c.IPPROTO_IP, c.IP_RECVTTL): (linux.IPPROTO_IP, _IP_RECVTTL),
+    (c.IPPROTO_IP, c.IP_RECVTOS): (linux.IPPROTO_IP, _IP_RECVTOS),
+    (c.IPPROTO_IP, c.IP_HDRINCL): (linux.IPPROTO_IP, _IP_HDRINCL),
+    (c.IPPROTO_IP, c.IP_OPTIONS): (linux.IPPROTO_IP, _IP_OPTIONS),
+    (c.IPPROTO_IPV6, c.IPV6_UNICAST_HOPS): (linux.IPPROTO_IPV6, linux.IPV6_UNICAST_HOPS),
+    (c.IPPROTO_IPV6, c.IPV6_MULTICAST_HOPS): (linux.IPPROTO_IPV6, linux.IPV6_MULTICAST_HOPS),
+    (c.IPPROTO_IPV6, c.IPV6_MULTICAST_LOOP): (linux.IPPROTO_IPV6, linux.IPV6_MULTICAST_LOOP),
+    (c.IPPROTO_IPV6, c.IPV6_MULTICAST_IF): (linux.IPPROTO_IPV6, linux.IPV6_MULTICAST_IF),
+    (c.IPPROTO_IPV6, c.IPV6_PKTINFO): (linux.IPPROTO_IPV6, linux.IPV6_RECVPKTINFO),
+    (c.IPPROTO_IPV6, c.IPV6_HOPLIMIT): (linux.IPPROTO_IPV6, linux.IPV6_RECVHOPLIMIT),
+    (c.IPPROTO_IPV6, c.IPV6_RECVTCLASS): (linux.IPPROTO_IPV6, linux.IPV6_RECVTCLASS),
+    (c.IPPROTO_IPV6, c.IPV6_V6ONLY): (linux.IPPROTO_IPV6, linux.IPV6_V6ONLY),
+    (c.IPPROTO_IPV6, c.IPV6_HDRINCL): (linux.IPPROTO_IPV6, _IPV6_HDRINCL),
+    (c.IPPROTO_IPV6, c.IPV6_ADD_MEMBERSHIP): (linux.IPPROTO_IPV6, _IPV6_ADD_MEMBERSHIP),
+    (c.IPPROTO_IPV6, c.IPV6_DROP_MEMBERSHIP): (linux.IPPROTO_IPV6, _IPV6_DROP_MEMBERSHIP),
+    (c.IPPROTO_TCP, c.TCP_NODELAY): (linux.IPPROTO_TCP, linux.TCP_NODELAY),
+    (c.IPPROTO_TCP, c.TCP_MAXSEG): (linux.IPPROTO_TCP, linux.TCP_MAXSEG),
+    (c.IPPROTO_UDP, c.UDP_NOCHECKSUM): (linux.SOL_SOCKET, _SO_NO_CHECK),
+    (c.IPPROTO_UDP, c.UDP_SEND_MSG_SIZE): (linux.IPPROTO_UDP, _UDP_SEGMENT),
+}
+
+# What can be asked: the same, and what cannot be set
+_ASKED: Final = _SAME | {
+    (c.IPPROTO_IP, c.IP_MTU): (linux.IPPROTO_IP, _IP_MTU),
+    (c.IPPROTO_IPV6, c.IPV6_MTU): (linux.IPPROTO_IPV6, _IPV6_MTU),
+}
+
+_Told = list[tuple[int, int, int | bytes]]
+
+
+def _linger(value: int) -> _Told:
+    """Two 16-bit numbers become two ints."""
+    return [(linux.SOL_SOCKET, linux.SO_LINGER, struct.pack("=ii", bool(value & 0xFFFF), value >> 16))]
+
+
+def _seconds(name: int, limit: int) -> Callable[[int], _Told]:
+    return lambda value: [(linux.IPPROTO_TCP, name, min(value, limit))]
+
+
+def _patience(value: int) -> _Told:
+    """TCP_MAXRT: seconds, all bits set for ever; Linux counts milliseconds, 0 for its default."""
+    ms = 0 if value == 0xFFFFFFFF else min(value * 1000, INT_MAX)
+    return [(linux.IPPROTO_TCP, linux.TCP_USER_TIMEOUT, ms)]
+
+
+def _fragment(level: int, name: int) -> Callable[[int], _Told]:
+    return lambda value: [(level, name, _PMTU[c.IP_PMTUDISC_DO if value else c.IP_PMTUDISC_DONT])]
+
+
+def _discover(level: int, name: int) -> Callable[[int], _Told]:
+    return lambda value: [(level, name, _PMTU[value])]
+
+
+def _unicast_if(level: int, name: int) -> Callable[[int], _Told]:
+    return lambda value: [(level, name, struct.pack("!I", value))]
+
+
+def _source(name: int) -> Callable[[bytes], _Told]:
+    """ip_mreq_source: Windows has group, source, interface; Linux group, interface, source."""
+    return lambda data: [(linux.IPPROTO_IP, name, data[:4] + _interface_address(data[8:12]) + data[4:8])]
+
+
+def _interface_address(data: bytes) -> bytes:
+    """An interface's address; Windows also takes its index, as 0.x.x.x."""
+    index = int.from_bytes(data, "big")
+    if not 0 < index < 1 << 24:
+        return data
+    for interface in _interfaces.interfaces():
+        if interface.number == index and interface.family == c.AF_INET:
+            return linux.inet_aton(interface.address)
+    raise WinsockError(WSA.WSAEADDRNOTAVAIL)
+
+
+_OTHER: Final[dict[tuple[int, int], Callable[[Any], _Told]]] = {
+    (c.SOL_SOCKET, c.SO_LINGER): _linger,
+    (c.IPPROTO_IP, c.IP_DONTFRAGMENT): _fragment(linux.IPPROTO_IP, _IP_MTU_DISCOVER),
+    (c.IPPROTO_IP, c.IP_MTU_DISCOVER): _discover(linux.IPPROTO_IP, _IP_MTU_DISCOVER),
+    (c.IPPROTO_IP, c.IP_UNICAST_IF): _unicast_if(linux.IPPROTO_IP, _IP_UNICAST_IF),
+    (c.IPPROTO_IP, c.IP_MULTICAST_IF): lambda index: [
+        (linux.IPPROTO_IP, linux.IP_MULTICAST_IF, struct.pack("=8xi", index))
+    ],
+    (c.IPPROTO_IP, c.IP_ADD_SOURCE_MEMBERSHIP): _source(_IP_ADD_SOURCE),
+    (c.IPPROTO_IP, c.IP_DROP_SOURCE_MEMBERSHIP): _source(_IP_DROP_SOURCE),
+    (c.IPPROTO_IP, c.IP_BLOCK_SOURCE): _source(_IP_BLOCK_SOURCE),
+    (c.IPPROTO_IP, c.IP_UNBLOCK_SOURCE): _source(_IP_UNBLOCK_SOURCE),
+    (c.IPPROTO_IPV6, c.IPV6_DONTFRAG): _fragment(linux.IPPROTO_IPV6, _IPV6_MTU_DISCOVER),
+    (c.IPPROTO_IPV6, c.IPV6_MTU_DISCOVER): _discover(linux.IPPROTO_IPV6, _IPV6_MTU_DISCOVER),
+    (c.IPPROTO_IPV6, c.IPV6_UNICAST_IF): _unicast_if(linux.IPPROTO_IPV6, _IPV6_UNICAST_IF),
+    (c.IPPROTO_TCP, c.TCP_KEEPIDLE): _seconds(linux.TCP_KEEPIDLE, MAX_KEEPALIVE),
+    (c.IPPROTO_TCP, c.TCP_KEEPINTVL): _seconds(linux.TCP_KEEPINTVL, MAX_KEEPALIVE),
+    (c.IPPROTO_TCP, c.TCP_KEEPCNT): _seconds(linux.TCP_KEEPCNT, MAX_PROBES),
+    (c.IPPROTO_TCP, c.TCP_MAXRT): _patience,
+    (c.IPPROTO_UDP, c.UDP_RECV_MAX_COALESCED_SIZE): lambda size: [(linux.IPPROTO_UDP, _UDP_GRO, int(size > 0))],
+    (c.IPPROTO_TCP, c.TCP_FASTOPEN): lambda on: [
+        (linux.IPPROTO_TCP, linux.TCP_FASTOPEN, FASTOPEN_QUEUE if on else 0)
+    ],
+}
+
 
 def set_option(sock: HostSocket, level: int, name: int, value: int | bytes) -> None:
-    """Set an option that Linux has."""
-    raise WinsockError(WSA.WSAENOPROTOOPT)
+    """Tell the kernel about an option; WSAENOPROTOOPT for one that it does not have."""
+    key = (level, name)
+    if key in ((c.IPPROTO_IP, c.IP_ADD_MEMBERSHIP), (c.IPPROTO_IP, c.IP_DROP_MEMBERSHIP)):
+        assert isinstance(value, bytes)
+        _membership(sock, name == c.IP_ADD_MEMBERSHIP, value)
+        return
+    if key in _SAME:
+        told: _Told = [(*_SAME[key], min(value, INT_MAX) if isinstance(value, int) else value)]
+    elif key in _OTHER:
+        told = _OTHER[key](value)
+    else:
+        raise WinsockError(WSA.WSAENOPROTOOPT)
+    _tell(sock, told)
+
+
+def _tell(sock: HostSocket, told: _Told) -> None:
+    try:
+        for level, name, value in told:
+            sock.setsockopt(level, name, value)
+    except OSError as e:
+        raise _errors.translated(e) from None
+
+
+def _membership(sock: HostSocket, join: bool, data: bytes) -> None:
+    """Join or leave a group.  Without a route to groups Windows still finds an interface, so look for one."""
+    name = linux.IP_ADD_MEMBERSHIP if join else linux.IP_DROP_MEMBERSHIP
+    group, address = data[:4], data[4:8]
+    index = int.from_bytes(address, "big")
+    if 0 < index < 1 << 24:
+        address = bytes(4)
+    else:
+        index = 0
+    try:
+        _tell(sock, [(linux.IPPROTO_IP, name, group + address + struct.pack("=i", index))])
+    except WinsockError:
+        if any(address) or index or (index := _any_multicast_interface()) == 0:
+            raise
+        _tell(sock, [(linux.IPPROTO_IP, name, group + bytes(4) + struct.pack("=i", index))])
+
+
+def _any_multicast_interface() -> int:
+    """An interface that is up, for groups; the loopback one when there is no other."""
+    up = [i for i in _interfaces.interfaces() if i.family == c.AF_INET and i.flags & c.IFF_UP]
+    return min(up, key=lambda i: (i.flags & c.IFF_LOOPBACK, i.number)).number if up else 0
 
 
 def get_option(sock: HostSocket, level: int, name: int, size: int) -> int | bytes:
-    """Ask for an option that Linux has."""
-    raise WinsockError(WSA.WSAENOPROTOOPT)
+    """Ask the kernel; a number when size is 4 or less."""
+    asked = _ASKED.get((level, name))
+    if asked is None:
+        raise WinsockError(WSA.WSAENOPROTOOPT)
+    try:
+        return sock.getsockopt(*asked) if size <= 4 else sock.getsockopt(*asked, size)
+    except OSError as e:
+        raise _errors.translated(e) from None
 
 
-def control_from_host(ancillary: Sequence[tuple[int, int, bytes]]) -> list[tuple[int, int, bytes]]:
-    """Control data as Windows gives it."""
-    return []
+def pending(sock: HostSocket) -> int:
+    """FIONREAD: bytes of a stream that can be read; of a datagram socket, the first datagram's."""
+    data = bytearray(4)
+    try:
+        fcntl.ioctl(sock.fileno(), termios.FIONREAD, data)
+    except OSError as e:
+        raise _errors.translated(e) from None
+    return int.from_bytes(data, "little")
 
 
-def control_to_host(control: Sequence[tuple[int, int, bytes]]) -> list[tuple[int, int, bytes]]:
-    """Control data as Linux takes it."""
-    return []
+# Linux' states of a TCP connection and TCPSTATE_* of Windows
+_TCP_STATES: Final = {1: 4, 2: 2, 3: 3, 4: 5, 5: 6, 6: 10, 7: 0, 8: 7, 9: 9, 10: 1, 11: 8, 12: 3}
+
+# Where struct tcp_info has what: (offset, bytes)
+_TCP_INFO: Final = {
+    "Mss": (16, 4),
+    "RttUs": (68, 4),
+    "MinRttUs": (148, 4),
+    "RcvWnd": (232, 4),
+    "SndWnd": (228, 4),
+    "RcvBuf": (96, 4),
+    "BytesOut": (200, 8),
+    "BytesIn": (128, 8),
+    "BytesRetrans": (208, 8),
+    "DupAcksIn": (216, 4),
+    "TimeoutEpisodes": (2, 1),
+    "SndLimTimeRwin": (176, 8),
+    "SndLimTimeSnd": (184, 8),
+}
+
+
+def statistics(sock: HostSocket) -> dict[str, int]:
+    """TCP_INFO's fields that this kernel knows, under Windows' names."""
+    try:
+        raw = sock.getsockopt(linux.IPPROTO_TCP, linux.TCP_INFO, TCP_INFO_SIZE).ljust(TCP_INFO_SIZE, b"\0")
+    except OSError as e:
+        raise _errors.translated(e) from None
+
+    def number(offset: int, size: int) -> int:
+        return int.from_bytes(raw[offset : offset + size], "little")
+
+    found = {name: number(*where) for name, where in _TCP_INFO.items()}
+    mss, options = number(16, 4), raw[5]
+    found |= {
+        "State": _TCP_STATES.get(raw[0], 0),
+        "TimestampsEnabled": options & 1,
+        "BytesInFlight": number(24, 4) * mss,
+        "Cwnd": number(80, 4) * mss,
+        "SynRetrans": min(raw[2], 255) if raw[0] == 2 else 0,  # counts only while connecting
+        "SndLimTimeRwin": found["SndLimTimeRwin"] // 1000,
+        "SndLimTimeSnd": found["SndLimTimeSnd"] // 1000,
+    }
+    return found

@@ -1,0 +1,145 @@
+"""getsockopt and setsockopt."""
+
+from __future__ import annotations
+
+import ctypes
+from typing import Any, Final
+
+from winsock.abi import _constants as c
+from winsock.abi._options import BY_NUMBER, Option, Short
+from winsock.afd import Endpoint, State, _options
+from winsock.api._call import SOCKET_ERROR, c_int, endpoint, export, unexpected
+from winsock.codes import WSA, WinsockError
+from winsock.nt import ThreadState, current, memory
+
+_INTS: Final = (ctypes.c_int, ctypes.c_uint)
+_c_int = ctypes.c_int
+_CONNECTING = State.CONNECTING
+_BSP_POINTERS: Final = (0, 16)  # of a CSADDR_INFO
+
+
+def getsockopt(s: int, level: int, optname: int, optval: Any, optlen: Any) -> int:
+    """Read an option into optval; optlen has the buffer's size and gets the value's.
+
+    WSAENOTSOCK, WSAEFAULT for bad pointers or too small a buffer, WSAEINVAL for an unknown level or a socket that the
+    option is not for, WSAENOPROTOOPT for an unknown option or one that cannot be read.
+
+    Source: document; how each option treats small buffers: facts.
+    """
+    ts = current()
+    try:
+        ep: Any = ts.sockets[s]
+        key = (level, optname)
+        value = ep.options.get(key, ep.quick[key])
+        if value is None and ep.state is not _CONNECTING:
+            value = ep.so_error
+        if type(optlen) is _c_int and (size := optlen.value) >= 4:
+            if type(optval) in _INTS:
+                optval.value = value
+            elif type(optval) is bytearray and optval.__len__() >= 4:
+                optval[:4] = value.to_bytes(4, "little")
+            else:
+                return _slow(ts, s, level, optname, optval, optlen)
+            if size != 4:
+                optlen.value = 4
+            ts.last_error = 0
+            return 0
+    except Exception:
+        pass  # whatever was wrong, the long way finds out
+    return _slow(ts, s, level, optname, optval, optlen)
+
+
+def _slow(ts: ThreadState, *args: Any) -> int:
+    try:
+        if not ts.process.startups:
+            raise WinsockError(WSA.WSANOTINITIALISED)
+        _getsockopt(ts, *args)
+        ts.last_error = 0
+        return 0
+    except WinsockError as e:
+        ts.last_error = e.code
+    except Exception as e:
+        ts.last_error = unexpected("getsockopt", e, args)
+    return SOCKET_ERROR
+
+
+def _getsockopt(ts: ThreadState, s: int, level: int, optname: int, optval: Any, optlen: Any) -> None:
+    level, optname = c_int(level), c_int(optname)
+    if (level, optname) == (c.SOL_SOCKET, c.SO_OPENTYPE):
+        if memory.read_i32(optlen) < 4:
+            raise WinsockError(WSA.WSAEFAULT)
+        memory.write_u32(optval, _options.get_opentype(ts))
+        memory.write_u32(optlen, 4)
+        return
+    ep = endpoint(ts, s)
+    if ep.procs.plain and ep.quick is None:
+        ep.quick = _options.plan(ep.family, ep.type)
+    size = memory.read_i32(optlen)
+    if optval is None:
+        raise WinsockError(WSA.WSAEFAULT)
+    row = BY_NUMBER.get((level, optname))
+    try:
+        data = ep.procs.getsockopt(ep, level, optname, size)
+    except WinsockError as e:
+        if row is not None and e.code == WSA.WSAEFAULT:
+            _leave_traces(row, size, optval, optlen)
+        raise
+    if row is None:  # a layered provider's own
+        memory.write(optval, data)
+        memory.write_u32(optlen, len(data))
+        return
+    if row.label == "SO_BSP_STATE":
+        data = _moved(data, optval)
+    memory.write(optval, data)
+    memory.write_u32(optlen, _options.reported(row, size, data))
+
+
+def _leave_traces(row: Option, size: int, optval: Any, optlen: Any) -> None:
+    """What a query leaves behind that failed because the buffer was too small."""
+    if row.layout.short is Short.BLANK and 0 < size < row.layout.size:
+        memory.write(optval, bytes(size))
+    elif row.layout.short is Short.LENGTH:
+        memory.write_u32(optlen, 0)
+
+
+def _moved(data: bytes, optval: Any) -> bytes:
+    """A CSADDR_INFO whose pointers are offsets, with real ones for where it will be."""
+    base = memory.address(optval)
+    moved = bytearray(data)
+    for at in _BSP_POINTERS:
+        offset = int.from_bytes(moved[at : at + 8], "little")
+        if offset:
+            moved[at : at + 8] = (base + offset).to_bytes(8, "little")
+    return bytes(moved)
+
+
+@export(SOCKET_ERROR)
+def setsockopt(ts: ThreadState, s: int, level: int, optname: int, optval: Any, optlen: int) -> int:
+    """Set an option to the optlen bytes at optval.
+
+    WSAENOTSOCK, WSAEFAULT for a bad pointer or too few bytes, WSAENOBUFS for a negative length (some options take
+    it), WSAEINVAL for a value out of range, an unknown level, a state or a socket that it is not for, WSAENOPROTOOPT
+    for an unknown option or one that cannot be set.
+
+    Source: document; how each option treats lengths: facts.
+    """
+    level, optname, optlen = c_int(level), c_int(optname), c_int(optlen)
+    if (level, optname) == (c.SOL_SOCKET, c.SO_OPENTYPE):
+        if 0 <= optlen < 4:
+            raise WinsockError(WSA.WSAEFAULT)
+        _options.set_opentype(ts, memory.read_u32(optval))
+        return 0
+    ep = endpoint(ts, s)
+    ep.procs.setsockopt(ep, level, optname, _consulted(ep, level, optname, optval, optlen))
+    return 0
+
+
+def _consulted(ep: Endpoint, level: int, optname: int, optval: Any, optlen: int) -> bytes | None:
+    """The bytes that the option looks at; None for NULL where that is allowed."""
+    row = BY_NUMBER.get((level, optname))
+    if row is None:
+        return memory.read(optval, max(0, optlen)) if ep.procs is not None and not ep.procs.plain else b""
+    _options.writable(ep, row)
+    if optval is None and (optlen == 0 or row.layout.size):
+        return None
+    return memory.read(optval, _options.consulted(row, optlen))
