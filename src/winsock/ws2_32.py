@@ -3,6 +3,16 @@
 C names, C argument order, C return values; errors by WSAGetLastError().  A call never raises.
 """
 
+from winsock.api._addrinfo import FreeAddrInfoEx as FreeAddrInfoEx
+from winsock.api._addrinfo import FreeAddrInfoExW as FreeAddrInfoExW
+from winsock.api._addrinfo import FreeAddrInfoW as FreeAddrInfoW
+from winsock.api._addrinfo import GetAddrInfoExA as GetAddrInfoExA
+from winsock.api._addrinfo import GetAddrInfoExW as GetAddrInfoExW
+from winsock.api._addrinfo import GetAddrInfoW as GetAddrInfoW
+from winsock.api._addrinfo import GetNameInfoW as GetNameInfoW
+from winsock.api._addrinfo import freeaddrinfo as freeaddrinfo
+from winsock.api._addrinfo import getaddrinfo as getaddrinfo
+from winsock.api._addrinfo import getnameinfo as getnameinfo
 from winsock.api._byteorder import WSAHtonl as WSAHtonl
 from winsock.api._byteorder import WSAHtons as WSAHtons
 from winsock.api._byteorder import WSANtohl as WSANtohl
@@ -15,6 +25,19 @@ from winsock.api._data import recv as recv
 from winsock.api._data import recvfrom as recvfrom
 from winsock.api._data import send as send
 from winsock.api._data import sendto as sendto
+from winsock.api._names import GetHostNameW as GetHostNameW
+from winsock.api._names import gethostbyaddr as gethostbyaddr
+from winsock.api._names import gethostbyname as gethostbyname
+from winsock.api._names import gethostname as gethostname
+from winsock.api._names import getprotobyname as getprotobyname
+from winsock.api._names import getprotobynumber as getprotobynumber
+from winsock.api._names import getservbyname as getservbyname
+from winsock.api._names import getservbyport as getservbyport
+from winsock.api._options import getsockopt as getsockopt
+from winsock.api._options import setsockopt as setsockopt
+from winsock.api._select import WSAPoll as WSAPoll
+from winsock.api._select import __WSAFDIsSet as __WSAFDIsSet
+from winsock.api._select import select as select
 from winsock.api._sockets import accept as accept
 from winsock.api._sockets import bind as bind
 from winsock.api._sockets import closesocket as closesocket
@@ -38,6 +61,11 @@ from winsock.api._strings import inet_addr as inet_addr
 from winsock.api._strings import inet_ntoa as inet_ntoa
 from winsock.api._strings import inet_ntop as inet_ntop
 from winsock.api._strings import inet_pton as inet_pton
+from winsock.api._wsadata import WSARecv as WSARecv
+from winsock.api._wsadata import WSARecvFrom as WSARecvFrom
+from winsock.api._wsadata import WSASend as WSASend
+from winsock.api._wsadata import WSASendMsg as WSASendMsg
+from winsock.api._wsadata import WSASendTo as WSASendTo
 from winsock.api._wsasocket import WSADuplicateSocketA as WSADuplicateSocketA
 from winsock.api._wsasocket import WSADuplicateSocketW as WSADuplicateSocketW
 from winsock.api._wsasocket import WSAEnumProtocolsA as WSAEnumProtocolsA
