@@ -26,7 +26,7 @@ IFA_F_TENTATIVE, IFA_F_DADFAILED, IFA_F_DEPRECATED, IFA_F_PERMANENT = 0x40, 0x08
 FOREVER = 0xFFFFFFFF
 
 
-class Address(NamedTuple):
+class InterfaceAddress(NamedTuple):
     """An address of an interface."""
 
     family: int  # AF_INET or AF_INET6, Windows' numbers
@@ -54,7 +54,7 @@ class Interface(NamedTuple):
     hardware: bytes
     mtu: int
     state: int  # IF_OPER_*
-    addresses: list[Address]
+    addresses: list[InterfaceAddress]
     gateways: list[tuple[int, bytes, int]]  # default routes: family, gateway (empty: none), metric
 
     @property
@@ -133,7 +133,7 @@ def _add_addresses(links: dict[int, Interface]) -> None:
         if _IFA_FLAGS in more:
             flags = int.from_bytes(more[_IFA_FLAGS], "little")
         preferred, valid = struct.unpack_from("=II", more.get(_IFA_CACHEINFO, b"\xff" * 8))
-        address = Address(_FAMILIES[family], data, prefix, 0, flags, valid, preferred)
+        address = InterfaceAddress(_FAMILIES[family], data, prefix, 0, flags, valid, preferred)
         if address.family == c.AF_INET6 and address.link_local:
             address = address._replace(scope=index)
         links[index].addresses.append(address)
@@ -170,7 +170,7 @@ def interfaces() -> list[Interface]:
     return sorted(links.values(), key=rank)
 
 
-def local_addresses(family: int = c.AF_UNSPEC) -> list[Address]:
+def local_addresses(family: int = c.AF_UNSPEC) -> list[InterfaceAddress]:
     """The addresses other machines could reach this one by: IPv6 before IPv4, link-local ones last.
 
     The loopback addresses where there are no others.
