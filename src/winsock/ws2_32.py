@@ -13,6 +13,10 @@ from winsock.api._addrinfo import GetNameInfoW as GetNameInfoW
 from winsock.api._addrinfo import freeaddrinfo as freeaddrinfo
 from winsock.api._addrinfo import getaddrinfo as getaddrinfo
 from winsock.api._addrinfo import getnameinfo as getnameinfo
+from winsock.api._blocking import WSACancelBlockingCall as WSACancelBlockingCall
+from winsock.api._blocking import WSAIsBlocking as WSAIsBlocking
+from winsock.api._blocking import WSASetBlockingHook as WSASetBlockingHook
+from winsock.api._blocking import WSAUnhookBlockingHook as WSAUnhookBlockingHook
 from winsock.api._byteorder import WSAHtonl as WSAHtonl
 from winsock.api._byteorder import WSAHtons as WSAHtons
 from winsock.api._byteorder import WSANtohl as WSANtohl

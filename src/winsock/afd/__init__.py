@@ -1,7 +1,13 @@
 """Endpoints: the state of sockets, what each call does to it, and what is refused in which state."""
 
+from winsock.afd._data import Truncated as Truncated
+from winsock.afd._data import ignored as ignored
+from winsock.afd._data import lost as lost
 from winsock.afd._endpoint import Endpoint as Endpoint
 from winsock.afd._endpoint import State as State
+from winsock.afd._poll import events as events
+from winsock.afd._poll import select as select
+from winsock.afd._poll import wait_for as wait_for
 from winsock.afd._rules import REFUSALS as REFUSALS
 from winsock.afd._rules import Refusal as Refusal
 from winsock.afd._rules import check as check

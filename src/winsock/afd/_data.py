@@ -3,80 +3,344 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from ctypes import addressof, c_char
 from typing import Any
 
-from winsock.afd import _connection
+from winsock.abi import _constants as c
+from winsock.afd import _connection, _urgent
 from winsock.afd._endpoint import Endpoint, State
 from winsock.afd._rules import check
 from winsock.afd._wait import wait_ready
 from winsock.codes import WSA, WinsockError
-from winsock.transports import READ, WRITE, Address
+from winsock.nt._virtual import Pages
+from winsock.transports import RDHUP, READ, URGENT, WRITE, Address, Message
+
+RECV_FLAGS = c.MSG_OOB | c.MSG_PEEK | c.MSG_DONTROUTE | c.MSG_WAITALL | c.MSG_PUSH_IMMEDIATE | c.MSG_PARTIAL
+SEND_FLAGS = c.MSG_OOB | c.MSG_DONTROUTE | c.MSG_PARTIAL
+NOT_WITH_WAITALL = c.MSG_OOB | c.MSG_PEEK | c.MSG_PARTIAL
+
+UDP_CONNRESET = (0, c.SIO_UDP_CONNRESET)  # in Endpoint.options: 0 for "tell nothing of unreachable ports"
+UDP_NETRESET = (0, c.SIO_UDP_NETRESET)  # the same for datagrams whose time to live ran out
+
+# The codes after which a stream is lost for good.
+_LOSSES = frozenset({WSA.WSAECONNRESET, WSA.WSAECONNABORTED, WSA.WSAENETRESET, WSA.WSAETIMEDOUT})
+
+
+class Truncated(WinsockError):
+    """WSAEMSGSIZE of a receive: a message was longer than the buffers.  They are filled; the rest is gone."""
+
+    __slots__ = ("message",)
+
+    def __init__(self, message: Message) -> None:
+        super().__init__(WSA.WSAEMSGSIZE)
+        self.message = message
 
 
 def recv(ep: Endpoint, views: Sequence[Any], flags: int) -> tuple[int, Address | None, int]:
-    """Receive into these buffers: bytes stored, sender (datagrams), MSG_* flags of what came.
+    """Receive into these buffers: bytes stored, sender (messages), MSG_* flags of what came.
 
-    WSAEMSGSIZE when a datagram was longer than the buffers; they are filled all the same.
+    Truncated (WSAEMSGSIZE) when a message was longer than the buffers; they are filled all the same.
     """
-    _connection.poll_connect(ep)
-    check(ep, "recv")
+    if not ep.stream:
+        message = recv_message(ep, views, False, flags)
+        if message.size > message.stored:
+            raise Truncated(message)
+        return message.stored, message.address, 0
+    _ready_to_receive(ep)
+    if flags:
+        _check_recv_flags(ep, flags)
+        if flags & c.MSG_OOB:
+            return _recv_urgent(ep, views, flags), None, c.MSG_OOB
+    return _recv_stream(ep, views, flags), None, 0
+
+
+def recv_message(ep: Endpoint, views: Sequence[Any], control: bool, flags: int) -> Message:
+    """Receive a message, with its control data if asked for; one that is too long is not an error here."""
+    _ready_to_receive(ep)
+    if flags:
+        _check_recv_flags(ep, flags)
+    transport = ep.transport
     timeout = float(ep.receive_timeout) if ep.receive_timeout else None
-    total = 0
+    dirty = None
+    try:
+        while True:
+            try:
+                if control or len(views) != 1:
+                    return transport.receive_message(views, control, flags)
+                size, address = transport.receive_from(views[0], flags)
+                return Message(min(size, len(views[0])), size, address, [], 0)
+            except WinsockError as e:
+                if e.code == WSA.WSAEWOULDBLOCK:
+                    if ep.nonblocking:
+                        raise
+                elif not ignored(ep, e.code):
+                    raise
+                else:
+                    continue
+            if dirty is None:
+                dirty = _dirty(ep, views)
+            if not wait_ready(ep, READ, timeout, WSA.WSAEINTR):
+                raise WinsockError(WSA.WSAETIMEDOUT)
+    finally:
+        if dirty:
+            _clean(ep, dirty)
+
+
+def send(
+    ep: Endpoint,
+    views: Sequence[Any],
+    flags: int,
+    address: Address | None = None,
+    control: Sequence[tuple[int, int, bytes]] = (),
+) -> int:
+    """Send these buffers; a blocking stream takes all of them.  How many bytes went.
+
+    A non-blocking stream takes what there is room for.
+    """
+    stream, state = ep.stream, ep.state
+    if (
+        ep.send_shut
+        or (state is not State.CONNECTED if stream else state is not State.BOUND)
+        or not (stream or address is not None or ep.remote)
+    ):
+        _connection.poll_connect(ep)
+        if ep.state is State.RESET and not ep.send_shut:
+            raise WinsockError(ep.extra.get("lost", WSA.WSAECONNRESET))
+        check(ep, "send" if address is None else "sendto")
+    if flags:
+        _check_send_flags(ep, flags)
+    if stream:
+        if flags & c.MSG_OOB:
+            return _send_urgent(ep, views, flags)
+        return _send_stream(ep, views, flags)
+    if ep.state is State.OPEN:
+        _connection.autobind(ep)
+    timeout = float(ep.send_timeout) if ep.send_timeout else None
     while True:
         try:
-            message = ep.transport.receive_message(views, 0, flags)
+            return ep.transport.transmit_message(views, control, flags, address)
         except WinsockError as e:
             if e.code != WSA.WSAEWOULDBLOCK or ep.nonblocking:
-                if e.code in (WSA.WSAECONNRESET, WSA.WSAETIMEDOUT) and ep.stream:
-                    ep.became_reset()
                 raise
-        else:
-            total = message.stored
-            if message.size > message.stored and not ep.stream:
-                raise WinsockError(WSA.WSAEMSGSIZE)
-            return total, message.address, 0
-        if not wait_ready(ep, READ, timeout, WSA.WSAECONNABORTED):
+        if not wait_ready(ep, WRITE, timeout, WSA.WSAEINTR):
             raise WinsockError(WSA.WSAETIMEDOUT)
 
 
-def send(ep: Endpoint, views: Sequence[Any], flags: int, address: Address | None = None) -> int:
-    """Send these buffers; a blocking stream takes all of them.  How many bytes went."""
-    _connection.poll_connect(ep)
-    check(ep, "send" if address is None else "sendto")
-    if ep.stream:
-        address = None
-    elif ep.state is State.OPEN:
-        _connection.autobind(ep)
-    total = sum(len(v) for v in views)
+def report_errors(ep: Endpoint, key: tuple[int, int], on: bool) -> None:
+    """SIO_UDP_CONNRESET and SIO_UDP_NETRESET: whether receives report ICMP errors."""
+    ep.options[key] = int(on)
+
+
+def lost(ep: Endpoint, code: int) -> None:
+    """A call failed with this code: if a stream's connection is gone, it stays gone."""
+    if code in _LOSSES and ep.type == c.SOCK_STREAM:
+        ep.became_reset(code)
+
+
+# -- checks
+
+
+def _ready_to_receive(ep: Endpoint) -> None:
+    """Refuse what the state refuses."""
+    state = ep.state
+    if ep.receive_shut or (state is not State.CONNECTED and (state is not State.BOUND or ep.stream)):
+        _connection.poll_connect(ep)
+        check(ep, "recv")
+        if ep.state is State.RESET:
+            raise WinsockError(ep.extra.get("lost", WSA.WSAECONNRESET))
+
+
+def _check_recv_flags(ep: Endpoint, flags: int) -> None:
+    """Order: what no call knows, what this protocol has not, what does not go together."""
+    if flags & ~RECV_FLAGS:
+        raise WinsockError(WSA.WSAEINVAL)
+    if flags & c.MSG_OOB:
+        if not ep.stream or ep.family == c.AF_UNIX:
+            raise WinsockError(WSA.WSAEOPNOTSUPP)
+        if _urgent.inline(ep):
+            raise WinsockError(WSA.WSAEINVAL)
+    if flags & c.MSG_WAITALL and (not ep.stream or ep.nonblocking or flags & NOT_WITH_WAITALL):
+        raise WinsockError(WSA.WSAEOPNOTSUPP)
+
+
+def _check_send_flags(ep: Endpoint, flags: int) -> None:
+    if flags & ~SEND_FLAGS:
+        raise WinsockError(WSA.WSAEINVAL)
+    if flags & c.MSG_PARTIAL:
+        raise WinsockError(WSA.WSAEOPNOTSUPP)
+    if flags & c.MSG_OOB:
+        if not ep.stream or ep.family == c.AF_UNIX:
+            raise WinsockError(WSA.WSAEOPNOTSUPP)
+        if _urgent.inline(ep):
+            raise WinsockError(WSA.WSAEINVAL)
+
+
+def ignored(ep: Endpoint, code: int) -> bool:
+    """Whether this ICMP error is one that the program does not want to know."""
+    if ep.type != c.SOCK_DGRAM:
+        return False
+    if code == WSA.WSAECONNRESET:
+        return not ep.options.get(UDP_CONNRESET, 1)
+    if code == WSA.WSAENETRESET:
+        return not ep.options.get(UDP_NETRESET, 1)
+    return False
+
+
+# -- streams
+
+
+def _recv_stream(ep: Endpoint, views: Sequence[Any], flags: int) -> int:
+    wanted = sum(map(len, views))
+    if not wanted:
+        # No room: it waits for data all the same, and takes none.
+        _recv_stream(ep, [memoryview(bytearray(1))], c.MSG_PEEK)
+        return 0
+    transport = ep.transport
+    wait_all = flags & c.MSG_WAITALL
+    end: float | None = None
+    dirty = None
+    rest = views
+    total = 0
+    try:
+        while True:
+            if ep.extra and (n := _take_joined(ep, rest, flags)):
+                return total + n
+            try:
+                n = transport.receive(rest, flags)
+            except WinsockError as e:
+                if e.code != WSA.WSAEWOULDBLOCK:
+                    if total:
+                        return total  # the next call tells
+                    lost(ep, e.code)
+                    raise
+                if ep.nonblocking:
+                    raise
+            else:
+                total += n
+                if not wait_all or not n or total == wanted:
+                    return total
+                rest = _remaining(views, total)
+                continue
+            if dirty is None:
+                dirty = _dirty(ep, views)
+                if ep.receive_timeout:
+                    end = ep.network.now() + ep.receive_timeout
+            left = None if end is None else max(0.0, end - ep.network.now())
+            if not wait_ready(ep, READ, left, WSA.WSAECONNABORTED, lambda: _urgent.joined(ep)):
+                raise WinsockError(WSA.WSAETIMEDOUT)
+    finally:
+        if dirty:
+            _clean(ep, dirty)
+
+
+def _take_joined(ep: Endpoint, views: Sequence[Any], flags: int) -> int:
+    return _urgent.take_joined(ep, views[0], bool(flags & c.MSG_PEEK)) if _urgent.joined(ep) else 0
+
+
+def _recv_urgent(ep: Endpoint, views: Sequence[Any], flags: int) -> int:
+    """One urgent byte; waits for one as recv waits for data."""
+    view = next((v for v in views if len(v)), None)
+    timeout = float(ep.receive_timeout) if ep.receive_timeout else None
+    while True:
+        if _urgent.waiting(ep):
+            return _urgent.take(ep, view, bool(flags & c.MSG_PEEK)) if view is not None else 0
+        try:
+            if view is None:
+                ep.transport.receive([memoryview(bytearray(1))], flags | c.MSG_PEEK)
+                return 0
+            return ep.transport.receive([view], flags)
+        except WinsockError as e:
+            if e.code not in (WSA.WSAEWOULDBLOCK, WSA.WSAEINVAL):  # Linux: EINVAL while there is none
+                lost(ep, e.code)
+                raise
+        if _urgent.ended(ep):
+            return 0
+        if ep.nonblocking:
+            raise WinsockError(WSA.WSAEWOULDBLOCK)
+        if not wait_ready(ep, URGENT | RDHUP, timeout, WSA.WSAECONNABORTED, lambda: _urgent.waiting(ep)):
+            raise WinsockError(WSA.WSAETIMEDOUT)
+
+
+def _send_stream(ep: Endpoint, views: Sequence[Any], flags: int) -> int:
+    total = sum(map(len, views))
     sent = 0
-    timeout = float(ep.send_timeout) if ep.send_timeout else None
-    rest: Sequence[Any] = views
+    end: float | None = None
+    rest = views
+    transport = ep.transport
     while True:
         try:
-            sent += ep.transport.transmit_message(rest, (), flags, address)
+            sent += transport.transmit(rest, flags)
         except WinsockError as e:
-            if e.code != WSA.WSAEWOULDBLOCK or ep.nonblocking:
-                if e.code in (WSA.WSAECONNRESET, WSA.WSAETIMEDOUT) and ep.stream:
-                    ep.became_reset()
+            if e.code != WSA.WSAEWOULDBLOCK:
+                lost(ep, e.code)
+                raise
+            if ep.nonblocking:
                 raise
         else:
-            if sent >= total or not ep.stream or ep.nonblocking:
+            if sent >= total or ep.nonblocking:
                 return sent
             rest = _remaining(views, sent)
-        if not wait_ready(ep, WRITE, timeout, WSA.WSAECONNABORTED):
+            continue
+        if end is None and ep.send_timeout:
+            end = ep.network.now() + ep.send_timeout
+        left = None if end is None else max(0.0, end - ep.network.now())
+        if not wait_ready(ep, WRITE, left, WSA.WSAECONNABORTED):
             raise WinsockError(WSA.WSAETIMEDOUT)
 
 
-def _remaining(views: Sequence[Any], sent: int) -> list[Any]:
+def _send_urgent(ep: Endpoint, views: Sequence[Any], flags: int) -> int:
+    """The last byte of these is the urgent one."""
+    views = [v for v in views if len(v)]
+    if not views:
+        return 0
+    plain = flags & ~c.MSG_OOB
+    if _urgent.reaches_inline(ep):
+        return _send_stream(ep, views, plain)
+    last = memoryview(views[-1]).cast("B")
+    before = [*views[:-1], last[:-1]]
+    ordinary = sum(map(len, before))
+    if ordinary:
+        sent = _send_stream(ep, [v for v in before if len(v)], plain)
+        if sent < ordinary:
+            return sent
+    try:
+        if _urgent.deliver(ep, last[-1]):
+            return ordinary + 1
+        return ordinary + _send_stream(ep, [last[-1:]], flags)
+    except WinsockError:
+        if ordinary:
+            return ordinary
+        raise
+
+
+def _remaining(views: Sequence[Any], done: int) -> list[Any]:
     """What is left of the buffers after so many bytes."""
     rest = []
     for view in views:
         n = len(view)
-        if sent >= n:
-            sent -= n
+        if done >= n:
+            done -= n
         else:
-            rest.append(memoryview(view)[sent:])
-            sent = 0
+            rest.append(memoryview(view)[done:])
+            done = 0
     return rest
 
 
+# -- write watches
+
+
+def _dirty(ep: Endpoint, views: Sequence[Any]) -> list[tuple[int, int]]:
+    """Where a receive that waits has its buffers: their pages count as written already (fact)."""
+    pages: Pages | None = ep.process.services.get("pages")
+    if pages is None or not pages.watching:
+        return []
+    places = [(addressof(c_char.from_buffer(v)), len(v)) for v in views if len(v)]
+    for place in places:
+        pages.touch(*place)
+    return places
+
+
+def _clean(ep: Endpoint, places: list[tuple[int, int]]) -> None:
+    pages: Pages = ep.process.services["pages"]
+    for place in places:
+        pages.filled(*place)

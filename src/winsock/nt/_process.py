@@ -113,6 +113,11 @@ class Process:
         """The process of this interpreter with that id."""
         return cls._all.get(pid)
 
+    @classmethod
+    def all(cls) -> list[Process]:
+        """Every process of this interpreter."""
+        return list(cls._all.values())
+
     def __repr__(self) -> str:
         return f"<winsock.Process {self.pid} with {len(self.sockets)} sockets>"
 

@@ -1,0 +1,124 @@
+"""WSABUF arrays, the WSAMSG structure and control data as they lie in the caller's memory."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import struct
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+from winsock.abi import _constants as c
+from winsock.api._call import c_int
+from winsock.api._sockaddr import SIZE_IN, SIZE_IN6, SIZE_UN
+from winsock.codes import WSA, WinsockError
+from winsock.nt import memory
+
+WSABUF = struct.Struct("<I4xQ")  # len, buf
+WSAMSG = struct.Struct("<Qi4xQI4xI4xQI4x")  # name, namelen, lpBuffers, dwBufferCount, Control (a WSABUF), dwFlags
+CMSGHDR = struct.Struct("<Qii")  # cmsg_len, cmsg_level, cmsg_type
+ALIGN = 8
+MAX_BUFFERS = 0x10000  # more than any program has; Windows' own limit is memory
+
+MADV_POPULATE_WRITE = 23
+_PAGE = os.sysconf("SC_PAGESIZE")
+_madvise = ctypes.CDLL(None, use_errno=True).madvise
+_madvise.argtypes = (ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int)
+_EINVAL = 22  # a kernel before 5.14
+
+
+def name_size(family: int) -> int:
+    """How long an address of the family is at most."""
+    return {c.AF_INET: SIZE_IN, c.AF_INET6: SIZE_IN6}.get(family, SIZE_UN)
+
+
+def buffer(buf: Any, n: Any, writable: bool, negative: int = WSA.WSAEFAULT) -> memoryview:
+    """n bytes of the caller's; of no bytes the pointer may be NULL."""
+    n = c_int(n)
+    if n == 0:
+        return memoryview(bytearray())
+    if n < 0:
+        raise WinsockError(negative)
+    if isinstance(buf, int) and writable:
+        probe(buf, n)
+    return memory.view(buf, n, writable)
+
+
+def probe(address: int, n: int) -> None:
+    """WSAEFAULT unless n bytes can be written at a raw address; what is there stays as it is.
+
+    Windows looks before it receives; Linux would take a datagram from the queue and then find no place for it.
+    """
+    if not 0 < address <= memory.MAX_ADDRESS - n:
+        raise memory.fault()
+    first = address & -_PAGE
+    if _madvise(first, address + n - first, MADV_POPULATE_WRITE) != 0 and ctypes.get_errno() != _EINVAL:
+        raise memory.fault()
+
+
+def wsabufs(array: Any, count: int, writable: bool) -> list[memoryview]:
+    """The buffers of a WSABUF array, at least one; empty ones but the first are left out.
+
+    WSAEINVAL for no or absurdly many buffers, WSAEFAULT for memory that is not there.
+    """
+    if not 0 < count <= MAX_BUFFERS:
+        raise WinsockError(WSA.WSAEINVAL)
+    views = []
+    for length, address in WSABUF.iter_unpack(memory.read(array, count * WSABUF.size)):
+        if length:
+            if writable:
+                probe(address, length)
+            views.append(memory.view(address, length))
+    return views or [memoryview(bytearray())]
+
+
+class Msg(NamedTuple):
+    """A WSAMSG: addresses and lengths as the caller wrote them."""
+
+    name: int
+    namelen: int
+    buffers: int
+    buffer_count: int
+    control_len: int
+    control: int
+    flags: int
+
+    def pack(self) -> bytes:
+        """The structure with these values."""
+        return WSAMSG.pack(*self)
+
+
+def wsamsg(ptr: Any) -> Msg:
+    """The WSAMSG at ptr; WSAEFAULT for NULL where a length says that there is something."""
+    msg = Msg._make(WSAMSG.unpack(memory.read(ptr, WSAMSG.size)))
+    if (msg.namelen and not msg.name) or (msg.control_len and not msg.control):
+        raise memory.fault()
+    return msg
+
+
+def pack_control(entries: Sequence[tuple[int, int, bytes]], room: int) -> tuple[bytes, bool]:
+    """Control data as it lies in a buffer of that size, and whether some did not fit.
+
+    Every entry counts its header and its data in cmsg_len, without the padding before the next one.
+    """
+    out = b""
+    for level, kind, data in entries:
+        length = CMSGHDR.size + len(data)
+        entry = CMSGHDR.pack(length, level, kind) + data + bytes(-length % ALIGN)
+        if len(out) + length > room:
+            return out, True
+        out += entry[: room - len(out)]
+    return out, False
+
+
+def unpack_control(data: bytes) -> list[tuple[int, int, bytes]]:
+    """The entries of a control buffer that is to be sent; WSAEINVAL for lengths that do not fit."""
+    entries = []
+    at = 0
+    while at + CMSGHDR.size <= len(data):
+        length, level, kind = CMSGHDR.unpack_from(data, at)
+        if not CMSGHDR.size <= length <= len(data) - at:
+            raise WinsockError(WSA.WSAEINVAL)
+        entries.append((level, kind, data[at + CMSGHDR.size : at + length]))
+        at += -(-length // ALIGN) * ALIGN
+    return entries

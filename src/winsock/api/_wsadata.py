@@ -1,0 +1,251 @@
+"""Sending and receiving with scattered buffers and control data: WSASend, WSARecv and their like."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from winsock.abi import _constants as c
+from winsock.abi._sockaddrs import pack_address
+from winsock.afd import Truncated
+from winsock.api import _buffers, _sockaddr
+from winsock.api._call import SOCKET_ERROR, dword, endpoint, export
+from winsock.api._data import destination, name_room
+from winsock.codes import WSA, WinsockError
+from winsock.nt import ThreadState, memory
+
+SENDMSG_FLAGS = c.MSG_DONTROUTE | c.MSG_PARTIAL | c.MSG_OOB
+
+
+def _overlapped(count: Any, overlapped: Any, routine: Any) -> bool:
+    """Whether the call is an overlapped one; WSAEFAULT if it is not and has nowhere to put the byte count.
+
+    A routine without an OVERLAPPED is ignored, as on Windows.
+    """
+    if overlapped is None:
+        if count is None:
+            raise memory.fault()
+        memory.writable(count, 4)
+        return False
+    return True
+
+
+def _refuse_overlapped() -> WinsockError:
+    """Overlapped requests are made elsewhere, not yet."""
+    return WinsockError(WSA.WSAEOPNOTSUPP)
+
+
+@export(SOCKET_ERROR)
+def WSASend(
+    ts: ThreadState,
+    s: int,
+    lpBuffers: Any,
+    dwBufferCount: int,
+    lpNumberOfBytesSent: Any,
+    dwFlags: int,
+    lpOverlapped: Any,
+    lpCompletionRoutine: Any,
+) -> int:
+    """Send the buffers of a WSABUF array, one after the other; how many bytes went is stored.
+
+    Errors: see send; WSAEINVAL for no buffers, WSAEFAULT for a missing count.  Source: document, facts.
+    """
+    ep = endpoint(ts, s)
+    overlapped = _overlapped(lpNumberOfBytesSent, lpOverlapped, lpCompletionRoutine)
+    views = _buffers.wsabufs(lpBuffers, dword(dwBufferCount), False)
+    if overlapped:
+        raise _refuse_overlapped()
+    memory.write_u32(lpNumberOfBytesSent, ep.procs.send(ep, views, dword(dwFlags)))
+    return 0
+
+
+@export(SOCKET_ERROR)
+def WSASendTo(
+    ts: ThreadState,
+    s: int,
+    lpBuffers: Any,
+    dwBufferCount: int,
+    lpNumberOfBytesSent: Any,
+    dwFlags: int,
+    lpTo: Any,
+    iTolen: int,
+    lpOverlapped: Any,
+    lpCompletionRoutine: Any,
+) -> int:
+    """sendto with a WSABUF array.  Errors: see sendto and WSASend."""
+    ep = endpoint(ts, s)
+    overlapped = _overlapped(lpNumberOfBytesSent, lpOverlapped, lpCompletionRoutine)
+    views = _buffers.wsabufs(lpBuffers, dword(dwBufferCount), False)
+    address = None if lpTo is None or ep.stream else destination(ep, lpTo, iTolen)
+    if overlapped:
+        raise _refuse_overlapped()
+    memory.write_u32(lpNumberOfBytesSent, ep.procs.send(ep, views, dword(dwFlags), address))
+    return 0
+
+
+@export(SOCKET_ERROR)
+def WSARecv(
+    ts: ThreadState,
+    s: int,
+    lpBuffers: Any,
+    dwBufferCount: int,
+    lpNumberOfBytesRecvd: Any,
+    lpFlags: Any,
+    lpOverlapped: Any,
+    lpCompletionRoutine: Any,
+) -> int:
+    """Receive into the buffers of a WSABUF array; each is filled before the next one.
+
+    lpFlags    a DWORD, in: as recv's, out: MSG_PARTIAL for a message that was longer (with WSAEMSGSIZE)
+
+    Errors: see recv; a failure leaves the byte count as it was.  Source: document, facts.
+    """
+    return _receive(ts, s, lpBuffers, dwBufferCount, lpNumberOfBytesRecvd, lpFlags, lpOverlapped, lpCompletionRoutine)
+
+
+@export(SOCKET_ERROR)
+def WSARecvFrom(
+    ts: ThreadState,
+    s: int,
+    lpBuffers: Any,
+    dwBufferCount: int,
+    lpNumberOfBytesRecvd: Any,
+    lpFlags: Any,
+    lpFrom: Any,
+    lpFromlen: Any,
+    lpOverlapped: Any,
+    lpCompletionRoutine: Any,
+) -> int:
+    """WSARecv, and the sender's address as recvfrom gives it."""
+    return _receive(
+        ts,
+        s,
+        lpBuffers,
+        dwBufferCount,
+        lpNumberOfBytesRecvd,
+        lpFlags,
+        lpOverlapped,
+        lpCompletionRoutine,
+        lpFrom,
+        lpFromlen,
+    )
+
+
+def _receive(
+    ts: ThreadState,
+    s: Any,
+    array: Any,
+    count: Any,
+    received: Any,
+    flags_ptr: Any,
+    overlapped: Any,
+    routine: Any,
+    name: Any = None,
+    namelen: Any = None,
+) -> int:
+    ep = endpoint(ts, s)
+    pending = _overlapped(received, overlapped, routine)
+    flags = memory.read_u32(flags_ptr)
+    memory.writable(flags_ptr, 4)
+    views = _buffers.wsabufs(array, dword(count), True)
+    named = name is not None and namelen is not None and not ep.stream
+    if named:
+        name_room(ep.family, name, namelen)
+    if pending:
+        raise _refuse_overlapped()
+    try:
+        got, address, told = ep.procs.recv(ep, views, flags)
+    except Truncated as e:
+        memory.write_u32(received, e.message.stored)
+        memory.write_u32(flags_ptr, c.MSG_PARTIAL)
+        if named:
+            _sockaddr.write(ep.family, e.message.address, name, namelen)
+        raise
+    memory.write_u32(received, got)
+    memory.write_u32(flags_ptr, told)
+    if named:
+        _sockaddr.write(ep.family, address, name, namelen)
+    return 0
+
+
+@export(SOCKET_ERROR)
+def WSASendMsg(
+    ts: ThreadState,
+    s: int,
+    lpMsg: Any,
+    dwFlags: int,
+    lpNumberOfBytesSent: Any,
+    lpOverlapped: Any,
+    lpCompletionRoutine: Any,
+) -> int:
+    """Send a message with an address and control data (IP_PKTINFO chooses where from, ...).
+
+    lpMsg      WSAMSG; its own dwFlags count for nothing
+    dwFlags    MSG_DONTROUTE
+
+    Errors: see sendto; WSAEINVAL on streams (fact) and for control data that cannot be sent, WSAEFAULT for NULL,
+    WSAEOPNOTSUPP for flags that do not exist.
+    """
+    ep = endpoint(ts, s)
+    if lpMsg is None:
+        raise memory.fault()
+    overlapped = _overlapped(lpNumberOfBytesSent, lpOverlapped, lpCompletionRoutine)
+    msg = _buffers.wsamsg(lpMsg)
+    if ep.stream:
+        raise WinsockError(WSA.WSAEINVAL)
+    flags = dword(dwFlags)
+    if flags & ~SENDMSG_FLAGS:
+        raise WinsockError(WSA.WSAEOPNOTSUPP)
+    views = _buffers.wsabufs(msg.buffers or None, msg.buffer_count, False)
+    control = _buffers.unpack_control(memory.read(msg.control, msg.control_len)) if msg.control_len else ()
+    address = destination(ep, msg.name, msg.namelen) if msg.namelen else None
+    if overlapped:
+        raise _refuse_overlapped()
+    memory.write_u32(lpNumberOfBytesSent, ep.procs.send(ep, views, flags, address, control))
+    return 0
+
+
+@export(SOCKET_ERROR)
+def WSARecvMsg(
+    ts: ThreadState, s: int, lpMsg: Any, lpdwNumberOfBytesRecvd: Any, lpOverlapped: Any, lpCompletionRoutine: Any
+) -> int:
+    """Receive a message with its sender and the control data that options asked for.
+
+    lpMsg      WSAMSG; namelen, Control.len and dwFlags (MSG_TRUNC, MSG_CTRUNC, MSG_MCAST, MSG_BCAST) are set.
+               In: MSG_PEEK.
+
+    WSAEMSGSIZE when the message or its control data was longer; what there is room for is delivered all the same
+    (fact).  Other errors: see recvfrom; WSAEINVAL on streams.
+    """
+    ep = endpoint(ts, s)
+    if lpMsg is None:
+        raise memory.fault()
+    overlapped = _overlapped(lpdwNumberOfBytesRecvd, lpOverlapped, lpCompletionRoutine)
+    msg = _buffers.wsamsg(lpMsg)
+    if msg.flags & ~c.MSG_PEEK or (msg.flags and ep.type != c.SOCK_DGRAM):
+        raise WinsockError(WSA.WSAEOPNOTSUPP)
+    if ep.stream:
+        raise WinsockError(WSA.WSAEINVAL)
+    views = _buffers.wsabufs(msg.buffers or None, msg.buffer_count, True)
+    memory.writable(lpMsg, _buffers.WSAMSG.size)
+    room = _buffers.name_size(ep.family) if msg.namelen else 0
+    if msg.namelen < room:
+        raise memory.fault()
+    if room:
+        _buffers.probe(msg.name, room)
+    if msg.control_len:
+        _buffers.probe(msg.control, msg.control_len)
+    if overlapped:
+        raise _refuse_overlapped()
+    got = ep.procs.recv_message(ep, views, True, msg.flags)
+    control, cut = _buffers.pack_control(got.control, msg.control_len)
+    told = got.flags | (c.MSG_CTRUNC if cut else 0)
+    name = pack_address(ep.family, got.address) if room else b""
+    if name:
+        memory.write(msg.name, name)
+    if control:
+        memory.write(msg.control, control)
+    memory.write(lpMsg, msg._replace(namelen=len(name), control_len=len(control), flags=told).pack())
+    memory.write_u32(lpdwNumberOfBytesRecvd, got.stored)
+    if told & (c.MSG_TRUNC | c.MSG_CTRUNC):
+        raise WinsockError(WSA.WSAEMSGSIZE)
+    return 0

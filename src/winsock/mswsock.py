@@ -1,0 +1,6 @@
+"""mswsock.dll: Microsoft's extensions of Windows Sockets, C-shaped.
+
+C names, C argument order, C return values; errors by WSAGetLastError().  A call never raises.
+"""
+
+from winsock.api._data import WSARecvEx as WSARecvEx
