@@ -35,6 +35,9 @@ class State(Enum):
         return self.name
 
 
+# A stream in these states is ready for what the network says; in others the network says more than Windows.
+_SETTLED = frozenset({State.CONNECTED, State.LISTENING, State.RESET})
+
 # What a duplicate handle has in common with its source at first, besides options and state.
 _COPIED = (
     "nonblocking",
@@ -61,6 +64,9 @@ class Endpoint:
     connect_failed            a connect failed and none succeeded since: select reports it in exceptfds for ever
     receive_shut, send_shut   shutdown()
     fast_recv, fast_send      a plain recv or send needs no further look at the state: straight to the transport
+    fast_message              the same for datagrams: receiving and sending
+    fast_ready                what its transport calls readable and writable is so on Windows too: select asks no more
+    quick                     options that getsockopt answers from memory, with defaults; None until one was asked
     waiters                   threads that wait for it, to be interrupted by closesocket
     """
 
@@ -71,6 +77,8 @@ class Endpoint:
         "connect_time",
         "extra",
         "family",
+        "fast_message",
+        "fast_ready",
         "fast_recv",
         "fast_send",
         "flags",
@@ -82,6 +90,7 @@ class Endpoint:
         "process",
         "procs",
         "protocol",
+        "quick",
         "receive_shut",
         "receive_timeout",
         "remote",
@@ -124,7 +133,8 @@ class Endpoint:
         self.options: dict[tuple[int, int], Any] = {}
         self.extra: dict[str, Any] = {}
         self.waiters: list[ThreadState] = []
-        self.fast_recv = self.fast_send = False
+        self.fast_recv = self.fast_send = self.fast_message = self.fast_ready = False
+        self.quick: dict[tuple[int, int], int | None] | None = None
 
     @property
     def stream(self) -> bool:
@@ -135,13 +145,29 @@ class Endpoint:
 
     def refresh(self) -> None:
         """Recompute the short cuts after any change of state."""
-        plain = self.stream and self.state is State.CONNECTED and not self.closed and self.procs.plain
-        self.fast_recv = plain and not self.receive_shut and not self.extra and not self.receive_timeout
+        usable = self.procs.plain and not self.closed
+        plain = usable and self.type == c.SOCK_STREAM and self.state is State.CONNECTED
+        self.fast_recv = plain and not self.receive_shut and not self.extra
         self.fast_send = plain and not self.send_shut
+        self.fast_message = (
+            usable
+            and self.type == c.SOCK_DGRAM
+            and self.state is State.BOUND
+            and not (self.receive_shut or self.send_shut or self.extra)
+        )
+        self.fast_ready = (
+            usable
+            and not self.connect_failed
+            and not self.extra
+            and (self.type != c.SOCK_STREAM or self.state in _SETTLED)
+        )
+        for ts in list(self.waiters):
+            ts.interrupt()  # who selects on it looks again
 
     def became_bound(self) -> None:
         if self.state is State.OPEN:
             self.state = State.BOUND
+            self.refresh()
 
     def became_listening(self) -> None:
         self.state = State.LISTENING
@@ -155,6 +181,7 @@ class Endpoint:
         """A stream has its connection; a datagram socket its peer (None dissolves it)."""
         self.remote = remote
         if self.stream:
+            self.extra.pop("lost", None)
             self.state = State.CONNECTED
             self.connect_failed = False
             self.connect_time = self.network.now()
@@ -169,9 +196,11 @@ class Endpoint:
         self.so_error = code
         self.refresh()
 
-    def became_reset(self) -> None:
+    def became_reset(self, code: int = WSA.WSAECONNRESET) -> None:
+        """The connection is lost; every later send and receive gets this code, the first one to tell."""
         if self.state is State.CONNECTED:
             self.state = State.RESET
+            self.extra["lost"] = code
             self.refresh()
 
     def shut(self, how: int) -> None:
@@ -200,7 +229,8 @@ class Endpoint:
     def snapshot(self) -> dict[str, Any]:
         """What a duplicate handle copies: all that is the endpoint's own and not the transport's."""
         state: dict[str, Any] = {name: getattr(self, name) for name in _COPIED}
-        return {**state, "state": self.state.value, "options": dict(self.options)}
+        lost = {"lost": self.extra["lost"]} if "lost" in self.extra else {}
+        return {**state, "state": self.state.value, "options": dict(self.options), "extra": lost}
 
     def restore(self, snapshot: dict[str, Any]) -> None:
         """Take another handle's state over."""
@@ -208,6 +238,7 @@ class Endpoint:
             if name in snapshot:
                 setattr(self, name, snapshot[name])
         self.options = dict(snapshot.get("options", {}))
+        self.extra.update(snapshot.get("extra", {}))
         self.state = State(snapshot["state"])
         self.refresh()
 

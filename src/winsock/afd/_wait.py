@@ -1,53 +1,136 @@
-"""Blocking calls: wait until an endpoint is ready, and be interruptible meanwhile."""
+"""Blocking calls: the calling thread waits for endpoints, and is interruptible meanwhile.
+
+While a thread waits it may run other code of the program: its APCs (the wait is alertable, as Windows' blocking
+calls are) and a Winsock 1.1 program's blocking hook.  Both may wait in turn, so that waits nest.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from types import TracebackType
+from typing import Any
+
+from winsock.abi import _constants as c
 from winsock.afd._endpoint import Endpoint
 from winsock.codes import WSA, WinsockError
-from winsock.nt import ThreadState, current
+from winsock.nt import ThreadState, current, run_apcs
 
 HOOK_SLICE = 1.0  # ms between two calls of a blocking hook
 
 
-def wait_ready(ep: Endpoint, events: int, timeout: float | None, closed_code: int = WSA.WSAEINTR) -> bool:
+class Wait:
+    """A wait under way; on leaving the `with` block the endpoints are free again.
+
+    goes_on() is to be asked before each look at what is waited for, which may last left() milliseconds.
+    """
+
+    __slots__ = ("before", "end", "endpoints", "network", "started", "ts")
+
+    def __init__(self, ts: ThreadState, network: Any, timeout: float | None) -> None:
+        self.ts, self.network = ts, network
+        self.end = None if timeout is None else network.now() + timeout
+        self.endpoints: list[Endpoint] = []
+        self.before: Any = None
+        self.started = False
+
+    def __enter__(self) -> Wait:
+        ts = self.ts
+        self.before = ts.wake
+        ts.wake = self.network.prepare(ts)
+        if not ts.blocking:
+            ts.cancelled = False
+        ts.blocking += 1
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        ts = self.ts
+        ts.blocking -= 1
+        ts.wake = self.before
+        for ep in self.endpoints:
+            ep.leave_wait(ts)
+
+    def join(self, ep: Endpoint) -> bool:
+        """From now on closing this endpoint, and other news of it, wake the thread; False if it is closed."""
+        try:
+            ep.enter_wait(self.ts)
+        except WinsockError:
+            return False
+        self.endpoints.append(ep)
+        return True
+
+    def goes_on(self) -> bool:
+        """Run what has to run meanwhile; False when the time is up.  WSAEINTR after WSACancelBlockingCall."""
+        ts = self.ts
+        if ts.cancelled:
+            raise WinsockError(WSA.WSAEINTR)
+        if self.started and self.end is not None and self.network.now() >= self.end:
+            return False
+        self.started = True
+        if ts.apcs and ts.open_type != c.SO_SYNCHRONOUS_NONALERT:
+            run_apcs(ts)
+        if ts.hook is not None:
+            run_hook(ts)
+        if ts.cancelled:
+            raise WinsockError(WSA.WSAEINTR)
+        return True
+
+    def left(self) -> float | None:
+        """Milliseconds for the next look."""
+        left = None if self.end is None else max(0.0, self.end - self.network.now())
+        if self.ts.hook is not None:
+            return HOOK_SLICE if left is None else min(left, HOOK_SLICE)
+        return left
+
+
+def wait_ready(
+    ep: Endpoint,
+    events: int,
+    timeout: float | None,
+    closed_code: int = WSA.WSAEINTR,
+    until: Callable[[], Any] | None = None,
+) -> bool:
     """Wait until the endpoint has one of these events (transports.READ, WRITE, URGENT), an error or a hang-up.
 
     timeout        milliseconds; None waits for ever
     closed_code    the error when another thread closes the socket meanwhile
+    until          something else that ends the wait when it is true; whoever makes it true interrupts the waiters
 
     False when the time is up.  WSACancelBlockingCall ends it with WSAEINTR.
     """
     ts = current()
-    network = ep.network
-    waker = network.prepare(ts)  # type: ignore[attr-defined]
-    ep.enter_wait(ts)
-    ts.wake, ts.cancelled = waker, False
-    ts.blocking += 1
-    end = None if timeout is None else network.now() + timeout
-    try:
-        while True:
+    network: Any = ep.network
+    entries = [(ep.transport, events)]
+    if ts.apcs and network.wait(ts, entries, 0):
+        return True  # APCs run in calls that have to wait, and only there
+    with Wait(ts, network, timeout) as wait:
+        if not wait.join(ep):
+            raise WinsockError(WSA.WSAENOTSOCK)
+        while wait.goes_on():
             if ep.closed:
                 raise WinsockError(closed_code)
-            if ts.cancelled:
-                raise WinsockError(WSA.WSAEINTR)
-            left = None if end is None else max(0.0, end - network.now())
-            if ts.hook is not None:
-                _run_hook(ts)
-                left = HOOK_SLICE if left is None else min(left, HOOK_SLICE)
-            if network.wait(ts, [(ep.transport, events)], left):
-                if ep.closed:
-                    raise WinsockError(closed_code)
+            if until is not None and until():
                 return True
-            if end is not None and network.now() >= end:
-                return False
-    finally:
-        ts.blocking -= 1
-        ts.wake = None
-        ep.leave_wait(ts)
+            ready = network.wait(ts, entries, wait.left())
+            if ep.closed:
+                raise WinsockError(closed_code)
+            if ready:
+                return True
+    return False
 
 
-def _run_hook(ts: ThreadState) -> None:
-    """The hook runs until it says that there is nothing left to do."""
-    hook = ts.hook
-    while hook is not None and not ts.cancelled and hook():
+def run_hook(ts: ThreadState) -> None:
+    """The blocking hook runs until it says that there is nothing left to do.
+
+    A Winsock 1.1 program's calls fail meanwhile (WSAEINPROGRESS), so its sockets are out of reach of short cuts.
+    """
+    sockets = ts.sockets
+    if ts.process.version & 0xFF == 1:
+        ts.sockets = {}
+    try:
         hook = ts.hook
+        while hook is not None and not ts.cancelled and hook():
+            hook = ts.hook
+    finally:
+        ts.sockets = sockets

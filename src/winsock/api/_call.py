@@ -32,13 +32,14 @@ _log = logging.getLogger("winsock")
 
 
 def export(
-    failure: R, *, startup: bool = True, clears: bool = True
+    failure: R, *, startup: bool = True, clears: bool = True, during: bool = False
 ) -> Callable[[Callable[Concatenate[ThreadState, P], R]], Callable[P, R]]:
     """Make a C-shaped call.
 
     failure    what it returns when it fails
     startup    whether it needs WSAStartup (WSANOTINITIALISED without)
     clears     whether success sets the last error to 0, as most socket calls do
+    during     whether a Winsock 1.1 program may call it from its blocking hook (WSAEINPROGRESS if not)
     """
 
     def decorate(function: Callable[Concatenate[ThreadState, P], R]) -> Callable[P, R]:
@@ -48,6 +49,8 @@ def export(
             try:
                 if startup and not ts.process.startups:
                     raise WinsockError(WSA.WSANOTINITIALISED)
+                if ts.blocking and not during:
+                    refuse_nested(ts)
                 result = function(ts, *args, **kwargs)
                 if clears:
                     ts.last_error = 0
@@ -64,6 +67,15 @@ def export(
         return call
 
     return decorate
+
+
+def refuse_nested(ts: ThreadState) -> None:
+    """A Winsock 1.1 program may have one call at a time under way in a thread: WSAEINPROGRESS for another.
+
+    Source: document.
+    """
+    if ts.process.version & 0xFF == 1:
+        raise WinsockError(WSA.WSAEINPROGRESS)
 
 
 def unexpected(name: str, error: Exception, args: Any) -> int:

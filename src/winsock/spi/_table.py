@@ -11,8 +11,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from winsock.afd import Endpoint, _connection, _data
-from winsock.transports import Address
+from winsock.afd import Endpoint, _connection, _data, _options, _poll
+from winsock.spi import _catalog
+from winsock.transports import Address, Message
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +31,12 @@ class Procedures:
     getsockname: Callable[[Endpoint], Address]
     getpeername: Callable[[Endpoint], Address]
     recv: Callable[[Endpoint, Sequence[Any], int], tuple[int, Address | None, int]]
+    recv_message: Callable[[Endpoint, Sequence[Any], bool, int], Message]
     send: Callable[..., int]
+    getsockopt: Callable[[Endpoint, int, int, int], bytes]
+    setsockopt: Callable[[Endpoint, int, int, bytes | None], None]
+    protocol_info: Callable[[Endpoint, bool], bytes]
+    select: Callable[..., tuple[list[Endpoint], list[Endpoint], list[Endpoint]]]
     plain: bool = False
 
 
@@ -43,6 +49,11 @@ BASE = Procedures(
     getsockname=_connection.getsockname,
     getpeername=_connection.getpeername,
     recv=_data.recv,
+    recv_message=_data.recv_message,
     send=_data.send,
+    getsockopt=_options.getsockopt,
+    setsockopt=_options.setsockopt,
+    protocol_info=_catalog.info_of,
+    select=_poll.select,
     plain=True,
 )

@@ -7,9 +7,10 @@ WinsockError(WSAEWOULDBLOCK).
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple, Protocol
 
+from winsock.codes import WinsockError
 from winsock.nt import ThreadState
 
 Address = Any
@@ -28,26 +29,67 @@ class Message(NamedTuple):
     flags: int
 
 
+class Interface(NamedTuple):
+    """One address of one network interface.
+
+    number, name   of the interface
+    flags          IFF_*
+    family         AF_INET or AF_INET6; the addresses are texts, "" where there is none
+    scope          of an IPv6 address
+    """
+
+    number: int
+    name: str
+    flags: int
+    family: int
+    address: str
+    scope: int
+    netmask: str
+    broadcast: str
+
+
 class TransportSocket(Protocol):
     """One socket of the network."""
 
-    def fast_receive(self, buffer: Any, n: int, flags: int, /) -> int:
-        """The hot path: the platform's own recv_into; raises OSError."""
+    # The hot path: the platform's own calls, with its own flags.  They raise OSError, which failure() or
+    # receive_failed() explains.
 
-    def fast_send(self, data: Any, flags: int, /) -> int:
-        """The hot path: the platform's own send; raises OSError."""
+    def fast_receive(self, buffer: Any, n: int, flags: int, /) -> int: ...
+
+    def fast_receive_from(self, buffer: Any, n: int, flags: int, /) -> tuple[int, Address]: ...
+
+    def fast_send(self, data: Any, flags: int, /) -> int: ...
+
+    def fast_send_to(self, data: Any, flags: int, address: Address, /) -> int: ...
+
+    def failure(self, e: OSError) -> WinsockError:
+        """What a failed send of the hot path means."""
+
+    def receive_failed(self, e: OSError) -> None:
+        """Raise what a failed receive of the hot path means; returns if Windows would know of no error."""
+
+    errors_waiting: bool  # an error that a receive has to report may lie in a queue: no hot path now
 
     def fileno(self) -> int: ...
 
-    def receive(self, view: Any, n: int, flags: int) -> int: ...
+    def receive(self, views: Sequence[Any], flags: int) -> int:
+        """Bytes of a stream; 0 is its end."""
 
-    def receive_message(self, views: Sequence[Any], control: int, flags: int) -> Message: ...
+    def receive_from(self, view: Any, flags: int) -> tuple[int, Address]:
+        """A message: its whole size, even if the view was too small for it, and the sender."""
 
-    def transmit(self, views: Sequence[Any], flags: int) -> int: ...
+    def receive_message(self, views: Sequence[Any], control: bool, flags: int) -> Message:
+        """A message with its control data, if that is asked for."""
+
+    def transmit(self, views: Sequence[Any], flags: int) -> int:
+        """Bytes of a stream: how many went."""
 
     def transmit_message(
         self, views: Sequence[Any], control: Sequence[tuple[int, int, bytes]], flags: int, address: Address | None
     ) -> int: ...
+
+    def readiness(self) -> int:
+        """READ, WRITE, ... that hold now."""
 
     def bind_to(self, address: Address, reuse: bool, exclusive: bool) -> None: ...
 
@@ -78,6 +120,12 @@ class TransportSocket(Protocol):
 
     def get_option(self, level: int, name: int, size: int) -> int | bytes: ...
 
+    def pending(self) -> int:
+        """How many bytes can be received now; of a datagram socket, the first datagram's."""
+
+    def statistics(self) -> dict[str, int]:
+        """What the network knows of a TCP connection; the fields of TCP_INFO_v1."""
+
     def finish(self, abortive: bool = False) -> None:
         """Close."""
 
@@ -94,5 +142,22 @@ class Transport(Protocol):
     ) -> list[tuple[TransportSocket, int]]:
         """Wait for any entry, at most timeout milliseconds; [] on time-out or when ts was interrupted."""
 
+    def prepare(self, ts: ThreadState) -> Callable[[], None]:
+        """What ends the thread's wait(), now or the next one, when any thread calls it."""
+
+    def look(
+        self, read: list[Any], write: list[Any], other: list[Any]
+    ) -> tuple[list[Any], list[Any], list[Any]]:
+        """The hot path: those of three lists of sockets that are readable, writable, exceptional now.
+
+        It knows the network's ideas of these, not Windows'.  ValueError when it cannot tell.
+        """
+
     def now(self) -> float:
         """Milliseconds on this network's monotonic clock."""
+
+    def interfaces(self) -> list[Interface]:
+        """Every address of every interface."""
+
+    def route_to(self, family: int, address: Address) -> Address:
+        """The local address from which datagrams to that address leave."""

@@ -6,26 +6,34 @@ import os
 import select
 import time
 from collections.abc import Sequence
+from typing import Any
 
 from winsock.nt import ThreadState
 from winsock.transports._contract import TransportSocket
 
 
 class _Waker:
-    """A thread's eventfd."""
+    """A thread's eventfd.
 
-    __slots__ = ("fd",)
+    signalled   somebody called it since clear(): spares a system call before most waits.  It is set before the
+                eventfd is, so that a call during clear() costs one needless look, never a missed one
+    """
+
+    __slots__ = ("fd", "signalled")
 
     def __init__(self) -> None:
         self.fd = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
+        self.signalled = False
 
     def __call__(self) -> None:
+        self.signalled = True
         try:
             os.eventfd_write(self.fd, 1)
         except (BlockingIOError, OSError):
             pass
 
     def clear(self) -> None:
+        self.signalled = False
         try:
             os.eventfd_read(self.fd)
         except BlockingIOError:
@@ -47,13 +55,18 @@ def wait(
     """
     poller = select.poll()
     by_fd: dict[int, list[TransportSocket]] = {}
+    asked: dict[int, int] = {}
     for sock, events in entries:
         fd = sock.fileno()
+        if fd < 0:
+            continue  # just closed: its waiters are told
         if fd in by_fd:
             by_fd[fd].append(sock)
+            events |= asked[fd]
         else:
             by_fd[fd] = [sock]
-            poller.register(fd, events)
+        asked[fd] = events
+        poller.register(fd, events)
     waker: _Waker | None = ts.buffers.get("waker")
     if waker is not None:
         poller.register(waker.fd, select.POLLIN)
@@ -66,13 +79,21 @@ def wait(
     return found
 
 
+def look(read: list[Any], write: list[Any], other: list[Any]) -> tuple[list[Any], list[Any], list[Any]]:
+    """Those of three lists of sockets that are readable, writable, exceptional now, as this system sees it.
+
+    ValueError for a closed socket and for descriptors that select(2) is too small for.
+    """
+    return select.select(read, write, other, 0)
+
+
 def prepare(ts: ThreadState) -> _Waker:
     """The thread's waker, made when first needed, cleared."""
     waker: _Waker | None = ts.buffers.get("waker")
     if waker is None or ts.buffers.get("waker pid") != os.getpid():
         waker = ts.buffers["waker"] = _Waker()
         ts.buffers["waker pid"] = os.getpid()
-    else:
+    elif waker.signalled:
         waker.clear()
     return waker
 

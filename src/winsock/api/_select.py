@@ -1,0 +1,302 @@
+"""select, WSAPoll and __WSAFDIsSet.
+
+An fd_set is a u_int count, four bytes of padding and so many SOCKETs of 8 bytes; only counted entries are touched,
+and there may be more of them than FD_SETSIZE.
+"""
+
+from __future__ import annotations
+
+import struct
+from typing import Any
+
+from winsock import afd
+from winsock.abi import _constants as c
+from winsock.afd import Endpoint, _poll
+from winsock.api._call import SOCKET_ERROR, c_int, dword, endpoint, export
+from winsock.codes import WSA, WinsockError
+from winsock.nt import ThreadState, current, memory
+
+_COUNT = struct.Struct("<I4x")
+_ONE = struct.Struct("<I4xQ")
+_TIMEVAL = struct.Struct("<ii")
+_POLLFD = struct.Struct("<Qhh4x")
+ARRAY = _COUNT.size  # where the sockets begin
+CHUNK = 1 << 16  # bytes of a raw address that are read at once: a count may be nonsense
+_MASK = (1 << 64) - 1
+
+POLL_MAY_ASK = c.POLLRDNORM | c.POLLRDBAND | c.POLLWRNORM
+FIRST_THAT_TELLS = 19041  # Windows 10, version 2004: from then on WSAPoll reports failed connects
+NEWEST = 1 << 30
+
+# -- select
+
+
+def select(nfds: int, readfds: Any, writefds: Any, exceptfds: Any, timeout: Any) -> int:
+    """Wait until one of these sockets is ready; how many are, over all sets; 0 when the time is up.
+
+    nfds        ignored
+    readfds     data, a connection to accept, the end of the stream, a reset, closed by another thread
+    writefds    room to send, a connect that succeeded
+    exceptfds   urgent data, a connect that failed
+    timeout     timeval (two 32-bit longs: seconds, microseconds), left alone; NULL waits for ever
+
+    The sets are NULL or fd_sets; what is not ready is taken out.  A failure leaves them alone.
+    WSAEINVAL when all are NULL or empty, or the timeout is negative, WSAENOTSOCK, WSAEFAULT,
+    WSAEINTR (WSACancelBlockingCall).  Source: facts; the negative timeout: document.
+    """
+    ts = current()
+    try:
+        n = _at_once(ts.sockets, readfds, writefds, exceptfds, timeout)
+        if n >= 0:
+            ts.last_error = 0
+            return n
+    except Exception:
+        pass  # the long way finds out what was wrong
+    return _select(readfds, writefds, exceptfds, timeout)
+
+
+def _at_once(sockets: Any, readfds: Any, writefds: Any, exceptfds: Any, timeout: Any) -> int:
+    """The short way: what is ready now, if the network alone can tell; -1 or any exception if not."""
+    if readfds is writefds or readfds is exceptfds:
+        return -1  # one set passed twice, or nothing to read
+    read: Any = ()
+    write: Any = ()
+    other: Any = ()
+    network: Any = None
+    if readfds is not None:
+        count, handle = _ONE.unpack_from(readfds)
+        if count == 1:
+            ep = sockets[handle]
+            if not ep.fast_ready:
+                return -1
+            read = (ep.transport,)
+            network = ep.network
+        elif count:
+            read, network = _transports(readfds, count, sockets)
+    if writefds is not None:
+        count, handle = _ONE.unpack_from(writefds)
+        if count == 1:
+            ep = sockets[handle]
+            if not ep.fast_ready:
+                return -1
+            write = (ep.transport,)
+            network = ep.network
+        elif count:
+            write, network = _transports(writefds, count, sockets)
+    if exceptfds is not None:
+        if writefds is exceptfds:
+            return -1
+        count, handle = _ONE.unpack_from(exceptfds)
+        if count:
+            other, network = _transports(exceptfds, count, sockets)
+    if type(readfds) is bytes or type(writefds) is bytes or type(exceptfds) is bytes:
+        return -1
+    ready_r, ready_w, ready_x = network.look(read, write, other)
+    n: int = len(ready_r) + len(ready_w)
+    if ready_x:
+        return -1
+    if not n and (timeout is None or _TIMEVAL.unpack_from(timeout) != (0, 0)):
+        return -1  # it has to wait
+    if len(ready_r) != len(read):
+        _keep(readfds, read, ready_r)
+    if len(ready_w) != len(write):
+        _keep(writefds, write, ready_w)
+    if other:
+        _COUNT.pack_into(exceptfds, 0, 0)
+    return n
+
+
+def _transports(ptr: Any, count: int, sockets: Any) -> tuple[list[Any], Any]:
+    """The transport's sockets of an fd_set; LookupError if one is not for the short way, or is there twice."""
+    handles = struct.unpack_from(f"<{count}Q", ptr, ARRAY)
+    if len(set(handles)) != count:
+        raise LookupError
+    eps = [sockets[handle] for handle in handles]
+    for ep in eps:
+        if not ep.fast_ready:
+            raise LookupError
+    return [ep.transport for ep in eps], eps[0].network
+
+
+def _keep(ptr: Any, sockets: Any, ready: Any) -> None:
+    """Leave those in the fd_set that are ready."""
+    if not ready:
+        _COUNT.pack_into(ptr, 0, 0)
+        return
+    handles = struct.unpack_from(f"<{len(sockets)}Q", ptr, ARRAY)
+    is_ready = set(ready)
+    kept = [handle for handle, sock in zip(handles, sockets) if sock in is_ready]
+    struct.pack_into(f"<I4x{len(kept)}Q", ptr, 0, len(kept), *kept)
+
+
+@export(SOCKET_ERROR)
+def _select(ts: ThreadState, readfds: Any, writefds: Any, exceptfds: Any, timeout: Any) -> int:
+    pointers = (readfds, writefds, exceptfds)
+    sets = [read_set(ptr) for ptr in pointers]
+    if not any(sets):
+        raise WinsockError(WSA.WSAEINVAL)
+    milliseconds = _milliseconds(timeout)
+    eps = [[endpoint(ts, handle) for handle in handles] for handles in sets]
+    for ptr, handles in zip(pointers, sets):
+        if ptr is not None:
+            memory.writable(ptr, _COUNT.size + 8 * len(handles))
+    procs = next(ep for some in eps for ep in some).procs
+    try:
+        ready = procs.select(*eps, milliseconds)
+    except WinsockError as e:
+        if e.code == WSA.WSAENOTSOCK:  # closed while select waited: it is in none of the sets any more
+            _write_sets(pointers, ([], [], []))
+        raise
+    return _write_sets(pointers, ready)
+
+
+def read_set(ptr: Any) -> list[int]:
+    """The sockets of an fd_set; none for NULL."""
+    if ptr is None:
+        return []
+    (count,) = _COUNT.unpack(memory.read(ptr, _COUNT.size))
+    if not count:
+        return []
+    known = memory.size(ptr)
+    if known is not None:
+        if known < ARRAY + 8 * count:
+            raise memory.fault()
+        return list(struct.unpack_from(f"<{count}Q", memory.read(ptr, ARRAY + 8 * count), ARRAY))
+    handles: list[int] = []
+    at, end = int(ptr) + ARRAY, int(ptr) + ARRAY + 8 * count
+    while at < end:
+        data = memory.read(at, min(CHUNK, end - at))
+        handles += struct.unpack(f"<{len(data) // 8}Q", data)
+        at += len(data)
+    return handles
+
+
+def _write_sets(pointers: tuple[Any, ...], ready: tuple[list[Endpoint], ...]) -> int:
+    """Store the sets, each socket once.  One set that was passed twice becomes the union, and counts once."""
+    stored: dict[int, tuple[Any, list[int]]] = {}
+    for ptr, eps in zip(pointers, ready):
+        if ptr is None:
+            continue
+        handles = stored.setdefault(memory.address(ptr), (ptr, []))[1]
+        seen = set(handles)
+        for ep in eps:
+            if ep.handle not in seen:
+                seen.add(ep.handle)
+                handles.append(ep.handle)
+    total = 0
+    for ptr, handles in stored.values():
+        memory.write(ptr, struct.pack(f"<I4x{len(handles)}Q", len(handles), *handles))
+        total += len(handles)
+    return total
+
+
+def _milliseconds(ptr: Any) -> float | None:
+    """A timeval; None for NULL."""
+    if ptr is None:
+        return None
+    seconds, microseconds = _TIMEVAL.unpack(memory.read(ptr, _TIMEVAL.size))
+    if seconds < 0 or microseconds < 0:
+        raise WinsockError(WSA.WSAEINVAL)
+    milliseconds: float = seconds * 1e3 + microseconds / 1e3
+    return milliseconds
+
+
+def __WSAFDIsSet(fd: int, set: Any) -> int:
+    """FD_ISSET: whether the socket is among the counted entries of the fd_set.  Touches no last error."""
+    try:
+        return int(int(fd) & _MASK in read_set(set))
+    except (WinsockError, TypeError, ValueError):
+        return 0
+
+
+# -- WSAPoll
+
+
+@export(SOCKET_ERROR)
+def WSAPoll(ts: ThreadState, fdArray: Any, fds: int, timeout: int) -> int:
+    """Wait until one of these sockets has an event; how many have, 0 when the time is up.
+
+    fdArray   WSAPOLLFDs of 16 bytes: SOCKET fd, short events, short revents (filled in)
+    fds       how many
+    timeout   milliseconds; 0 does not wait, a negative one waits for ever
+
+    Events to ask for: POLLRDNORM, POLLRDBAND (together POLLIN), POLLWRNORM (POLLOUT); any other is WSAEINVAL.
+    POLLERR, POLLHUP and POLLNVAL come unasked.  What is not a socket gets POLLNVAL and does not count; a socket
+    that is closed while WSAPoll waits gets it too and counts.
+
+    WSAEFAULT, WSAEINVAL (no entries, or all INVALID_SOCKET), WSAENOTSOCK (no entry is a socket), WSAEINTR.
+    A process whose services["windows build"] is below 19041 never hears of failed connects here, as it was before
+    Windows 10, version 2004.  Source: facts, document; no socket at all: document, observed on Wine.
+    """
+    count, timeout = dword(fds), c_int(timeout)
+    if not count:
+        raise WinsockError(WSA.WSAEINVAL)
+    if fdArray is None:
+        raise memory.fault()
+    data = bytearray(_read_array(fdArray, count * _POLLFD.size))
+    asked: list[tuple[Endpoint | None, int]] = []
+    wanted: dict[Endpoint, int] = {}
+    for i in range(count):
+        handle, events, _ = _POLLFD.unpack_from(data, i * _POLLFD.size)
+        ep: Any = ts.sockets.get(handle)
+        if ep is not None and events & ~POLL_MAY_ASK:
+            raise WinsockError(WSA.WSAEINVAL)
+        asked.append((ep, events))
+        if ep is not None:
+            wanted[ep] = wanted.get(ep, 0) | _wanted(ts, events)
+    memory.writable(fdArray, len(data))
+    found: dict[Endpoint, int] = {}
+    if wanted:
+        found = afd.wait_for(wanted, None if timeout < 0 else float(timeout))
+    n = 0
+    for i, (ep, events) in enumerate(asked):
+        revents = c.POLLNVAL
+        if ep is not None:
+            revents = _revents(found.get(ep, 0), events)
+            n += revents != 0
+        struct.pack_into("<H", data, i * _POLLFD.size + 10, revents)
+    memory.write(fdArray, data)
+    if not wanted:
+        nothing = all(int.from_bytes(data[i : i + 8], "little") == _MASK for i in range(0, len(data), _POLLFD.size))
+        raise WinsockError(WSA.WSAEINVAL if nothing else WSA.WSAENOTSOCK)
+    return n
+
+
+def _read_array(ptr: Any, size: int) -> bytes:
+    known = memory.size(ptr)
+    if known is not None:
+        return memory.read(ptr, size)
+    return b"".join(memory.read(int(ptr) + at, min(CHUNK, size - at)) for at in range(0, size, CHUNK))
+
+
+def _wanted(ts: ThreadState, events: int) -> int:
+    wanted = _poll.HANGUP_SEEN | _poll.RESET
+    if ts.process.services.get("windows build", NEWEST) >= FIRST_THAT_TELLS:
+        wanted |= _poll.CONNECT_FAILED
+    if events & c.POLLRDNORM:
+        wanted |= _poll.READ | _poll.ACCEPT
+    if events & c.POLLRDBAND:
+        wanted |= _poll.OOB
+    if events & c.POLLWRNORM:
+        wanted |= _poll.WRITE
+    return wanted
+
+
+def _revents(ready: int, events: int) -> int:
+    """What WSAPoll reports of an endpoint's readiness when these events were asked for."""
+    if ready & _poll.CLOSED:
+        return c.POLLNVAL
+    revents = 0
+    if ready & (_poll.READ | _poll.ACCEPT):
+        revents |= c.POLLRDNORM
+    if ready & _poll.OOB:
+        revents |= c.POLLRDBAND
+    if ready & _poll.WRITE:
+        revents |= c.POLLWRNORM
+    if ready & _poll.HANGUP_SEEN:
+        revents |= c.POLLHUP
+    if ready & _poll.RESET:
+        revents |= c.POLLERR | c.POLLHUP
+    if ready & _poll.CONNECT_FAILED:
+        revents |= c.POLLERR | c.POLLHUP | c.POLLWRNORM
+    return revents & (events | c.POLLERR | c.POLLHUP)
