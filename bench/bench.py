@@ -1,0 +1,196 @@
+"""Speed and memory against the budgets: ratios, the median of interleaved rounds, everything in one run.
+
+    bench.py [--rounds N] [--only PART]
+
+A number is time (or memory) of winsock divided by that of the other side on this machine just now.  The Wine column
+is there when Wine and its compiler are.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shutil
+import statistics
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parent
+sys.path.insert(0, str(HERE.parent / "tests" / "wine"))
+
+import environment  # noqa: E402
+
+WORKS = {
+    "small": "send+recv 64 B",
+    "large": "send+recv 64 KB",
+    "would_block": "recv that would block",
+    "getsockopt": "getsockopt",
+    "select_two": "select",
+}
+PYTHON_BUDGET, C_BUDGET, WINE_BUDGET = 1.2, 1.5, 0.2
+EXPLAIN_BUDGET, IMPORT_BUDGET_MS, MEMORY_BUDGET = 3.0, 30.0, 2.0
+NOT_YET = {
+    "asyncio echo on the proactor loop, 1 / 50 / 500 connections": "the proactor loop comes later",
+    "winsock annotate on a large log, against grep -E": "the verb comes later",
+    "reserve 100 ports, then bind one, against portpicker": "port reservations come later",
+}
+ROUND = 0.02  # seconds of work in a round
+IDLE_SOCKETS = 500
+
+
+class Worker:
+    """A process that does the work on request."""
+
+    def __init__(self, *command: str, env: dict[str, str] | None = None) -> None:
+        self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=env)
+
+    def ask(self, work: str, times: int) -> float:
+        assert self._process.stdin
+        assert self._process.stdout
+        answer = ""
+        try:
+            self._process.stdin.write(f"{work} {times}\n")
+            self._process.stdin.flush()
+            answer = self._process.stdout.readline()
+        except BrokenPipeError:
+            pass
+        if not answer:
+            raise SystemExit(f"{' '.join(map(str, self._process.args))}: died at {work!r}")
+        return float(answer)
+
+    def times_for(self, work: str) -> int:
+        """How often the work fits into a round."""
+        times = 10
+        while (seconds := self.ask(work, times)) < ROUND / 4:
+            times *= 4
+        return max(1, int(times * ROUND / seconds))
+
+    def close(self) -> None:
+        assert self._process.stdin
+        self._process.stdin.close()
+        self._process.wait(10)
+
+
+class Table:
+    """Rows as they are measured."""
+
+    def __init__(self) -> None:
+        self.over = 0
+        print(f"{'what':36}{'against':22}{'ratio':>9}{'budget':>9}   each")
+
+    def row(self, what: str, against: str, ratio: float, budget: float, each: str, unit: str = "x") -> None:
+        within = ratio <= budget
+        self.over += not within
+        mark = "ok" if within else "OVER"
+        print(f"{what:36}{against:22}{ratio:8.2f}{unit}{budget:8.2f}{unit}   {each:24} {mark}", flush=True)
+
+
+def microseconds(value: float) -> str:
+    return f"{value * 1e6:.2f} µs"
+
+
+def compare(table: Table, workers: dict[str, Worker], rounds: int, only: str) -> None:
+    """Every work on every worker, a round each in turn."""
+    pairs = [
+        ("Python-shaped", "python", "plain", "CPython's socket", PYTHON_BUDGET),
+        ("C-shaped", "c", "plain", "CPython's socket", C_BUDGET),
+        ("C-shaped", "c", "wine", "C under Wine", WINE_BUDGET),
+    ]
+    for work, label in WORKS.items():
+        if only not in label:
+            continue
+        times = {name: worker.times_for(work) for name, worker in workers.items()}
+        seen: dict[str, list[float]] = {name: [] for name in workers}
+        for _ in range(rounds):
+            for name, worker in workers.items():
+                seen[name].append(worker.ask(work, times[name]) / times[name])
+        for shape, ours, theirs, against, budget in pairs:
+            if ours in seen and theirs in seen:
+                ratio = statistics.median(a / b for a, b in zip(seen[ours], seen[theirs]))
+                each = (
+                    f"{microseconds(statistics.median(seen[ours]))} / {microseconds(statistics.median(seen[theirs]))}"
+                )
+                table.row(f"{label}, {shape}", against, ratio, budget, each)
+
+
+def processes(table: Table, rounds: int) -> None:
+    """Whole processes: winsock explain, import winsock.codes."""
+    commands = {
+        "nothing": [sys.executable, "-c", "pass"],
+        "explain": [str(Path(sys.executable).with_name("winsock")), "explain", "10054"],
+        "import": [sys.executable, "-c", "import winsock.codes"],
+    }
+    seen: dict[str, list[float]] = {name: [] for name in commands}
+    for _ in range(rounds):
+        for name, command in commands.items():
+            begin = time.perf_counter()
+            subprocess.run(command, stdout=subprocess.DEVNULL, check=True)
+            seen[name].append(time.perf_counter() - begin)
+    nothing, explain = statistics.median(seen["nothing"]), statistics.median(seen["explain"])
+    ratio = statistics.median(a / b for a, b in zip(seen["explain"], seen["nothing"]))
+    each = f"{explain * 1e3:.1f} ms / {nothing * 1e3:.1f} ms"
+    table.row("winsock explain 10054", "python -c pass", ratio, EXPLAIN_BUDGET, each)
+    cost = statistics.median(a - b for a, b in zip(seen["import"], seen["nothing"])) * 1e3
+    table.row("import winsock.codes", "time of its own", cost, IMPORT_BUDGET_MS, "", "m")
+
+
+def memory(table: Table, workers: dict[str, Worker]) -> None:
+    plain = workers["plain"].ask("memory", IDLE_SOCKETS)
+    for name, shape in (("python", "Python-shaped"), ("c", "C-shaped")):
+        ours = workers[name].ask("memory", IDLE_SOCKETS)
+        table.row(
+            f"idle socket, {shape}", "CPython's socket", ours / plain, MEMORY_BUDGET, f"{ours:.0f} B / {plain:.0f} B"
+        )
+
+
+def wine_worker() -> Worker | None:
+    """The C program under Wine; None, and why, if that cannot be."""
+    if lacking := environment.missing():
+        print(f"no Wine column: not installed: {' '.join(lacking)}\n")
+        return None
+    environment.prepare()
+    program = HERE / "build" / "worker.exe"
+    program.parent.mkdir(exist_ok=True)
+    subprocess.run([environment.COMPILER, "-O2", "-Wall", "-o", program, HERE / "worker.c", "-lws2_32"], check=True)
+    return Worker(str(environment.wine()), str(program), env=environment.environment())
+
+
+def processor() -> str:
+    """What the machine calls its processor."""
+    lines = Path("/proc/cpuinfo").read_text("utf-8").splitlines()
+    return next((line.split(":")[1].strip() for line in lines if line.startswith("model name")), "unknown processor")
+
+
+def main() -> int:
+    p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    p.add_argument("--rounds", type=int, default=25)
+    p.add_argument("--only", default="", metavar="PART", help="socket work whose label has PART in it, nothing else")
+    a = p.parse_args()
+    print(f"{processor()}, Python {sys.version.split()[0]}, Linux {os.uname().release}")
+    print(f"median of {a.rounds} rounds; ratio = winsock / the other side\n")
+    winsock = shutil.which("winsock", path=str(Path(sys.executable).parent)) or "winsock"
+    workers = {
+        "plain": Worker(sys.executable, str(HERE / "worker.py")),
+        "python": Worker(winsock, "run", str(HERE / "worker.py")),
+        "c": Worker(sys.executable, str(HERE / "worker_c.py")),
+    }
+    if (wine := wine_worker()) is not None:
+        workers["wine"] = wine
+    table = Table()
+    compare(table, workers, a.rounds, a.only)
+    if not a.only:
+        memory(table, workers)
+    for worker in workers.values():
+        worker.close()
+    if not a.only:
+        processes(table, a.rounds)
+        for what, why in NOT_YET.items():
+            print(f"{what}: {why}")
+    print(f"\n{table.over} over budget" if table.over else "\nall within budget")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

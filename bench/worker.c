@@ -1,0 +1,69 @@
+/* The same work as worker_c.py, as a Windows program. */
+#include <winsock2.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static char buffer[65536], data[65536];
+static SOCKET a, b, quiet, other;
+
+static void make_pair(SOCKET *one, SOCKET *two)
+{
+    struct sockaddr_in name = { .sin_family = AF_INET };
+    int length = sizeof name;
+    SOCKET listener = socket(AF_INET, SOCK_STREAM, 0);
+    name.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    if (bind(listener, (void *)&name, sizeof name) || listen(listener, 1)
+            || getsockname(listener, (void *)&name, &length)) exit(3);
+    *one = socket(AF_INET, SOCK_STREAM, 0);
+    if (connect(*one, (void *)&name, sizeof name)) exit(3);
+    *two = accept(listener, NULL, NULL);
+    closesocket(listener);
+}
+
+static void once(const char *work)
+{
+    if (!strcmp(work, "small")) {
+        send(a, data, 64, 0);
+        recv(b, buffer, 64, 0);
+    } else if (!strcmp(work, "large")) {
+        send(a, data, sizeof data, 0);
+        for (int left = sizeof data; left;) {
+            int n = recv(b, buffer, left, 0);
+            if (n <= 0) exit(3);
+            left -= n;
+        }
+    } else if (!strcmp(work, "would_block")) {
+        recv(quiet, buffer, 64, 0);
+    } else if (!strcmp(work, "getsockopt")) {
+        int value, length = sizeof value;
+        getsockopt(a, SOL_SOCKET, SO_RCVBUF, (void *)&value, &length);
+    } else if (!strcmp(work, "select_two")) {
+        fd_set reading = { 1, { b } }, writing = { 1, { a } };
+        struct timeval now = { 0 };
+        select(0, &reading, &writing, NULL, &now);
+    } else exit(2);
+}
+
+int main(void)
+{
+    WSADATA start;
+    LARGE_INTEGER hz, t0, t1;
+    u_long on = 1;
+    char work[32];
+    long times;
+
+    if (WSAStartup(0x0202, &start)) return 3;
+    make_pair(&a, &b);
+    make_pair(&other, &quiet);
+    ioctlsocket(quiet, FIONBIO, &on);
+    QueryPerformanceFrequency(&hz);
+    while (scanf("%31s %ld", work, &times) == 2) {
+        QueryPerformanceCounter(&t0);
+        for (long i = 0; i < times; i++) once(work);
+        QueryPerformanceCounter(&t1);
+        printf("%.9f\n", (double)(t1.QuadPart - t0.QuadPart) / hz.QuadPart);
+        fflush(stdout);
+    }
+    return 0;
+}

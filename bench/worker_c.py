@@ -1,0 +1,103 @@
+"""The same work as worker.py, C-shaped: winsock.ws2_32."""
+
+import gc
+import sys
+import time
+import tracemalloc
+from ctypes import c_int32, c_uint32
+from struct import pack, pack_into
+
+import winsock.ws2_32 as ws
+from winsock.abi import _constants as c
+
+SMALL, LARGE = b"x" * 64, b"x" * 65536
+NOW = bytes(8)  # a timeval
+
+
+def check(value):
+    assert value not in (c.SOCKET_ERROR, c.INVALID_SOCKET), ws.WSAGetLastError()
+    return value
+
+
+def make_pair():
+    name, length = bytearray(16), c_int32(16)
+    listener = check(ws.socket(c.AF_INET, c.SOCK_STREAM, 0))
+    check(ws.bind(listener, pack("<HH", c.AF_INET, 0) + b"\x7f\0\0\1" + bytes(8), 16))
+    check(ws.listen(listener, 1))
+    check(ws.getsockname(listener, name, length))
+    a = check(ws.socket(c.AF_INET, c.SOCK_STREAM, 0))
+    check(ws.connect(a, name, 16))
+    b = check(ws.accept(listener, None, None))
+    ws.closesocket(listener)
+    return a, b
+
+
+check(ws.WSAStartup(0x0202, bytearray(408)))
+a, b = make_pair()
+_, quiet = make_pair()
+check(ws.ioctlsocket(quiet, c.FIONBIO, c_uint32(1)))
+buffer = bytearray(65536)
+
+
+def small(times):
+    send, recv = ws.send, ws.recv
+    for _ in range(times):
+        send(a, SMALL, 64, 0)
+        recv(b, buffer, 64, 0)
+
+
+def large(times):
+    send, recv = ws.send, ws.recv
+    for _ in range(times):
+        check(send(a, LARGE, 65536, 0))
+        left = 65536
+        while left:
+            left -= check(recv(b, buffer, left, 0))
+
+
+def would_block(times):
+    recv = ws.recv
+    for _ in range(times):
+        recv(quiet, buffer, 64, 0)
+
+
+def getsockopt(times):
+    get, level, option = ws.getsockopt, c.SOL_SOCKET, c.SO_RCVBUF
+    value, length = bytearray(4), c_int32(4)
+    for _ in range(times):
+        get(a, level, option, value, length)
+
+
+def select_two(times):
+    reading, writing = bytearray(520), bytearray(520)
+    for _ in range(times):
+        pack_into("<QQ", reading, 0, 1, b)
+        pack_into("<QQ", writing, 0, 1, a)
+        ws.select(0, reading, writing, None, NOW)
+
+
+def memory(times):
+    tracemalloc.start()
+    before = tracemalloc.get_traced_memory()[0]
+    made = [ws.socket(c.AF_INET, c.SOCK_STREAM, 0) for _ in range(times)]
+    used = tracemalloc.get_traced_memory()[0] - before
+    tracemalloc.stop()
+    for s in made:
+        check(ws.closesocket(s))
+    return used / times
+
+
+def serve():
+    gc.disable()
+    for line in sys.stdin:
+        work, times = line.split()
+        if work == "memory":
+            print(memory(int(times)), flush=True)
+            continue
+        function, times = globals()[work], int(times)
+        begin = time.perf_counter()
+        function(times)
+        print(time.perf_counter() - begin, flush=True)
+
+
+serve()
