@@ -6,24 +6,16 @@ not a socket is refused.  What is this module's own is what CPython adds: object
 
 from __future__ import annotations
 
-import os
-import select as linux
-import stat
-import time
 from collections.abc import Sequence
 from types import ModuleType
 from typing import Any
 
-from winsock.afd import Endpoint, State
-from winsock.afd._connection import poll_connect
-from winsock.codes import WSA, WinsockError
+from winsock import spi
+from winsock.afd import Endpoint
 from winsock.python._oserror import face
-from winsock.python._socket import endpoint_of
-from winsock.transports import ERROR, HANGUP, READ, URGENT, WRITE
+from winsock.python._socket import endpoint_of, forget, stranger
 
 FD_SETSIZE = 512  # CPython is built with this, not with the header's 64
-_READABLE = READ | ERROR | HANGUP
-_WRITABLE = WRITE | ERROR
 
 
 def _descriptor(obj: Any) -> int:
@@ -43,29 +35,36 @@ def _descriptor(obj: Any) -> int:
     return fd
 
 
-def _is_socket(fd: int) -> bool:
-    try:
-        return stat.S_ISSOCK(os.fstat(fd).st_mode)
-    except OSError:
-        return False
+def _collect(objects: Any, strangers: list[Endpoint]) -> tuple[list[Any], list[Endpoint]]:
+    """The objects of one argument, and their endpoints.
 
-
-def _collect(objects: Any) -> list[tuple[Any, int, Endpoint | None]]:
-    """The objects of one argument with their descriptors and endpoints."""
+    A socket that other code has made gets an endpoint for this one call, which is added to the strangers.
+    """
     try:
         items = list(objects)
     except TypeError:
         raise TypeError("arguments 1-3 must be sequences") from None
     if len(items) > FD_SETSIZE:
         raise ValueError("too many file descriptors in select()")
-    found = []
+    endpoints = []
     for obj in items:
         fd = _descriptor(obj)
         ep = endpoint_of(fd)
-        if ep is None and not _is_socket(fd):
-            raise WinsockError(WSA.WSAENOTSOCK)
-        found.append((obj, fd, ep))
-    return found
+        if ep is None:
+            ep = stranger(fd)
+            strangers.append(ep)
+        endpoints.append(ep)
+    return items, endpoints
+
+
+def _ready(items: list[Any], endpoints: list[Endpoint], found: list[Endpoint]) -> list[Any]:
+    """The objects whose endpoints were found ready."""
+    if not found:
+        return []
+    if len(found) == len(items):
+        return items
+    chosen = set(found)
+    return [obj for obj, ep in zip(items, endpoints, strict=True) if ep in chosen]
 
 
 @face
@@ -97,73 +96,21 @@ def select(
             raise ValueError("timeout must be non-negative")
         if timeout != timeout or timeout > 0x7FFFFFFF:
             raise OverflowError("timestamp too large to convert to C _PyTime_t")
-    reads, writes, excepts = _collect(rlist), _collect(wlist), _collect(xlist)
-    if not reads and not writes and not excepts:
-        raise WinsockError(WSA.WSAEINVAL)
-    return _wait(reads, writes, excepts, timeout)
-
-
-Items = list[tuple[Any, int, Endpoint | None]]
-
-
-def _wait(reads: Items, writes: Items, excepts: Items, timeout: float | None) -> tuple[list[Any], ...]:
-    end = None if timeout is None else time.monotonic() + timeout
-    wanted: dict[int, int] = {}
-    for items, events in ((reads, READ), (writes, WRITE), (excepts, URGENT)):
-        for _, fd, ep in items:
-            if events == URGENT and ep is not None and ep.state is State.CONNECTING:
-                events_of_item = WRITE | URGENT
-            else:
-                events_of_item = events
-            wanted[fd] = wanted.get(fd, 0) | events_of_item
-    while True:
-        # A socket that has failed to connect, or never tried, hangs up for Linux: it is not waited for.
-        quiet = {fd for items in (reads, writes, excepts) for _, fd, ep in items if _quiet(ep)}
-        poller = linux.poll()
-        for fd, events in wanted.items():
-            if fd not in quiet:
-                poller.register(fd, events)
-        left = None if end is None else max(0.0, end - time.monotonic())
-        failed = any(ep is not None and ep.connect_failed for _, _, ep in excepts)
-        ready = dict(poller.poll(0 if failed else None if left is None else left * 1e3))
-        result = (
-            [obj for obj, fd, ep in reads if _readable(ready.get(fd, 0), ep)],
-            [obj for obj, fd, ep in writes if _writable(ready.get(fd, 0), ep)],
-            [obj for obj, fd, ep in excepts if _exceptional(ready.get(fd, 0), ep)],
-        )
-        if any(result) or (end is not None and time.monotonic() >= end):
-            return result
-
-
-def _quiet(ep: Endpoint | None) -> bool:
-    """Nothing can happen on it: a stream without a connection, on its way to none."""
-    return ep is not None and ep.stream and ep.state in (State.OPEN, State.BOUND)
-
-
-def _settle(ep: Endpoint | None, events: int) -> State | None:
-    """The endpoint's state, once it is known how its connect went."""
-    if ep is None:
-        return None
-    if ep.state is State.CONNECTING and events:
-        poll_connect(ep)
-    return ep.state
-
-
-def _readable(events: int, ep: Endpoint | None) -> bool:
-    if not events & _READABLE:
-        return False
-    return not (_settle(ep, events) in (State.CONNECTING, State.BOUND) and ep is not None and ep.stream)
-
-
-def _writable(events: int, ep: Endpoint | None) -> bool:
-    if not events & (_WRITABLE | HANGUP):
-        return False
-    return not (_settle(ep, events) in (State.CONNECTING, State.BOUND) and ep is not None and ep.stream)
-
-
-def _exceptional(events: int, ep: Endpoint | None) -> bool:
-    _settle(ep, events)
-    return bool(events & URGENT) or (ep is not None and ep.connect_failed)
+        timeout *= 1e3
+    strangers: list[Endpoint] = []
+    try:
+        reads, read_eps = _collect(rlist, strangers)
+        writes, write_eps = _collect(wlist, strangers)
+        others, other_eps = _collect(xlist, strangers)
+        found = spi.BASE.select(read_eps, write_eps, other_eps, timeout)
+    finally:
+        for ep in strangers:
+            forget(ep)
+    return (
+        _ready(reads, read_eps, found[0]),
+        _ready(writes, write_eps, found[1]),
+        _ready(others, other_eps, found[2]),
+    )
 
 
 def make_module() -> ModuleType:

@@ -18,18 +18,19 @@ from collections.abc import Callable
 from types import ModuleType
 from typing import Any
 
+from winsock import spi
 from winsock.abi import _constants as c
 from winsock.afd import Endpoint, State
 from winsock.afd._connection import poll_connect
+from winsock.afd._data import lost
+from winsock.afd._options import plan
 from winsock.afd._wait import wait_ready
-from winsock.codes import WSA, WinsockError, from_errno
-from winsock.nt import current
-from winsock.python import _addresses, _interim, _oserror, _share
+from winsock.codes import WSA, WinsockError
+from winsock.nt import Process, current
+from winsock.python import _addresses, _interim, _oserror
 from winsock.python._oserror import face, winsock_error
-from winsock.spi import BASE
 from winsock.transports import READ, WRITE
-from winsock.transports.host import HOST, HostSocket
-from winsock.transports.host._errors import code_of
+from winsock.transports.host import HOST
 
 _C = _socket.socket
 _recv, _send, _recv_into = _C.recv, _C.send, _C.recv_into
@@ -39,6 +40,7 @@ TEST = (OSError, AttributeError, TypeError, ValueError, OverflowError)
 
 KEEPALIVE_VALS = struct.Struct("<3I")
 MAX_BUFLEN = 1024
+SIZE_OF_PROTOCOL_INFO = 628  # WSAPROTOCOL_INFOW
 MAX_INT = 0x7FFFFFFF
 SYN_RETRIES = 2.0  # s that Windows spends before it believes a refusal: three more SYNs, half a second apart
 
@@ -73,10 +75,8 @@ def _remember(fd: int, ep: Endpoint) -> None:
     _endpoints[fd] = ep
 
 
-def _new_endpoint(transport: HostSocket, family: int, kind: int, protocol: int) -> Endpoint:
-    ep = Endpoint(current().process, HOST, transport, family, kind, protocol, c.WSA_FLAG_OVERLAPPED, BASE)
-    ep.refresh()
-    return ep
+def _process() -> Process:
+    return current().process
 
 
 def _adopt(fd: int) -> Endpoint:
@@ -101,7 +101,7 @@ def _adopt(fd: int) -> Endpoint:
         probe.detach()
     if family is None:
         raise WinsockError(WSA.WSAEAFNOSUPPORT)
-    ep = _new_endpoint(HostSocket(family, kind, protocol, fd), family, kind, protocol)
+    ep = _own(spi.adopt(_process(), HOST.adopt(family, kind, protocol, fd), family, kind, protocol))
     if bound:
         ep.became_bound()
     if listening:
@@ -112,15 +112,35 @@ def _adopt(fd: int) -> Endpoint:
     return ep
 
 
-def _duplicate(ep: Endpoint, fd: int) -> Endpoint:
-    """The endpoint of a duplicated descriptor: all that is known of the first one."""
-    new = _new_endpoint(HostSocket(ep.family, ep.type, ep.protocol, fd), ep.family, ep.type, ep.protocol)
-    for name in ("state", "nonblocking", "receive_shut", "send_shut", "receive_timeout", "send_timeout", "so_error",
-                 "connect_failed", "connect_time", "remote"):  # fmt: skip
-        setattr(new, name, getattr(ep, name))
-    new.options = dict(ep.options)
-    new.refresh()
-    return new
+def stranger(fd: int) -> Endpoint:
+    """An endpoint for one call on a socket that is not this module's; forget() it afterwards."""
+    return _adopt(fd)
+
+
+def forget(ep: Endpoint) -> None:
+    """The end of a stranger's endpoint; the socket stays open."""
+    ep.transport.detach()  # type: ignore[attr-defined]
+    _close(ep)
+
+
+def _own(ep: Endpoint) -> Endpoint:
+    """The descriptor's O_NONBLOCK is this face's affair."""
+    ep.transport.own_blocking = True  # type: ignore[attr-defined]
+    return ep
+
+
+def _duplicate(ep: Endpoint) -> Endpoint:
+    """Another handle of the same socket, with all that is known of the first."""
+    new = spi.adopt(ep.process, ep.transport.duplicate(), ep.family, ep.type, ep.protocol, ep.flags)
+    new.restore(ep.snapshot())
+    return _own(new)
+
+
+def _close(ep: Endpoint) -> None:
+    if ep.handle:
+        spi.close_socket(ep.process, ep.handle)
+    else:
+        ep.close()
 
 
 # -- waiting
@@ -165,18 +185,13 @@ class socket(_C):
             family = c.AF_INET if family == -1 else int(family)
             type = c.SOCK_STREAM if type == -1 else int(type)
             proto = 0 if proto == -1 else int(proto)
-            host_family = _addresses.FAMILIES.get(family)
-            if not host_family:
+            if family not in _addresses.ANY:
                 raise WinsockError(WSA.WSAEAFNOSUPPORT)
-            try:
-                super().__init__(host_family, type, proto)
-            except OSError as e:
-                raise WinsockError(from_errno(e.errno or 0)) from None
-            fd = super().fileno()
-            ep = _new_endpoint(HostSocket(family, type, proto, fd), family, type, proto)
+            ep = _own(spi.open_socket(_process(), family, type, proto, c.WSA_FLAG_OVERLAPPED))
+            super().__init__(_addresses.FAMILIES[family], type, proto, ep.transport.fileno())
         else:
             if isinstance(fileno, bytes):
-                fd, family, type, proto = _share.receive(fileno), -1, -1, -1
+                fd, family, type, proto = _from_share(fileno), -1, -1, -1
             elif isinstance(fileno, float):
                 raise TypeError("integer argument expected, got float")
             else:
@@ -193,7 +208,7 @@ class socket(_C):
                 ep.protocol if proto == -1 else proto,
                 fd,
             )
-        _remember(fd, ep)
+        _remember(ep.transport.fileno(), ep)
         self._ep = ep
         timeout = _default_timeout
         super().settimeout(timeout)
@@ -344,10 +359,9 @@ class socket(_C):
                 raise WinsockError(WSA.WSAENOTSOCK) from None
             raise error
         ep = self._endpoint()
-        code = int(code_of(error.errno))
-        if code in (WSA.WSAECONNRESET, WSA.WSAETIMEDOUT, WSA.WSAECONNABORTED):
-            ep.became_reset()
-        raise WinsockError(code)
+        refusal = ep.transport.failure(error)
+        lost(ep, refusal.code)
+        raise refusal
 
     @face
     def _recv(self, bufsize: int, flags: int, error: BaseException | None) -> bytes:
@@ -526,6 +540,7 @@ class socket(_C):
         """
         ep = self._endpoint()
         new, address = self._wait_and_call(READ, ep.procs.accept)
+        _own(spi.register(ep.process, new))
         fd: int = new.transport.fileno()
         _remember(fd, new)
         return fd, address
@@ -575,7 +590,7 @@ class socket(_C):
         fd = super().detach()
         if _endpoints.get(fd) is ep:
             del _endpoints[fd]
-        ep.close()
+        _close(ep)
 
     @face
     def detach(self) -> int:
@@ -611,20 +626,36 @@ class socket(_C):
         """
         self.settimeout(None if flag else 0.0)
 
-    @face
     def getsockopt(self, level: int, option: int, buflen: int = 0, /) -> int | bytes:
         """getsockopt(level, option[, buffersize]) -> value
 
         Get a socket option.  See the Unix manual for level and option.  If a nonzero buffersize argument is given,
         the return value is a string of that length; otherwise it is an integer.
         """
+        try:
+            if not buflen:
+                ep = self._ep
+                key = level, option
+                value = ep.options.get(key, ep.quick[key])  # type: ignore[union-attr, index]
+                if value <= MAX_INT:  # type: ignore[operator]
+                    return value  # type: ignore[no-any-return]
+        except (AttributeError, TypeError, KeyError):
+            pass
+        try:
+            return self._getsockopt(level, option, buflen)
+        except BaseException as e:
+            e.__traceback__ = _oserror.keep(e)
+            raise
+
+    @face
+    def _getsockopt(self, level: int, option: int, buflen: int) -> int | bytes:
         if not 0 <= buflen <= MAX_BUFLEN:
             raise OSError("getsockopt buflen out of range")
         ep = self._endpoint()
-        data = _interim.getsockopt(ep, level, option, buflen or 4)  # type: ignore[attr-defined]
-        if buflen:
-            return bytes(data)
-        return int.from_bytes(data[:4], "little", signed=True)
+        if ep.procs.plain and ep.quick is None:
+            ep.quick = plan(ep.family, ep.type)
+        data = ep.procs.getsockopt(ep, level, option, buflen or 4)
+        return data if buflen else int.from_bytes(data[:4], "little", signed=True)
 
     @face
     def setsockopt(self, level: int, option: int, value: Any, optlen: int | None = None, /) -> None:
@@ -639,15 +670,15 @@ class socket(_C):
         if isinstance(value, int):
             if not -MAX_INT - 1 <= value <= MAX_INT:
                 raise OverflowError("Python int too large to convert to C int")
-            data = value.to_bytes(4, "little", signed=True)
+            data: bytes | None = value.to_bytes(4, "little", signed=True)
         elif value is None:
             if optlen is None:
                 raise TypeError("setsockopt() argument 3 must be int or a bytes-like object")
-            raise WinsockError(WSA.WSAEFAULT)
+            data = None
         else:
             with memoryview(value) as view:
                 data = bytes(view)
-        _interim.setsockopt(ep, level, option, data)  # type: ignore[attr-defined]
+        ep.procs.setsockopt(ep, level, option, data)
 
     @face
     def ioctl(self, control: int, option: Any, /) -> int:
@@ -679,12 +710,24 @@ class socket(_C):
         passed to the target process.  There the shared socket can be instantiated by calling socket.fromshare().
         """
         ep = self._endpoint()
-        return _share.give(ep, self.fileno(), process_id)
+        return bytes(spi.write_ticket(ep, process_id, wide=True))
 
     recvmsg = _Hidden()
     recvmsg_into = _Hidden()
     sendmsg = _Hidden()
     sendmsg_afalg = _Hidden()
+
+
+def _from_share(info: bytes) -> int:
+    """The descriptor of a socket that share() wrote down for this process."""
+    if len(info) != SIZE_OF_PROTOCOL_INFO:
+        raise ValueError(f"socket descriptor string has wrong size, should be {SIZE_OF_PROTOCOL_INFO} bytes.")
+    ep = spi.open_ticket(_process(), info, c.WSA_FLAG_OVERLAPPED)
+    if ep is None:
+        raise WinsockError(WSA.WSAEINVAL)
+    fd = _own(ep).transport.fileno()
+    _remember(fd, ep)
+    return fd
 
 
 def _unraisable(*fields: Any) -> Any:
@@ -738,7 +781,7 @@ def close(fd: int, /) -> None:
     ep = _endpoints.pop(fd, None)
     if ep is None or ep.transport.fileno() != fd:
         ep = _adopt(fd)
-    ep.close()
+    _close(ep)
 
 
 @face
@@ -748,12 +791,10 @@ def dup(fd: int, /) -> int:
     Duplicate an integer socket file descriptor.
     """
     ep = _endpoints.get(fd) or _adopt(fd)
-    try:
-        new = _socket.dup(fd)
-    except OSError:
-        raise WinsockError(WSA.WSAENOTSOCK) from None
-    _remember(new, _duplicate(ep, new))
-    return new
+    new = _duplicate(ep)
+    number = new.transport.fileno()
+    _remember(number, new)
+    return number
 
 
 def getdefaulttimeout() -> float | None:

@@ -72,7 +72,15 @@ def make_module() -> ModuleType | None:
                 exc = translated(e)
             raise exc from None
 
-    class _SSLContext(real._SSLContext):  # type: ignore[misc]
+    class Immutable(type(real._SSLContext)):  # type: ignore[misc]
+        """The C type can't be written to; its subclasses can."""
+
+        def __setattr__(cls, name: str, value: Any) -> None:
+            if cls is _SSLContext:
+                raise TypeError(f"cannot set {name!r} attribute of immutable type '_ssl._SSLContext'")
+            super().__setattr__(name, value)
+
+    class _SSLContext(real._SSLContext, metaclass=Immutable):  # type: ignore[misc]
         __slots__ = ()
 
         def _wrap_socket(self, *args: Any, **kwargs: Any) -> Any:
