@@ -18,6 +18,7 @@ from winsock.abi import _constants as c
 
 FACES = ("ws2_32", "mswsock", "iphlpapi", "kernel32")
 LARGEST_BUFFER = 1 << 26
+MICROSECONDS = 1_000_000
 # Functions whose -1 is a value like any other.
 _PLAIN = {"htonl", "ntohl", "inet_addr", "WSAGetLastError", "GetLastError"}
 _HANDLES = {"socket", "WSASocketA", "WSASocketW", "accept", "WSAAccept", "WSAJoinLeaf"}
@@ -118,7 +119,7 @@ def fd_set(*sockets: int) -> FdSet:
 
 def timeval(seconds: float) -> bytes:
     """A timeval."""
-    return struct.pack("<ii", int(seconds), round(seconds % 1 * 1_000_000))
+    return struct.pack("<ii", int(seconds), round(seconds % 1 * MICROSECONDS))
 
 
 def pollfd(*pairs: int) -> PollFds:
@@ -166,7 +167,7 @@ class Function:
             self.names.ws.WSASetLastError(0)
         record.value = self.call(*args)
         record.error = self.names.ws.WSAGetLastError()
-        work = getattr(_current, "work", None)
+        work = getattr(self.names.current, "work", None)
         if work is not None:
             work.calls.append(record)
         return record.value
@@ -205,13 +206,6 @@ def _snapshot(value: Any) -> bytes | None:
     return bytes(value) if isinstance(value, bytearray | ctypes._SimpleCData | ctypes.Structure) else None
 
 
-class _Current(threading.local):
-    work: Work | None = None
-
-
-_current = _Current()
-
-
 class Work:
     """An expression under way on a thread of its own."""
 
@@ -223,7 +217,7 @@ class Work:
         self._names, self._code = names, code
 
     def run(self) -> None:
-        _current.work = self
+        self._names.current.work = self
         try:
             self.value = eval(self._code, {"__builtins__": {}}, self._names)
         except Exception as e:
@@ -263,6 +257,7 @@ class Names(dict[str, Any]):
         super().__init__({k: v for k, v in vars(c).items() if k.isupper() or k[:1].isupper()})
         self.update((code.name, int(code)) for code in codes.WSA)
         self.lang, self.process = lang, winsock.Process()
+        self.current = threading.local()  # .work: the expression that a thread is at
         self.ws = importlib.import_module("winsock.ws2_32")
         for face in FACES:
             try:
