@@ -188,7 +188,7 @@ def _socket_rows() -> Iterable[Option]:
     yield row("SO_BROADCAST", FLAG, EXACT, types=MESSAGES, carried=True)
     yield row("SO_LINGER", NUMBER, EXACT, types=STREAM, carried=True)
     yield row("SO_DONTLINGER", FLAG, EXACT, types=STREAM, default=None)
-    yield row("SO_OOBINLINE", FLAG, EXACT, types=ANY)
+    yield row("SO_OOBINLINE", FLAG, EXACT, carried=True)
     yield row(
         "SO_SNDBUF",
         NUMBER,

@@ -445,10 +445,9 @@ _WRITERS: Final[dict[str, Callable[[Endpoint, Option, Value], None]]] = {
 
 def get_opentype(ts: ThreadState) -> int:
     """The calling thread's SO_OPENTYPE."""
-    value: int = ts.buffers.get("SO_OPENTYPE", 0)
-    return value
+    return ts.open_type
 
 
 def set_opentype(ts: ThreadState, value: int) -> None:
     """Set it: SO_SYNCHRONOUS_ALERT and _NONALERT make later sockets without the overlapped attribute."""
-    ts.buffers["SO_OPENTYPE"] = value
+    ts.open_type = value

@@ -126,8 +126,11 @@ class TransportSocket(Protocol):
     def statistics(self) -> dict[str, int]:
         """What the network knows of a TCP connection; the fields of TCP_INFO_v1."""
 
+    def unsent(self) -> int:
+        """Bytes of a stream that the peer has not acknowledged."""
+
     def finish(self, abortive: bool = False) -> None:
-        """Close."""
+        """Close; a second call does nothing."""
 
     def duplicate(self) -> TransportSocket: ...
 
@@ -146,11 +149,11 @@ class Transport(Protocol):
         """What ends the thread's wait(), now or the next one, when any thread calls it."""
 
     def look(
-        self, read: list[Any], write: list[Any], other: list[Any]
+        self, read: Sequence[Any], write: Sequence[Any], other: Sequence[Any], timeout: float, /
     ) -> tuple[list[Any], list[Any], list[Any]]:
-        """The hot path: those of three lists of sockets that are readable, writable, exceptional now.
+        """The hot path: those of three lists of sockets that are readable, writable, exceptional now; timeout is 0.
 
-        It knows the network's ideas of these, not Windows'.  ValueError when it cannot tell.
+        It knows the network's ideas of these, not Windows'.  OSError or ValueError when it cannot tell.
         """
 
     def now(self) -> float:
@@ -161,3 +164,6 @@ class Transport(Protocol):
 
     def route_to(self, family: int, address: Address) -> Address:
         """The local address from which datagrams to that address leave."""
+
+    def changes(self, family: int, routes: bool) -> Any:
+        """Something to wait for: READ when a local address, or a route, of that family changes.  To be closed."""

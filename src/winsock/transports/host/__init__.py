@@ -18,6 +18,7 @@ class HostTransport:
     look = staticmethod(_wait.look)
     interfaces = staticmethod(_interfaces.interfaces)
     route_to = staticmethod(_interfaces.route_to)
+    changes = staticmethod(_interfaces.changes)
 
     def socket(self, family: int, type: int, protocol: int) -> TransportSocket:
         return HostSocket(family, type, protocol)

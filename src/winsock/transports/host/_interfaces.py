@@ -100,3 +100,17 @@ def route_to(family: int, address: Address) -> Address:
             return probe.getsockname()
     except OSError as e:
         raise _errors.translated(e) from None
+
+
+# rtnetlink's groups: (addresses, routes) of a family
+_GROUPS = {c.AF_INET: (0x10, 0x40), c.AF_INET6: (0x100, 0x400)}
+
+
+def changes(family: int, routes: bool) -> linux.socket:
+    """A netlink socket that becomes readable when a local address, or a route, of that family changes."""
+    try:
+        watch = linux.socket(linux.AF_NETLINK, linux.SOCK_RAW | linux.SOCK_NONBLOCK, linux.NETLINK_ROUTE)
+        watch.bind((0, _GROUPS[family][routes]))
+    except OSError as e:
+        raise _errors.translated(e) from None
+    return watch
