@@ -3,6 +3,7 @@
 C names, C argument order, C return values; errors by WSAGetLastError().  A call never raises.
 """
 
+from winsock.api._accept import WSAAccept as WSAAccept
 from winsock.api._addrinfo import FreeAddrInfoEx as FreeAddrInfoEx
 from winsock.api._addrinfo import FreeAddrInfoExW as FreeAddrInfoExW
 from winsock.api._addrinfo import FreeAddrInfoW as FreeAddrInfoW
@@ -25,10 +26,19 @@ from winsock.api._byteorder import htonl as htonl
 from winsock.api._byteorder import htons as htons
 from winsock.api._byteorder import ntohl as ntohl
 from winsock.api._byteorder import ntohs as ntohs
+from winsock.api._connect import WSAConnect as WSAConnect
+from winsock.api._connect import WSAConnectByList as WSAConnectByList
+from winsock.api._connect import WSAConnectByNameA as WSAConnectByNameA
+from winsock.api._connect import WSAConnectByNameW as WSAConnectByNameW
+from winsock.api._connect import WSAJoinLeaf as WSAJoinLeaf
+from winsock.api._connect import WSARecvDisconnect as WSARecvDisconnect
+from winsock.api._connect import WSASendDisconnect as WSASendDisconnect
 from winsock.api._data import recv as recv
 from winsock.api._data import recvfrom as recvfrom
 from winsock.api._data import send as send
 from winsock.api._data import sendto as sendto
+from winsock.api._ioctl import WSAIoctl as WSAIoctl
+from winsock.api._ioctl import ioctlsocket as ioctlsocket
 from winsock.api._names import GetHostNameW as GetHostNameW
 from winsock.api._names import gethostbyaddr as gethostbyaddr
 from winsock.api._names import gethostbyname as gethostbyname
@@ -37,6 +47,10 @@ from winsock.api._names import getprotobyname as getprotobyname
 from winsock.api._names import getprotobynumber as getprotobynumber
 from winsock.api._names import getservbyname as getservbyname
 from winsock.api._names import getservbyport as getservbyport
+from winsock.api._namespaces import WSAEnumNameSpaceProvidersA as WSAEnumNameSpaceProvidersA
+from winsock.api._namespaces import WSAEnumNameSpaceProvidersExA as WSAEnumNameSpaceProvidersExA
+from winsock.api._namespaces import WSAEnumNameSpaceProvidersExW as WSAEnumNameSpaceProvidersExW
+from winsock.api._namespaces import WSAEnumNameSpaceProvidersW as WSAEnumNameSpaceProvidersW
 from winsock.api._options import getsockopt as getsockopt
 from winsock.api._options import setsockopt as setsockopt
 from winsock.api._select import WSAPoll as WSAPoll

@@ -1,5 +1,8 @@
 """Endpoints: the state of sockets, what each call does to it, and what is refused in which state."""
 
+from winsock.afd._connection import check_close as check_close
+from winsock.afd._connection import is_group as is_group
+from winsock.afd._connection import poll_connect as poll_connect
 from winsock.afd._data import Truncated as Truncated
 from winsock.afd._data import ignored as ignored
 from winsock.afd._data import lost as lost

@@ -2,24 +2,50 @@
 
 from __future__ import annotations
 
+import ipaddress
+import threading
+from collections import deque
+from collections.abc import Callable
+from functools import lru_cache
+
 from winsock.abi import _constants as c
+from winsock.afd import _urgent
 from winsock.afd._endpoint import Endpoint, State
 from winsock.afd._rules import check
 from winsock.afd._wait import wait_ready
 from winsock.codes import WSA, WinsockError
-from winsock.transports import READ, WRITE, Address
+from winsock.transports import ERROR, HANGUP, READ, WRITE, Address, TransportSocket
 
 SO_REUSEADDR = (c.SOL_SOCKET, c.SO_REUSEADDR)
 SO_EXCLUSIVEADDRUSE = (c.SOL_SOCKET, c.SO_EXCLUSIVEADDRUSE)
+SO_BROADCAST = (c.SOL_SOCKET, c.SO_BROADCAST)
+SO_LINGER = (c.SOL_SOCKET, c.SO_LINGER)
 ANY = {c.AF_INET: ("0.0.0.0", 0), c.AF_INET6: ("::", 0, 0, 0)}
+BROADCAST = "255.255.255.255"
+
+CONNECT_TIMEOUT = 21_000.0  # ms: how long Windows tries (document: WSAETIMEDOUT)
 
 # What an accepted socket takes over from its listener besides what the network itself carries over.
 INHERITED_STATE = ("receive_timeout", "send_timeout", "nonblocking", "flags")
+
+# What a connection attempt can end with; a non-blocking one learns it later.
+FAILURES = frozenset({WSA.WSAECONNREFUSED, WSA.WSAENETUNREACH, WSA.WSAEHOSTUNREACH, WSA.WSAETIMEDOUT})
+
+DEFERRED = "deferred"  # in Endpoint.extra of a listener: connections that WSAAccept was told to put off
+
+Condition = Callable[[TransportSocket, Address], int]
+
+_settling = threading.RLock()  # one thread learns how a connect went
+
+
+# -- names
 
 
 def bind(ep: Endpoint, address: Address) -> None:
     """Give the endpoint a local name."""
     check(ep, "bind")
+    if ep.family in ANY:
+        _check_local(ep, address)
     options = ep.options
     ep.transport.bind_to(
         address, bool(options.get(SO_REUSEADDR, 0)), bool(options.get(SO_EXCLUSIVEADDRUSE, 0))
@@ -27,15 +53,64 @@ def bind(ep: Endpoint, address: Address) -> None:
     ep.became_bound()
 
 
+def _check_local(ep: Endpoint, address: Address) -> None:
+    """Only addresses of this machine may be bound; Linux also binds groups and broadcasts."""
+    if address[0] == BROADCAST:
+        if ep.stream:
+            raise WinsockError(WSA.WSAEADDRNOTAVAIL)
+        if not ep.options.get(SO_BROADCAST, 0):
+            raise WinsockError(WSA.WSAEACCES)
+    elif _ip(address).is_multicast:
+        raise WinsockError(WSA.WSAEADDRNOTAVAIL)
+
+
+@lru_cache(256)
+def _parsed(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address:
+    ip = ipaddress.ip_address(host)
+    return getattr(ip, "ipv4_mapped", None) or ip
+
+
+def _ip(address: Address) -> ipaddress.IPv4Address | ipaddress.IPv6Address:
+    """The IP address of a tuple; WSAEADDRNOTAVAIL for a host that is a name."""
+    try:
+        return _parsed(address[0].split("%")[0])
+    except ValueError:
+        raise WinsockError(WSA.WSAEADDRNOTAVAIL) from None
+
+
+def is_group(address: Address) -> bool:
+    """Whether it is a multicast address."""
+    return _ip(address).is_multicast
+
+
 def autobind(ep: Endpoint) -> None:
-    """The name that connect and sendto give a socket that has none."""
+    """The name that sendto and a datagram socket's connect give a socket that has none."""
     if ep.state is State.OPEN and ep.family in ANY:
-        ep.transport.bind_to(ANY[ep.family], False, False)
-        ep.became_bound()
+        with _settling:
+            if ep.state is State.OPEN:
+                ep.transport.bind_to(ANY[ep.family], False, False)
+                ep.became_bound()
+
+
+def getsockname(ep: Endpoint) -> Address:
+    """The local address."""
+    check(ep, "getsockname")
+    return ep.transport.local_name() or ANY.get(ep.family)
+
+
+def getpeername(ep: Endpoint) -> Address:
+    """The peer's address; it outlives the connection."""
+    poll_connect(ep)
+    check(ep, "getpeername")
+    return ep.remote
+
+
+# -- listen, accept
 
 
 def listen(ep: Endpoint, backlog: int) -> None:
     """Take connections from now on; a second listen changes nothing but succeeds."""
+    poll_connect(ep)
     check(ep, "listen")
     if ep.state is State.LISTENING:
         return
@@ -43,20 +118,30 @@ def listen(ep: Endpoint, backlog: int) -> None:
     ep.became_listening()
 
 
-def accept(ep: Endpoint) -> tuple[Endpoint, Address]:
-    """The next connection, as an endpoint without a handle, and the peer's address."""
-    check(ep, "accept")
-    while True:
+def accept(ep: Endpoint, condition: Condition | None = None) -> tuple[Endpoint, Address]:
+    """The next connection, as an endpoint without a handle, and the peer's address.
+
+    condition    what WSAAccept's condition function says to this connection: a CF_* number
+
+    WSAECONNREFUSED when it rejects, WSATRY_AGAIN when it defers (the connection stays the next one), WSAEINVAL for
+    another answer.  WSAECONNRESET for a connection that the peer reset before it was taken.
+    """
+    transport, address = _take(ep)
+    if condition is not None:
         try:
-            transport, address = ep.transport.accept_one()
-            break
-        except WinsockError as e:
-            if e.code != WSA.WSAEWOULDBLOCK or ep.nonblocking:
-                raise
-        wait_ready(ep, READ, None, WSA.WSAEINTR)
-        check(ep, "accept")
+            verdict = condition(transport, address)
+        except BaseException:
+            _put_back(ep, transport, address)
+            raise
+        if verdict == c.CF_REJECT:
+            transport.finish(abortive=True)
+            raise WinsockError(WSA.WSAECONNREFUSED)
+        if verdict != c.CF_ACCEPT:
+            _put_back(ep, transport, address)
+            raise WinsockError(WSA.WSATRY_AGAIN if verdict == c.CF_DEFER else WSA.WSAEINVAL)
     new = Endpoint(ep.process, ep.network, transport, ep.family, ep.type, ep.protocol, ep.flags, ep.procs)
     new.options = dict(ep.options)
+    _urgent.accepted(ep, new, address)
     for name in INHERITED_STATE:
         setattr(new, name, getattr(ep, name))
     new.state = State.BOUND
@@ -64,63 +149,150 @@ def accept(ep: Endpoint) -> tuple[Endpoint, Address]:
     return new, address
 
 
-def connect(ep: Endpoint, address: Address | None) -> None:
-    """Connect a stream, or set a datagram socket's peer; None dissolves that."""
+def _take(ep: Endpoint) -> tuple[TransportSocket, Address]:
+    """The next connection of the network's, after those that were put off."""
+    check(ep, "accept")
+    while True:
+        deferred = ep.extra.get(DEFERRED)
+        if deferred:
+            try:
+                taken: tuple[TransportSocket, Address] = deferred.popleft()
+                return taken
+            except IndexError:
+                pass  # another thread took it
+        try:
+            return ep.transport.accept_one()
+        except WinsockError as e:
+            if ep.closed:
+                raise WinsockError(WSA.WSAENOTSOCK) from None
+            if e.code != WSA.WSAEWOULDBLOCK or ep.nonblocking:
+                raise
+        wait_ready(ep, READ, None, WSA.WSAEINTR, lambda: ep.extra.get(DEFERRED))
+        check(ep, "accept")
+
+
+def _put_back(ep: Endpoint, transport: TransportSocket, address: Address) -> None:
+    """The connection is the next one again."""
+    with _settling:
+        if not ep.closed:
+            ep.extra.setdefault(DEFERRED, deque()).appendleft((transport, address))
+            ep.refresh()
+            return
+    transport.finish(abortive=True)
+
+
+# -- connect
+
+
+def connect(ep: Endpoint, address: Address | None, blocking: bool | None = None) -> None:
+    """Connect a stream, or set a datagram socket's peer; None or the wildcard dissolves that.
+
+    blocking    wait for the outcome, whatever the socket's own mode (None: as that says)
+    """
+    poll_connect(ep)
     check(ep, "connect")
-    if not ep.stream:
+    if ep.stream:
         if address is None:
+            raise WinsockError(WSA.WSAEAFNOSUPPORT)
+        if ep.family in ANY:
+            _check_remote(address)
+        _connect_stream(ep, address, not ep.nonblocking if blocking is None else blocking)
+        return
+    if address is None or _ip(address).is_unspecified:
+        if ep.state is not State.OPEN:
             ep.transport.disconnect()
             ep.became_connected(None)
-            return
-        autobind(ep)
-        ep.transport.connect_begin(address)
-        ep.became_connected(address)
         return
-    if address is None:
-        raise WinsockError(WSA.WSAEAFNOSUPPORT)
+    if ep.type == c.SOCK_DGRAM and not address[1]:
+        raise WinsockError(WSA.WSAEADDRNOTAVAIL)
     autobind(ep)
-    try:
-        done = ep.transport.connect_begin(address)
-    except WinsockError as e:
-        if e.code == WSA.WSAECONNREFUSED and ep.nonblocking:
-            ep.connect_ended(e.code)
-            raise WinsockError(WSA.WSAEWOULDBLOCK) from None
-        if e.code in (WSA.WSAECONNREFUSED, WSA.WSAENETUNREACH, WSA.WSAEHOSTUNREACH, WSA.WSAETIMEDOUT):
-            ep.connect_ended(0)
-        raise
-    if ep.nonblocking:
-        # Windows never connects a non-blocking socket at once.
-        ep.became_connecting(address)
-        raise WinsockError(WSA.WSAEWOULDBLOCK)
-    if not done:
-        ep.became_connecting(address)
-        try:
-            wait_ready(ep, WRITE, None)
-        except WinsockError:
-            if not ep.closed:
-                ep.transport.connect_abandon()
-                ep.connect_ended(0)
-            raise
-        code = ep.transport.connect_error()
-        if code:
-            ep.connect_ended(0)  # a blocking connect reports it itself: SO_ERROR stays 0
-            raise WinsockError(code)
+    ep.transport.connect_begin(address)
     ep.became_connected(address)
+
+
+def _check_remote(address: Address) -> None:
+    """A stream connects to one host's port."""
+    ip = _ip(address)
+    if ip.is_unspecified or ip.is_multicast or address[0] == BROADCAST or not address[1]:
+        raise WinsockError(WSA.WSAEADDRNOTAVAIL)
+
+
+def _connect_stream(ep: Endpoint, address: Address, blocking: bool) -> None:
+    with _settling:
+        check(ep, "connect")
+        try:
+            done = ep.transport.connect_begin(address)
+        except WinsockError as e:
+            if e.code in FAILURES:
+                ep.transport.connect_abandon()
+                later = not blocking and e.code == WSA.WSAECONNREFUSED
+                ep.connect_ended(e.code if later else 0)
+                if later:
+                    raise WinsockError(WSA.WSAEWOULDBLOCK) from None
+            raise
+        if done and blocking:
+            ep.became_connected(address)
+            return
+        ep.became_connecting(address)
+    if not blocking:
+        raise WinsockError(WSA.WSAEWOULDBLOCK)  # Windows never connects a non-blocking socket at once
+    try:
+        in_time = wait_ready(ep, WRITE, CONNECT_TIMEOUT, WSA.WSAEINTR, lambda: ep.state is not State.CONNECTING)
+    except WinsockError:
+        _give_up(ep, 0)
+        raise
+    if not in_time:
+        _give_up(ep, 0)
+        raise WinsockError(WSA.WSAETIMEDOUT)
+    with _settling:
+        if ep.state is State.CONNECTING:
+            code = ep.transport.connect_error()
+            if code:
+                ep.transport.connect_abandon()
+                ep.connect_ended(0)  # a blocking connect reports it itself: SO_ERROR stays 0
+                raise WinsockError(code)
+            ep.became_connected(address)
+        elif ep.state is State.BOUND:  # another thread, in select, was faster to learn it
+            raise WinsockError(ep.so_error or WSA.WSAECONNREFUSED)
+        elif ep.closed:
+            raise WinsockError(WSA.WSAEINTR)
+
+
+def _give_up(ep: Endpoint, code: int) -> None:
+    with _settling:
+        if ep.state is State.CONNECTING and not ep.closed:
+            ep.transport.connect_abandon()
+            ep.connect_ended(code)
 
 
 def poll_connect(ep: Endpoint) -> bool:
     """Learn how a non-blocking connect went, if it has ended; False while it is under way."""
     if ep.state is not State.CONNECTING:
         return True
-    ready = ep.transport.readiness()  # type: ignore[attr-defined]
-    if not ready & (WRITE | 0x18):
-        return False
-    code = ep.transport.connect_error()
-    if code:
-        ep.connect_ended(code)
-    else:
-        ep.became_connected(ep.remote)
-    return True
+    with _settling:
+        if ep.state is not State.CONNECTING:
+            return True
+        if not ep.transport.readiness() & (WRITE | ERROR | HANGUP):
+            return False
+        code = ep.transport.connect_error()
+        if ep.closed:
+            return True
+        if code:
+            ep.transport.connect_abandon()
+            ep.connect_ended(code)
+        else:
+            ep.became_connected(ep.remote)
+        return True
+
+
+# -- the end
+
+
+def check_close(ep: Endpoint) -> None:
+    """WSAEWOULDBLOCK when closing would linger and the socket must not wait; it stays open then."""
+    linger = ep.options.get(SO_LINGER, 0)
+    if linger & 0xFFFF and linger >> 16 and ep.nonblocking and ep.stream and ep.transport.unsent():
+        raise WinsockError(WSA.WSAEWOULDBLOCK)
 
 
 def shutdown(ep: Endpoint, how: int) -> None:
@@ -136,16 +308,3 @@ def shutdown(ep: Endpoint, how: int) -> None:
             if e.code != WSA.WSAENOTCONN:  # the peer was faster
                 raise
     ep.shut(how)
-
-
-def getsockname(ep: Endpoint) -> Address:
-    """The local address."""
-    check(ep, "getsockname")
-    return ep.transport.local_name()
-
-
-def getpeername(ep: Endpoint) -> Address:
-    """The peer's address."""
-    poll_connect(ep)
-    check(ep, "getpeername")
-    return ep.remote

@@ -222,7 +222,13 @@ class Endpoint:
         for ts in waiters:
             ts.interrupt()
         if not waiters:
-            self.transport.finish()
+            self._finish()
+
+    def _finish(self) -> None:
+        """Nobody is inside any more."""
+        for transport, _ in self.extra.pop("deferred", ()):
+            transport.finish(abortive=True)
+        self.transport.finish()
 
     # -- duplicates
 
@@ -255,7 +261,7 @@ class Endpoint:
             self.waiters.remove(ts)
             last = self.closed and not self.waiters
         if last:
-            self.transport.finish()
+            self._finish()
 
     def __repr__(self) -> str:
         return f"<Endpoint {self.handle:#x} {self.state.name}>"

@@ -13,7 +13,8 @@ from winsock.nt import memory
 from winsock.transports import Address
 
 SIZE_IN, SIZE_IN6, SIZE_UN = 16, 28, 110
-SIZES = {c.AF_INET: SIZE_IN, c.AF_INET6: SIZE_IN6, c.AF_UNIX: 3}
+SIZES = {c.AF_INET: SIZE_IN, c.AF_INET6: SIZE_IN6, c.AF_UNIX: 3}  # what a caller has to give at least
+FULL_SIZES = {c.AF_INET: SIZE_IN, c.AF_INET6: SIZE_IN6, c.AF_UNIX: SIZE_UN}  # what a caller gets
 
 
 def read(ptr: Any, length: int, family: int) -> Address:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from winsock import spi
+from winsock import afd, spi
 from winsock.abi import _constants as c
 from winsock.api import _sockaddr
 from winsock.api._call import INVALID_SOCKET, SOCKET_ERROR, c_int, endpoint, export
+from winsock.codes import WSA, WinsockError
 from winsock.nt import ThreadState, memory
 
 
@@ -23,8 +24,15 @@ def socket(ts: ThreadState, af: int, type: int, protocol: int) -> int:
 
 @export(SOCKET_ERROR)
 def closesocket(ts: ThreadState, s: int) -> int:
-    """Close a socket; calls of other threads that wait on it end."""
-    spi.close_socket(ts.process, endpoint(ts, s).handle)
+    """Close a socket; calls of other threads that wait on it end.
+
+    What SO_LINGER says: nothing, or a time of 0 with l_onoff (the connection is reset), does not wait; a time waits
+    for the peer to have everything.  WSAEWOULDBLOCK (document) for a non-blocking socket that would have to wait; it
+    stays open.
+    """
+    ep = endpoint(ts, s)
+    afd.check_close(ep)
+    spi.close_socket(ts.process, ep.handle)
     return 0
 
 
@@ -46,23 +54,54 @@ def listen(ts: ThreadState, s: int, backlog: int) -> int:
 
 @export(INVALID_SOCKET)
 def accept(ts: ThreadState, s: int, addr: Any, addrlen: Any) -> int:
-    """The next connection as a new socket; addr and addrlen (in and out, bytes) may be NULL."""
-    ep = endpoint(ts, s)
-    new, address = ep.procs.accept(ep)
-    if addr is not None and addrlen is not None:
-        _sockaddr.write(ep.family, address, addr, addrlen)
-    return spi.register(ts.process, new).handle
+    """The next connection as a new socket; addr and addrlen (in and out, bytes) may be NULL.
+
+    WSAECONNRESET for a connection that was reset meanwhile (document), WSAEINTR when the listener is closed during
+    the wait, WSAEFAULT for too little room, before a connection is taken.
+    """
+    return accept_into(ts, endpoint(ts, s), addr, addrlen, None)
+
+
+def accept_into(ts: ThreadState, ep: afd.Endpoint, addr: Any, addrlen: Any, condition: Any) -> int:
+    """What accept and WSAAccept have in common: the new handle."""
+    afd.check(ep, "accept")
+    wanted = addr is not None and addrlen is not None
+    if wanted:
+        size = _sockaddr.FULL_SIZES[ep.family]
+        if memory.read_i32(addrlen) < size:
+            raise WinsockError(WSA.WSAEFAULT)
+        memory.writable(addr, size)
+        memory.writable(addrlen, 4)
+    new, address = ep.procs.accept(ep) if condition is None else ep.procs.accept(ep, condition)
+    handle = spi.register(ts.process, new).handle
+    if wanted:
+        try:
+            _sockaddr.write(ep.family, address, addr, addrlen)
+        except WinsockError:
+            spi.close_socket(ts.process, handle)  # the memory went away meanwhile
+            raise
+    return handle
 
 
 @export(SOCKET_ERROR)
 def connect(ts: ThreadState, s: int, name: Any, namelen: int) -> int:
-    """Connect a stream, or set a datagram socket's peer (a zeroed sockaddr dissolves it)."""
+    """Connect a stream, or set a datagram socket's peer (a zeroed address or sockaddr dissolves it).
+
+    Order: the handle, the socket's state (WSAEINVAL, WSAEALREADY, WSAEISCONN), the pointer, the family, the address.
+    """
     ep = endpoint(ts, s)
-    if not ep.stream and memory.read_u16(name) == c.AF_UNSPEC:
-        ep.procs.connect(ep, None)
-    else:
-        ep.procs.connect(ep, _sockaddr.read(name, c_int(namelen), ep.family))
+    ep.procs.connect(ep, remote(ep, name, namelen))
     return 0
+
+
+def remote(ep: afd.Endpoint, name: Any, namelen: int) -> Any:
+    """The address that connect is given; None for a zeroed structure, which dissolves a datagram socket's peer."""
+    afd.poll_connect(ep)
+    afd.check(ep, "connect")
+    namelen = c_int(namelen)
+    if not ep.stream and name is not None and namelen >= 2 and memory.read_u16(name) == c.AF_UNSPEC:
+        return None
+    return _sockaddr.read(name, namelen, ep.family)
 
 
 @export(SOCKET_ERROR)
@@ -87,5 +126,3 @@ def getpeername(ts: ThreadState, s: int, name: Any, namelen: Any) -> int:
     ep = endpoint(ts, s)
     _sockaddr.write(ep.family, ep.procs.getpeername(ep), name, namelen)
     return 0
-
-

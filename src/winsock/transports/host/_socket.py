@@ -9,17 +9,19 @@ from __future__ import annotations
 import _socket
 import ctypes
 import errno
+import fcntl
 import os
 import select
 import socket as linux
 import struct
+import termios
 from collections.abc import Sequence
 from typing import Any
 
 from winsock.abi import _constants as c
 from winsock.codes import WSA, WinsockError
 from winsock.transports._contract import Address, Message
-from winsock.transports.host import _bind, _errors, _options
+from winsock.transports.host import _bind, _control, _descriptors, _errors, _options
 from winsock.transports.host._numbers import FAMILIES, flags_to_host
 
 DONTWAIT = linux.MSG_DONTWAIT
@@ -28,20 +30,57 @@ MSG_TRUNC = linux.MSG_TRUNC
 MSG_CTRUNC = linux.MSG_CTRUNC
 IP_RECVERR, IPV6_RECVERR = 11, 25
 CONTROL_SIZE = 1024
+ERROR_SIZE = 512
+IOV_MAX = 1024
+SEND_ATTEMPTS = 3
+
+# What Windows tells of an ICMP message, by its origin (2 IPv4, 3 IPv6), type and code (-1: any).
+ICMP_CODES: dict[tuple[int, int, int], int] = {
+    (2, 3, 2): WSA.WSAECONNRESET,  # protocol unreachable
+    (2, 3, 3): WSA.WSAECONNRESET,  # port unreachable
+    (2, 11, -1): WSA.WSAENETRESET,  # time to live exceeded
+    (3, 1, 4): WSA.WSAECONNRESET,
+    (3, 3, -1): WSA.WSAENETRESET,
+}
+ICMP_ERRORS = frozenset(
+    {
+        errno.ECONNREFUSED,
+        errno.EHOSTUNREACH,
+        errno.ENETUNREACH,
+        errno.ENOPROTOOPT,
+        errno.EPROTO,
+        errno.EACCES,
+        errno.EHOSTDOWN,
+        errno.ENONET,
+        errno.EOPNOTSUPP,
+    }
+)
 
 _recv_into = _socket.socket.recv_into
+_recvfrom_into = _socket.socket.recvfrom_into
 _send = _socket.socket.send
 _libc = ctypes.CDLL(None, use_errno=True)
+
+
+TCP_CLOSED = b"\x07"  # the state of a connection that was reset before anybody took it
+
+# What connect's errors mean on Windows where it is not what they mean elsewhere
+CONNECT_CODES: dict[int, int] = {
+    errno.EINVAL: WSA.WSAEADDRNOTAVAIL,  # the local address cannot reach that one
+    errno.EADDRNOTAVAIL: WSA.WSAEADDRINUSE,  # the very same connection exists, or has just ended
+    errno.EPROTOTYPE: WSA.WSAECONNREFUSED,
+}
 
 
 class HostSocket(_socket.socket):
     """One socket of this machine; see transports._contract.TransportSocket.
 
+    errors_waiting  the queue of ICMP errors may hold some that no receive has reported
     own_blocking    the descriptor's O_NONBLOCK belongs to somebody else (CPython's ssl needs a blocking one);
                     it is borrowed for connect only
     """
 
-    __slots__ = ("bound", "own_blocking", "win_family", "win_type")
+    __slots__ = ("__weakref__", "bound", "errors_waiting", "grave", "own_blocking", "win_family", "win_type")
 
     def __init__(self, family: int, type: int, protocol: int, fileno: int | None = None) -> None:
         host_family = FAMILIES.get(family)
@@ -49,6 +88,8 @@ class HostSocket(_socket.socket):
             raise WinsockError(WSA.WSAEAFNOSUPPORT)
         self.win_family, self.win_type = family, type
         self.bound: Any = None  # what _bind holds for it
+        self.grave: Any = None  # its number, after it was closed under other threads
+        self.errors_waiting = False
         self.own_blocking = fileno is not None
         if type == c.SOCK_RAW and protocol == 0:
             protocol = linux.IPPROTO_RAW  # Linux has no raw socket of all protocols; this one at least sends
@@ -62,7 +103,8 @@ class HostSocket(_socket.socket):
                     super().setsockopt(linux.IPPROTO_IP, IP_RECVERR, 1)
                 elif host_family == linux.AF_INET6:
                     super().setsockopt(linux.IPPROTO_IPV6, IPV6_RECVERR, 1)
-            if host_family == linux.AF_INET6 and fileno is None:
+                    super().setsockopt(linux.IPPROTO_IP, IP_RECVERR, 1)  # of a dual-stack socket's IPv4 side
+            if host_family == linux.AF_INET6 and fileno is None and type != c.SOCK_RAW:
                 super().setsockopt(linux.IPPROTO_IPV6, linux.IPV6_V6ONLY, 1)
         except OSError as e:
             raise _errors.translated(e) from None
@@ -70,59 +112,113 @@ class HostSocket(_socket.socket):
     # -- the hot path: C methods as they are
 
     fast_receive = _socket.socket.recv_into
+    fast_receive_from = _socket.socket.recvfrom_into
     fast_send = _socket.socket.send
+    fast_send_to = _socket.socket.sendto
 
     # -- data
 
-    def receive(self, view: Any, n: int, flags: int) -> int:
+    def receive(self, views: Sequence[Any], flags: int) -> int:
+        ours = flags_to_host(flags) | DONTWAIT
         try:
-            return _recv_into(self, view, n, flags_to_host(flags) | DONTWAIT)
+            if len(views) == 1:
+                return _recv_into(self, views[0], 0, ours)
+            return self.recvmsg_into(views[:IOV_MAX], 0, ours)[0]
         except OSError as e:
-            raise self._data_error(e) from None
+            raise self.failure(e) from None
 
-    def receive_message(self, views: Sequence[Any], control: int, flags: int) -> Message:
-        ours = flags_to_host(flags) | DONTWAIT | (MSG_TRUNC if self.win_type != c.SOCK_STREAM else 0)
-        try:
-            n, ancillary, msg_flags, address = self.recvmsg_into(views, control and CONTROL_SIZE, ours)
-        except OSError as e:
-            raise self._data_error(e) from None
-        room = sum(len(v) for v in views)
-        return Message(min(n, room), n, address, _options.control_from_host(ancillary), msg_flags)
+    def receive_from(self, view: Any, flags: int) -> tuple[int, Address]:
+        ours = flags_to_host(flags) | DONTWAIT | MSG_TRUNC
+        while True:
+            if self.errors_waiting:
+                self._raise_waiting()
+            try:
+                return _recvfrom_into(self, view, 0, ours)
+            except OSError as e:
+                self._raise_received(e)
+
+    def receive_message(self, views: Sequence[Any], control: bool, flags: int) -> Message:
+        ours = flags_to_host(flags) | DONTWAIT | MSG_TRUNC
+        while True:
+            if self.errors_waiting:
+                self._raise_waiting()
+            try:
+                size, ancillary, got, address = self.recvmsg_into(views, CONTROL_SIZE if control else 0, ours)
+                break
+            except OSError as e:
+                self._raise_received(e)
+        stored = min(size, sum(map(len, views)))
+        told = c.MSG_TRUNC if size > stored else 0
+        if not ancillary:
+            return Message(stored, size, address, [], told)
+        told |= (c.MSG_CTRUNC if got & MSG_CTRUNC else 0) | _control.cast_of(ancillary)
+        return Message(stored, size, address, _control.control_from_host(ancillary), told)
 
     def transmit(self, views: Sequence[Any], flags: int) -> int:
-        return self.transmit_message(views, (), flags, None)
+        ours = flags_to_host(flags) | SEND_FLAGS
+        try:
+            if len(views) == 1:
+                return _send(self, views[0], ours)
+            return self.sendmsg(views[:IOV_MAX], (), ours)
+        except OSError as e:
+            raise self.failure(e) from None
 
     def transmit_message(
         self, views: Sequence[Any], control: Sequence[tuple[int, int, bytes]], flags: int, address: Address | None
     ) -> int:
         ours = flags_to_host(flags) | SEND_FLAGS
-        ancillary = _options.control_to_host(control) if control else ()
-        for attempt in (0, 1):
+        ancillary = _control.control_to_host(control) if control else ()
+        if len(views) > IOV_MAX:
+            views = (b"".join(views),)
+        attempts = 0
+        while True:
             try:
                 if address is None:
                     return self.sendmsg(views, ancillary, ours)
-                return self.sendmsg(views, ancillary, ours, self._to_host(address))
+                if ancillary or len(views) != 1:
+                    return self.sendmsg(views, ancillary, ours, self._to_host(address))
+                return self.sendto(views[0], ours, self._to_host(address))
             except OSError as e:
-                # A datagram socket's send reports an earlier datagram's ICMP error on Linux; on Windows only
-                # the next receive does.  Reading the error cleared it, so keep it and send again.
-                if attempt == 0 and self.win_type != c.SOCK_STREAM and e.errno == errno.ECONNREFUSED:
-                    continue
-                raise self._data_error(e) from None
-        raise AssertionError
+                # A send reports an earlier datagram's ICMP error on Linux; on Windows only a receive does.  This
+                # took the error from the socket but not from its queue: send again, and receive looks there.
+                if e.errno not in ICMP_ERRORS or attempts == SEND_ATTEMPTS or self.win_type == c.SOCK_STREAM:
+                    raise self.failure(e) from None
+                self.errors_waiting = True
+                attempts += 1
 
-    def _data_error(self, e: OSError) -> WinsockError:
-        if self.win_type == c.SOCK_DGRAM and e.errno == errno.ECONNREFUSED:
-            self._drain_errors()
-            return WinsockError(WSA.WSAECONNRESET)
+    def failure(self, e: OSError) -> WinsockError:
+        """What a failed call of the hot path means."""
+        if e.errno == errno.EPIPE and self.win_family != c.AF_UNIX:
+            # The connection broke after the peer had finished: Windows' own side gave it up.
+            return WinsockError(WSA.WSAECONNABORTED)
         return _errors.translated(e)
 
-    def _drain_errors(self) -> None:
-        """Empty the queue of ICMP errors, whose head recv has just reported."""
-        try:
-            while True:
-                self.recvmsg(0, 512, linux.MSG_ERRQUEUE | DONTWAIT)
-        except OSError:
-            pass
+    def receive_failed(self, e: OSError) -> None:
+        """A receive of the hot path failed with this; returns if it was about an error that is none."""
+        if self.win_type == c.SOCK_STREAM:
+            raise self.failure(e)
+        self._raise_received(e)
+
+    def _raise_received(self, e: OSError) -> None:
+        """Raise what a failed receive of a datagram means; returns if that is nothing."""
+        if e.errno not in ICMP_ERRORS:
+            raise _errors.translated(e) from None
+        self._raise_waiting()
+
+    def _raise_waiting(self) -> None:
+        """Raise the next ICMP error that Windows would report, if there is one."""
+        while True:
+            self.errors_waiting = True
+            try:
+                _, ancillary, _, _ = self.recvmsg(0, ERROR_SIZE, linux.MSG_ERRQUEUE | DONTWAIT)
+            except OSError:
+                self.errors_waiting = False
+                return
+            for _, _, data in ancillary:
+                origin, kind, code = data[4:7]
+                reported = ICMP_CODES.get((origin, kind, code)) or ICMP_CODES.get((origin, kind, -1))
+                if reported:
+                    raise WinsockError(reported)
 
     # -- names, connections
 
@@ -133,11 +229,8 @@ class HostSocket(_socket.socket):
         _bind.bind(self, self._to_host(address), reuse, exclusive)
 
     def listen_with(self, backlog: int) -> None:
-        try:
-            os.set_blocking(self.fileno(), False)  # accept must never wait in the kernel
-            self.listen(backlog)
-        except OSError as e:
-            raise _errors.translated(e) from None
+        os.set_blocking(self.fileno(), False)  # accept must never wait in the kernel
+        _bind.listen(self, backlog)
 
     def accept_one(self) -> tuple[HostSocket, Address]:
         try:
@@ -148,6 +241,11 @@ class HostSocket(_socket.socket):
         if not self.own_blocking:
             os.set_blocking(fd, False)
             new.own_blocking = False
+        if self.win_family != c.AF_UNIX:
+            if new.getsockopt(linux.IPPROTO_TCP, linux.TCP_INFO, 1) == TCP_CLOSED:
+                new.finish()
+                raise WinsockError(WSA.WSAECONNRESET)
+            _bind.accepted(self, new)
         return new, address
 
     def connect_begin(self, address: Address) -> bool:
@@ -156,23 +254,44 @@ class HostSocket(_socket.socket):
             os.set_blocking(self.fileno(), False)
         try:
             error = self.connect_ex(self._to_host(address))
+        except OverflowError:
+            raise WinsockError(WSA.WSAEADDRNOTAVAIL) from None
         except OSError as e:
-            raise _errors.translated(e) from None
+            raise WinsockError(CONNECT_CODES.get(e.errno or 0) or _errors.code_of(e.errno)) from None
         finally:
             if self.own_blocking:
                 os.set_blocking(self.fileno(), was)
         if error == 0:
+            if self.win_type == c.SOCK_STREAM:
+                _bind.connected(self)
             return True
-        if error in (errno.EINPROGRESS, errno.EALREADY):
+        if error == errno.EINPROGRESS:
             return False
-        raise WinsockError(_errors.code_of(error))
+        if error == errno.EAGAIN:
+            # The path's queue is full; of ports, none is left.
+            raise WinsockError(WSA.WSAECONNREFUSED if self.win_family == c.AF_UNIX else WSA.WSAENOBUFS)
+        raise WinsockError(CONNECT_CODES.get(error) or _errors.code_of(error))
 
     def connect_error(self) -> int:
-        error = self.getsockopt(linux.SOL_SOCKET, linux.SO_ERROR)
-        return _errors.code_of(error) if error else 0
+        try:
+            error = self.getsockopt(linux.SOL_SOCKET, linux.SO_ERROR)
+        except OSError as e:
+            return _errors.code_of(e.errno)
+        if error:
+            return CONNECT_CODES.get(error) or _errors.code_of(error)
+        _bind.connected(self)
+        return 0
 
     def connect_abandon(self) -> None:
+        name = self.local_name()
         self._connect_unspec()
+        if self.bound is None and self.win_family != c.AF_UNIX:
+            # Windows binds a socket that connects; Linux takes the port away again with the connection.
+            everywhere = ("::", 0, 0, 0) if self.win_family == c.AF_INET6 else ("0.0.0.0", 0)
+            try:
+                _bind.bind(self, (everywhere[0], name[1] if name else 0, *everywhere[2:]), False, False)
+            except WinsockError:
+                _bind.bind(self, everywhere, False, False)
 
     def disconnect(self) -> None:
         self._connect_unspec()
@@ -213,16 +332,37 @@ class HostSocket(_socket.socket):
     def get_option(self, level: int, name: int, size: int) -> int | bytes:
         return _options.get_option(self, level, name, size)
 
+    def pending(self) -> int:
+        return _options.pending(self)
+
+    def statistics(self) -> dict[str, int]:
+        return _options.statistics(self)
+
+    def unsent(self) -> int:
+        """Bytes that the peer has not acknowledged."""
+        data = bytearray(4)
+        try:
+            fcntl.ioctl(self.fileno(), termios.TIOCOUTQ, data)
+        except OSError:
+            return 0
+        return int.from_bytes(data, "little")
+
     def finish(self, abortive: bool = False) -> None:
         _bind.release(self)
-        if self.fileno() < 0:
-            return
-        try:
-            if abortive:
+        if abortive:
+            try:
                 self.setsockopt(linux.SOL_SOCKET, linux.SO_LINGER, struct.pack("=ii", 1, 0))
+            except OSError:
+                pass
+        fd = self.detach()
+        if fd >= 0:
+            self.grave = _descriptors.retire(fd)
+
+    def __del__(self) -> None:
+        # A process that ends without closing its sockets; no warning, Windows closes them too.
+        if self.fileno() >= 0:
+            _bind.release(self)
             self.close()
-        except OSError:
-            pass  # the descriptor is gone all the same
 
     def duplicate(self) -> HostSocket:
         try:
@@ -231,12 +371,16 @@ class HostSocket(_socket.socket):
             raise _errors.translated(e) from None
         new = HostSocket(self.win_family, self.win_type, self.proto, fd)
         new.own_blocking = self.own_blocking
+        _bind.duplicated(self, new)
         return new
 
     def readiness(self) -> int:
         """poll(2)'s events that hold now."""
         poller = select.poll()
-        poller.register(self.fileno(), select.POLLIN | select.POLLOUT | select.POLLPRI | select.POLLRDHUP)
+        try:
+            poller.register(self.fileno(), select.POLLIN | select.POLLOUT | select.POLLPRI | select.POLLRDHUP)
+        except ValueError:
+            return 0  # closed
         for _, events in poller.poll(0):
             return events
         return 0
