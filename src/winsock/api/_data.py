@@ -68,7 +68,7 @@ def recv(s: int, buf: Any, len: int, flags: int) -> int:
             ts.last_error = WOULDBLOCK
             return SOCKET_ERROR
     except OSError as e:
-        error = e
+        error = e.with_traceback(None)  # else a cycle keeps the socket alive
     except Exception:
         pass  # the provider finds out what was wrong
     return _slow("recv", _recv, ts, s, buf, len, flags, error)
@@ -100,7 +100,7 @@ def send(s: int, buf: Any, len: int, flags: int) -> int:
             ts.last_error = WOULDBLOCK
             return SOCKET_ERROR
     except OSError as e:
-        error = e
+        error = e.with_traceback(None)  # else a cycle keeps the socket alive
     except Exception:
         pass
     return _slow("send", _send, ts, s, buf, len, flags, error)
@@ -142,7 +142,7 @@ def recvfrom(s: int, buf: Any, len: int, flags: int, from_: Any, fromlen: Any) -
             ts.last_error = WOULDBLOCK
             return SOCKET_ERROR
     except OSError as e:
-        error = e
+        error = e.with_traceback(None)  # else a cycle keeps the socket alive
     except Exception:
         pass
     return _slow("recvfrom", _recvfrom, ts, s, buf, len, flags, from_, fromlen, error)
@@ -168,7 +168,7 @@ def sendto(s: int, buf: Any, len: int, flags: int, to: Any, tolen: int) -> int:
             ts.last_error = WOULDBLOCK
             return SOCKET_ERROR
     except OSError as e:
-        error = e
+        error = e.with_traceback(None)  # else a cycle keeps the socket alive
     except Exception:
         pass
     return _slow("sendto", _sendto, ts, s, buf, len, flags, to, tolen, error)
