@@ -65,7 +65,7 @@ class Endpoint:
     receive_shut, send_shut   shutdown()
     fast_recv, fast_send      a plain recv or send needs no further look at the state: straight to the transport
     fast_message              the same for datagrams: receiving and sending
-    fast_ready                what its transport calls readable and writable is so on Windows too: select asks no more
+    fast_ready                what Transport.look takes for it, while that knows what Windows would say; else None
     quick                     options that getsockopt answers from memory, with defaults; None until one was asked
     waiters                   threads that wait for it, to be interrupted by closesocket
     """
@@ -133,7 +133,8 @@ class Endpoint:
         self.options: dict[tuple[int, int], Any] = {}
         self.extra: dict[str, Any] = {}
         self.waiters: list[ThreadState] = []
-        self.fast_recv = self.fast_send = self.fast_message = self.fast_ready = False
+        self.fast_recv = self.fast_send = self.fast_message = False
+        self.fast_ready: Any = None
         self.quick: dict[tuple[int, int], int | None] | None = None
 
     @property
@@ -155,12 +156,11 @@ class Endpoint:
             and self.state is State.BOUND
             and not (self.receive_shut or self.send_shut or self.extra)
         )
-        self.fast_ready = (
-            usable
-            and not self.connect_failed
-            and not self.extra
-            and (self.type != c.SOCK_STREAM or self.state in _SETTLED)
-        )
+        settled = self.type != c.SOCK_STREAM or self.state in _SETTLED
+        if usable and settled and not self.connect_failed and not self.extra:
+            self.fast_ready = self.transport.look_key()
+        else:
+            self.fast_ready = None
         for ts in list(self.waiters):
             ts.interrupt()  # who selects on it looks again
 

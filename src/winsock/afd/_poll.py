@@ -194,9 +194,15 @@ def select(
     among those to read (there it counts as readable); WSAEINTR.
     """
     try:
-        return _at_once(read, write, other, timeout)
-    except LookupError:
-        pass
+        # The short way, for endpoints of which the network thinks as Windows does.
+        r = [ep.fast_ready for ep in read]
+        w = [ep.fast_ready for ep in write]
+        x = [ep.fast_ready for ep in other]
+        ready_r, ready_w, ready_x = (read or write or other)[0].network.look(r, w, x, 0)
+        if not ready_x and (ready_r or ready_w or timeout == 0):
+            return _found(read, r, ready_r), _found(write, w, ready_w), []
+    except (IndexError, TypeError, ValueError, OSError):
+        pass  # no endpoint, one that is different, one that is closed
     wanted: dict[Endpoint, int] = {}
     for eps, mask in (read, READABLE), (write, WRITABLE), (other, EXCEPTIONAL):
         for ep in eps:
@@ -216,35 +222,10 @@ def _those(eps: Iterable[Endpoint], found: dict[Endpoint, int], mask: int) -> li
     return [ep for ep in eps if found.get(ep, 0) & mask]
 
 
-def _at_once(
-    read: Sequence[Endpoint], write: Sequence[Endpoint], other: Sequence[Endpoint], timeout: float | None
-) -> tuple[list[Endpoint], list[Endpoint], list[Endpoint]]:
-    """The short way, for endpoints of which this system thinks as Windows does (Endpoint.fast_ready).
-
-    LookupError when they are others, or when select has to wait.
-    """
-    sets: list[list[Any]] = []
-    for eps in read, write, other:
-        for ep in eps:
-            if not ep.fast_ready:
-                raise LookupError
-        sets.append([ep.transport for ep in eps])
-    r, w, x = sets
-    if not r and not w and not x:
-        raise LookupError
-    try:
-        ready_r, ready_w, ready_x = (read or write or other)[0].network.look(r, w, x)
-    except (OSError, ValueError):
-        raise LookupError from None
-    if ready_x or not (ready_r or ready_w or timeout == 0):
-        raise LookupError
-    return (
-        list(read) if len(ready_r) == len(r) else _found(read, ready_r),
-        list(write) if len(ready_w) == len(w) else _found(write, ready_w),
-        [],
-    )
-
-
-def _found(eps: Sequence[Endpoint], transports: list[Any]) -> list[Endpoint]:
-    ready = set(transports)
-    return [ep for ep in eps if ep.transport in ready]
+def _found(eps: Sequence[Endpoint], keys: list[Any], ready: list[Any]) -> list[Endpoint]:
+    if len(ready) == len(keys):
+        return list(eps)
+    if not ready:
+        return []
+    found = set(ready)
+    return [ep for ep, key in zip(eps, keys) if key in found]

@@ -7,6 +7,7 @@ and there may be more of them than FD_SETSIZE.
 from __future__ import annotations
 
 import struct
+from collections.abc import Sequence
 from typing import Any
 
 from winsock import afd
@@ -19,6 +20,9 @@ from winsock.nt import ThreadState, current, memory
 _COUNT = struct.Struct("<I4x")
 _ONE = struct.Struct("<I4xQ")
 _TIMEVAL = struct.Struct("<ii")
+_unpack_one = _ONE.unpack_from
+_ARRAYS = tuple(struct.Struct(f"<{n}Q") for n in range(c.FD_SETSIZE + 1))
+_NO_SOCKETS: Sequence[Any] = ()
 _POLLFD = struct.Struct("<Qhh4x")
 ARRAY = _COUNT.size  # where the sockets begin
 CHUNK = 1 << 16  # bytes of a raw address that are read at once: a count may be nonsense
@@ -44,88 +48,71 @@ def select(nfds: int, readfds: Any, writefds: Any, exceptfds: Any, timeout: Any)
     WSAEINVAL when all are NULL or empty, or the timeout is negative, WSAENOTSOCK, WSAEFAULT,
     WSAEINTR (WSACancelBlockingCall).  Source: facts; the negative timeout: document.
     """
-    ts = current()
     try:
-        n = _at_once(ts.sockets, readfds, writefds, exceptfds, timeout)
-        if n >= 0:
-            ts.last_error = 0
-            return n
+        # The short way: what is ready now, if the network alone can tell.  Any exception leads to the long way.
+        ts = current()
+        sockets: Any = ts.sockets
+        read = write = other = _NO_SOCKETS
+        network: Any = None
+        if readfds is not None:
+            count, handle = _unpack_one(readfds)
+            if count == 1:
+                ep = sockets[handle]
+                read, network = (ep.fast_ready,), ep.network
+            elif count:
+                read, network = _keys(readfds, count, sockets)
+            if readfds is writefds or type(readfds) is bytes:
+                raise LookupError
+        if writefds is not None:
+            count, handle = _unpack_one(writefds)
+            if count == 1:
+                ep = sockets[handle]
+                write, network = (ep.fast_ready,), ep.network
+            elif count:
+                write, network = _keys(writefds, count, sockets)
+            if type(writefds) is bytes:
+                raise LookupError
+        if exceptfds is not None:
+            if exceptfds is readfds or exceptfds is writefds:
+                raise LookupError
+            count, handle = _unpack_one(exceptfds)
+            if count:
+                other, network = _keys(exceptfds, count, sockets)
+                _COUNT.pack_into(exceptfds, 0, count)  # it can be written
+        ready_r, ready_w, ready_x = network.look(read, write, other, 0)
+        if not ready_x:
+            n = len(ready_r) + len(ready_w)
+            if n or (timeout is not None and _TIMEVAL.unpack_from(timeout) == (0, 0)):
+                if n != len(read) + len(write):
+                    _keep(readfds, read, ready_r)
+                    _keep(writefds, write, ready_w)
+                if other:
+                    _COUNT.pack_into(exceptfds, 0, 0)
+                ts.last_error = 0
+                return n
     except Exception:
         pass  # the long way finds out what was wrong
     return _select(readfds, writefds, exceptfds, timeout)
 
 
-def _at_once(sockets: Any, readfds: Any, writefds: Any, exceptfds: Any, timeout: Any) -> int:
-    """The short way: what is ready now, if the network alone can tell; -1 or any exception if not."""
-    if readfds is writefds or readfds is exceptfds:
-        return -1  # one set passed twice, or nothing to read
-    read: Any = ()
-    write: Any = ()
-    other: Any = ()
-    network: Any = None
-    if readfds is not None:
-        count, handle = _ONE.unpack_from(readfds)
-        if count == 1:
-            ep = sockets[handle]
-            if not ep.fast_ready:
-                return -1
-            read = (ep.transport,)
-            network = ep.network
-        elif count:
-            read, network = _transports(readfds, count, sockets)
-    if writefds is not None:
-        count, handle = _ONE.unpack_from(writefds)
-        if count == 1:
-            ep = sockets[handle]
-            if not ep.fast_ready:
-                return -1
-            write = (ep.transport,)
-            network = ep.network
-        elif count:
-            write, network = _transports(writefds, count, sockets)
-    if exceptfds is not None:
-        if writefds is exceptfds:
-            return -1
-        count, handle = _ONE.unpack_from(exceptfds)
-        if count:
-            other, network = _transports(exceptfds, count, sockets)
-    if type(readfds) is bytes or type(writefds) is bytes or type(exceptfds) is bytes:
-        return -1
-    ready_r, ready_w, ready_x = network.look(read, write, other)
-    n: int = len(ready_r) + len(ready_w)
-    if ready_x:
-        return -1
-    if not n and (timeout is None or _TIMEVAL.unpack_from(timeout) != (0, 0)):
-        return -1  # it has to wait
-    if len(ready_r) != len(read):
-        _keep(readfds, read, ready_r)
-    if len(ready_w) != len(write):
-        _keep(writefds, write, ready_w)
-    if other:
-        _COUNT.pack_into(exceptfds, 0, 0)
-    return n
-
-
-def _transports(ptr: Any, count: int, sockets: Any) -> tuple[list[Any], Any]:
-    """The transport's sockets of an fd_set; LookupError if one is not for the short way, or is there twice."""
-    handles = struct.unpack_from(f"<{count}Q", ptr, ARRAY)
-    if len(set(handles)) != count:
+def _keys(ptr: Any, count: int, sockets: Any) -> tuple[Sequence[Any], Any]:
+    """The network's keys of the sockets in an fd_set, and the network; LookupError if one is there twice."""
+    handles = (_ARRAYS[count] if count < len(_ARRAYS) else struct.Struct(f"<{count}Q")).unpack_from(ptr, ARRAY)
+    if len({*handles}) != count:
         raise LookupError
-    eps = [sockets[handle] for handle in handles]
-    for ep in eps:
-        if not ep.fast_ready:
-            raise LookupError
-    return [ep.transport for ep in eps], eps[0].network
+    return [sockets[handle].fast_ready for handle in handles], sockets[handles[0]].network
 
 
-def _keep(ptr: Any, sockets: Any, ready: Any) -> None:
+def _keep(ptr: Any, keys: Sequence[Any], ready: Sequence[Any]) -> None:
     """Leave those in the fd_set that are ready."""
+    if len(ready) == len(keys):
+        return
     if not ready:
         _COUNT.pack_into(ptr, 0, 0)
         return
-    handles = struct.unpack_from(f"<{len(sockets)}Q", ptr, ARRAY)
+    handles = struct.unpack_from(f"<{len(keys)}Q", ptr, ARRAY)
     is_ready = set(ready)
-    kept = [handle for handle, sock in zip(handles, sockets) if sock in is_ready]
+    kept = [handle for handle, key in zip(handles, keys) if key in is_ready]
     struct.pack_into(f"<I4x{len(kept)}Q", ptr, 0, len(kept), *kept)
 
 

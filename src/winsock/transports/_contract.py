@@ -88,6 +88,9 @@ class TransportSocket(Protocol):
         self, views: Sequence[Any], control: Sequence[tuple[int, int, bytes]], flags: int, address: Address | None
     ) -> int: ...
 
+    def look_key(self) -> Any:
+        """What stands for the socket in Transport.look."""
+
     def readiness(self) -> int:
         """READ, WRITE, ... that hold now."""
 
@@ -151,9 +154,9 @@ class Transport(Protocol):
     def look(
         self, read: Sequence[Any], write: Sequence[Any], other: Sequence[Any], timeout: float, /
     ) -> tuple[list[Any], list[Any], list[Any]]:
-        """The hot path: those of three lists of sockets that are readable, writable, exceptional now; timeout is 0.
+        """The hot path: those of three lists of keys that are readable, writable, exceptional now; timeout is 0.
 
-        It knows the network's ideas of these, not Windows'.  OSError or ValueError when it cannot tell.
+        It knows the network's ideas of these, not Windows'.  An exception when it cannot tell, TypeError for None.
         """
 
     def now(self) -> float:

@@ -374,6 +374,8 @@ class HostSocket(_socket.socket):
         _bind.duplicated(self, new)
         return new
 
+    look_key = _socket.socket.fileno
+
     def readiness(self) -> int:
         """poll(2)'s events that hold now."""
         poller = select.poll()

@@ -6,7 +6,6 @@ import os
 import select
 import time
 from collections.abc import Sequence
-from typing import Any
 
 from winsock.nt import ThreadState
 from winsock.transports._contract import TransportSocket
@@ -79,12 +78,9 @@ def wait(
     return found
 
 
-def look(read: list[Any], write: list[Any], other: list[Any]) -> tuple[list[Any], list[Any], list[Any]]:
-    """Those of three lists of sockets that are readable, writable, exceptional now, as this system sees it.
-
-    ValueError for a closed socket and for descriptors that select(2) is too small for.
-    """
-    return select.select(read, write, other, 0)
+# Lists of descriptors and a timeout of 0: one system call and nothing around it.  ValueError for a closed socket and
+# for descriptors that select(2) is too small for.
+look = select.select
 
 
 def prepare(ts: ThreadState) -> _Waker:
