@@ -16,9 +16,8 @@ PYTEST_ARGS ?=
 # Processes for the test suite; by file, so that the order inside a file stays what it is.
 JOBS   ?= 2
 
-CPYTHON_TESTS ?= test_socket test_selectors test_socketserver test_timeout test_errno test_httplib \
-	test_httpservers test_ftplib test_smtplib test_poplib test_imaplib test_xmlrpc \
-	test_urllib2_localnet test_ssl
+# modules for test-cpython; all that it knows by default
+CPYTHON_TESTS ?=
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
