@@ -120,12 +120,12 @@ _LENGTH_KEPT: Final = frozenset({"SO_PROTOCOL_INFOA", "SO_PROTOCOL_INFOW", "SO_B
 def plan(family: int, type: int) -> dict[Key, int | None]:
     """The options of such sockets that getsockopt can answer from memory, with their defaults.
 
-    Four bytes long, kept in Endpoint.options when set; None stands for SO_ERROR, which is Endpoint.so_error.
+    Numbers that are kept in Endpoint.options when set; None stands for SO_ERROR, which is Endpoint.so_error.
     """
     found: dict[Key, int | None] = {
         (row.level, row.name): default
         for row in table.OPTIONS
-        if row.layout.size == 4 and row.get and not row.refusal and row.applies(family, type)
+        if row.layout.size in (1, 4) and row.get and not row.refusal and row.applies(family, type)
         if isinstance(default := row.default_for(type), int) and row.label not in _READERS
     }
     found[c.SOL_SOCKET, c.SO_TYPE] = type

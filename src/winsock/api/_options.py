@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import ctypes
+import struct
 from typing import Any, Final
 
 from winsock.abi import _constants as c
-from winsock.abi._options import BY_NUMBER, Option, Short
+from winsock.abi._options import BY_NUMBER, OPTIONS, Option, Short
 from winsock.afd import Endpoint, State, _options
 from winsock.api._call import SOCKET_ERROR, c_int, endpoint, export, unexpected
 from winsock.codes import WSA, WinsockError
@@ -14,7 +15,9 @@ from winsock.nt import ThreadState, current, memory
 
 _INTS: Final = (ctypes.c_int, ctypes.c_uint)
 _c_int = ctypes.c_int
+_store: Final = struct.Struct("<I").pack_into
 _CONNECTING = State.CONNECTING
+_ONE_BYTE: Final = frozenset((row.level, row.name) for row in OPTIONS if row.layout.size == 1)
 _BSP_POINTERS: Final = (0, 16)  # of a CSADDR_INFO
 
 
@@ -34,14 +37,18 @@ def getsockopt(s: int, level: int, optname: int, optval: Any, optlen: Any) -> in
         if value is None and ep.state is not _CONNECTING:
             value = ep.so_error
         if type(optlen) is _c_int and (size := optlen.value) >= 4:
+            width = 4
             if type(optval) in _INTS:
+                if key in _ONE_BYTE:
+                    value |= optval.value & ~0xFF
+                    width = 1
                 optval.value = value
-            elif type(optval) is bytearray and optval.__len__() >= 4:
-                optval[:4] = value.to_bytes(4, "little")
+            elif type(optval) is bytearray and key not in _ONE_BYTE:
+                _store(optval, 0, value)
             else:
                 return _slow(ts, s, level, optname, optval, optlen)
-            if size != 4:
-                optlen.value = 4
+            if size != width:
+                optlen.value = width
             ts.last_error = 0
             return 0
     except Exception:
