@@ -11,28 +11,14 @@ from winsock.names import _hosts
 from winsock.names._hosts import Found
 from winsock.names._services import service_by_name, service_by_port
 
-# ws2def.h; what is not here is refused
+# What is not here is refused.
 _AI_KNOWN = (
-    c.AI_PASSIVE
-    | c.AI_CANONNAME
-    | c.AI_NUMERICHOST
-    | c.AI_NUMERICSERV
-    | 0x10  # AI_DNS_ONLY
-    | 0x20  # AI_FORCE_CLEAR_TEXT
-    | 0x40  # AI_BYPASS_DNS_CACHE
-    | 0x80  # AI_RETURN_TTL
-    | c.AI_ALL
-    | c.AI_ADDRCONFIG
-    | c.AI_V4MAPPED
-    | 0x4000  # AI_NON_AUTHORITATIVE
-    | 0x8000  # AI_SECURE
-    | 0x1_0000  # AI_RETURN_PREFERRED_NAMES
-    | c.AI_FQDN
-    | c.AI_FILESERVER
-    | 0x8_0000  # AI_DISABLE_IDN_ENCODING
-    | 0xF000_0000  # AI_SECURE_WITH_FALLBACK, AI_EXCLUSIVE_CUSTOM_SERVERS, AI_RESOLUTION_HANDLE, AI_EXTENDED
-    | 0x30_0000
-)
+    c.AI_PASSIVE | c.AI_CANONNAME | c.AI_NUMERICHOST | c.AI_NUMERICSERV | c.AI_DNS_ONLY | c.AI_FORCE_CLEAR_TEXT
+    | c.AI_BYPASS_DNS_CACHE | c.AI_RETURN_TTL | c.AI_ALL | c.AI_ADDRCONFIG | c.AI_V4MAPPED | c.AI_NON_AUTHORITATIVE
+    | c.AI_SECURE | c.AI_RETURN_PREFERRED_NAMES | c.AI_FQDN | c.AI_FILESERVER | c.AI_DISABLE_IDN_ENCODING
+    | c.AI_SECURE_WITH_FALLBACK | c.AI_EXCLUSIVE_CUSTOM_SERVERS | c.AI_REQUIRE_SECURE | c.AI_RESOLUTION_HANDLE
+    | c.AI_EXTENDED
+)  # fmt: skip
 _TYPES = (0, c.SOCK_STREAM, c.SOCK_DGRAM, c.SOCK_RAW)
 _PROTOCOL_OF_TYPE = {0: None, c.SOCK_STREAM: "tcp", c.SOCK_DGRAM: "udp"}
 _ULONG_MAX = 0xFFFFFFFF
