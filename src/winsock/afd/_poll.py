@@ -19,7 +19,7 @@ from typing import Any
 
 from winsock.abi import _constants as c
 from winsock.afd import _urgent
-from winsock.afd._connection import poll_connect
+from winsock.afd._connection import DEFERRED, poll_connect
 from winsock.afd._endpoint import Endpoint, State
 from winsock.afd._wait import Wait
 from winsock.codes import WSA, WinsockError
@@ -59,7 +59,7 @@ def readiness(ep: Endpoint, got: int) -> int:
     failed = CONNECT_FAILED if ep.connect_failed else 0
     state = ep.state
     if state is State.LISTENING:
-        return failed | (ACCEPT if got & CAN_READ or ep.extra.get("deferred") else 0)
+        return failed | (ACCEPT if got & CAN_READ or ep.extra.get(DEFERRED) else 0)
     if not ep.stream:
         found = CONNECTED if ep.remote is not None else 0
         if got & (CAN_READ | ERROR):

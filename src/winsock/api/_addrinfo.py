@@ -10,7 +10,7 @@ from typing import Any, Concatenate, ParamSpec
 from winsock import names
 from winsock.abi import _constants as c
 from winsock.api import _name_structs as structs
-from winsock.api._call import c_int, dword, unexpected
+from winsock.api._call import c_int, dword, refuse_nested, unexpected
 from winsock.api._names import ansi
 from winsock.api._sockaddr import SIZE_IN, SIZE_IN6
 from winsock.codes import WSA, WinsockError
@@ -31,6 +31,8 @@ def _export_code(function: Callable[Concatenate[ThreadState, P], None]) -> Calla
         try:
             if not ts.process.startups:
                 raise WinsockError(WSA.WSANOTINITIALISED)
+            if ts.blocking:
+                refuse_nested(ts)
             function(ts, *args, **kwargs)
         except WinsockError as e:
             code = e.code

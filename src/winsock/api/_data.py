@@ -16,7 +16,7 @@ from winsock.abi._sockaddrs import pack_address
 from winsock.afd import Truncated, ignored, lost
 from winsock.api import _sockaddr
 from winsock.api._buffers import buffer
-from winsock.api._call import SOCKET_ERROR, c_int, endpoint, unexpected
+from winsock.api._call import SOCKET_ERROR, c_int, endpoint, refuse_nested, unexpected
 from winsock.codes import WSA, WinsockError
 from winsock.nt import ThreadState, current, memory
 from winsock.transports import Address
@@ -192,6 +192,8 @@ def _slow(name: str, function: Any, ts: ThreadState, *args: Any) -> int:
     try:
         if not ts.process.startups:
             raise WinsockError(WSA.WSANOTINITIALISED)
+        if ts.blocking:
+            refuse_nested(ts)
         n: int = function(ts, *args)
         ts.last_error = 0
         return n

@@ -9,7 +9,7 @@ from typing import Any, Final
 from winsock.abi import _constants as c
 from winsock.abi._options import BY_NUMBER, OPTIONS, Option, Short
 from winsock.afd import Endpoint, State, _options
-from winsock.api._call import SOCKET_ERROR, c_int, endpoint, export, unexpected
+from winsock.api._call import SOCKET_ERROR, c_int, endpoint, export, refuse_nested, unexpected
 from winsock.codes import WSA, WinsockError
 from winsock.nt import ThreadState, current, memory
 
@@ -60,6 +60,8 @@ def _slow(ts: ThreadState, *args: Any) -> int:
     try:
         if not ts.process.startups:
             raise WinsockError(WSA.WSANOTINITIALISED)
+        if ts.blocking:
+            refuse_nested(ts)
         _getsockopt(ts, *args)
         ts.last_error = 0
         return 0

@@ -6,7 +6,7 @@ import struct
 from typing import Any
 
 from winsock import spi
-from winsock.api._call import SOCKET_ERROR, dword, export
+from winsock.api._call import SOCKET_ERROR, dword, export, refuse_nested
 from winsock.codes import WSA, WinsockError
 from winsock.nt import ThreadState, current, memory
 
@@ -41,6 +41,8 @@ def WSAStartup(wVersionRequested: int, lpWSAData: Any) -> int:
     """
     ts = current()
     try:
+        if ts.blocking and ts.process.startups:
+            refuse_nested(ts)
         version, result = _negotiate(dword(wVersionRequested) & 0xFFFF)
         memory.writable(lpWSAData, _HEAD.size + 8 + _TEXTS.size)
         limits = (MAX_SOCKETS, MAX_UDP) if version & 0xFF == 1 else (0, 0)
