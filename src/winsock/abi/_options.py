@@ -331,9 +331,9 @@ def _transport_rows() -> Iterable[Option]:
 
     seconds: dict[str, Any] = {"low": 1, "carried": True}
     yield tcp("TCP_NODELAY", BYTE, EXACT, carried=True)
-    yield tcp("TCP_KEEPIDLE", STRICT, EXACT, "the kernel takes 32767 s at most", default=7200, **seconds)
-    yield tcp("TCP_KEEPINTVL", STRICT, EXACT, "the kernel takes 32767 s at most", default=1, **seconds)
-    yield tcp("TCP_KEEPCNT", STRICT, EXACT, "the kernel takes 127 at most", default=10, high=255, **seconds)
+    yield tcp("TCP_KEEPIDLE", STRICT, APPROXIMATE, "the kernel takes 32767 s at most", default=7200, **seconds)
+    yield tcp("TCP_KEEPINTVL", STRICT, APPROXIMATE, "the kernel takes 32767 s at most", default=1, **seconds)
+    yield tcp("TCP_KEEPCNT", STRICT, APPROXIMATE, "the kernel takes 127 at most", default=10, high=255, **seconds)
     yield tcp("TCP_MAXSEG", STRICT, EXACT, **_STATE)
     yield tcp(
         "TCP_MAXRT", STRICT, APPROXIMATE, "counted from the first byte not acknowledged", default=MAX, carried=True
