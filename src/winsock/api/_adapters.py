@@ -232,14 +232,14 @@ def _adapters(family: int, flags: int, reserved: Any, out: Any, size_pointer: An
     return c.ERROR_SUCCESS
 
 
-@export(0, startup=False, clears=False)
+@export(0, startup=False, clears=False, during=True)
 def if_nametoindex(ts: ThreadState, InterfaceName: Any) -> int:
     """The number of an interface of that name (this machine's own names: eth0, lo), or 0."""
     name = memory.cstring(InterfaceName).decode("utf-8", "surrogateescape")
     return next((i.ifindex for i in names.interfaces() if i.name == name), 0)
 
 
-@export(0, startup=False, clears=False)
+@export(0, startup=False, clears=False, during=True)
 def if_indextoname(ts: ThreadState, InterfaceIndex: int, InterfaceName: Any) -> int:
     """The name of that interface into InterfaceName, of at least 257 bytes; its address, or NULL for no such one."""
     index = dword(InterfaceIndex)

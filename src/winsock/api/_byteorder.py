@@ -12,25 +12,25 @@ def _swap(value: int, size: int) -> int:
     return int.from_bytes((value & ((1 << 8 * size) - 1)).to_bytes(size, "little"), "big")
 
 
-@export(0, startup=False, clears=False)
+@export(0, startup=False, clears=False, during=True)
 def htonl(ts: ThreadState, hostlong: int) -> int:
     """A u_long in network order.  Needs no WSAStartup and cannot fail."""
     return _swap(dword(hostlong), 4)
 
 
-@export(0, startup=False, clears=False)
+@export(0, startup=False, clears=False, during=True)
 def htons(ts: ThreadState, hostshort: int) -> int:
     """A u_short in network order."""
     return _swap(dword(hostshort), 2)
 
 
-@export(0, startup=False, clears=False)
+@export(0, startup=False, clears=False, during=True)
 def ntohl(ts: ThreadState, netlong: int) -> int:
     """A u_long in this machine's order."""
     return _swap(dword(netlong), 4)
 
 
-@export(0, startup=False, clears=False)
+@export(0, startup=False, clears=False, during=True)
 def ntohs(ts: ThreadState, netshort: int) -> int:
     """A u_short in this machine's order."""
     return _swap(dword(netshort), 2)

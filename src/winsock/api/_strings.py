@@ -29,7 +29,7 @@ def _narrow(ptr: Any) -> str:
 # -- inet_addr, inet_ntoa
 
 
-@export(c.INADDR_NONE, startup=False, clears=False)
+@export(c.INADDR_NONE, startup=False, clears=False, during=True)
 def inet_addr(ts: ThreadState, cp: Any) -> int:
     """The IPv4 address in a text, in network order (its first byte is the lowest of the result).
 
@@ -46,7 +46,7 @@ def inet_addr(ts: ThreadState, cp: Any) -> int:
     return int.from_bytes(data, "little")
 
 
-@export(0, startup=False, clears=False)
+@export(0, startup=False, clears=False, during=True)
 def inet_ntoa(ts: ThreadState, in_: Any) -> int:
     """A pointer to the text of an IPv4 address (an in_addr, in network order); the thread's next call reuses it."""
     data = struct.pack("<I", dword(in_)) if hasattr(in_, "__index__") else memory.read(in_, 4)
@@ -73,7 +73,7 @@ def _pton(family: int, string: str | None, out: Any) -> bool:
     return ok and end == len(string)
 
 
-@export(-1, startup=False, clears=False)
+@export(-1, startup=False, clears=False, during=True)
 def inet_pton(ts: ThreadState, Family: int, pszAddrString: Any, pAddrBuf: Any) -> int:
     """An address (4 or 16 bytes) from its text, which must be complete and standard.
 
@@ -83,7 +83,7 @@ def inet_pton(ts: ThreadState, Family: int, pszAddrString: Any, pAddrBuf: Any) -
     return int(_pton(Family, None if pszAddrString is None else _narrow(pszAddrString), pAddrBuf))
 
 
-@export(-1, startup=False, clears=False)
+@export(-1, startup=False, clears=False, during=True)
 def InetPtonW(ts: ThreadState, Family: int, pszAddrString: Any, pAddrBuf: Any) -> int:
     """inet_pton for UTF-16; a wrong text gives 0 and sets WSAEINVAL."""
     if _pton(Family, None if pszAddrString is None else memory.wstring(pszAddrString), pAddrBuf):
@@ -111,7 +111,7 @@ def _size_t(value: Any) -> int:
     return n & memory.MAX_ADDRESS
 
 
-@export(0, startup=False, clears=False)
+@export(0, startup=False, clears=False, during=True)
 def inet_ntop(ts: ThreadState, Family: int, pAddr: Any, pStringBuf: Any, StringBufSize: int) -> int:
     """The text of an address (4 or 16 bytes) into pStringBuf, of StringBufSize bytes; returns that pointer, or NULL.
 
@@ -121,7 +121,7 @@ def inet_ntop(ts: ThreadState, Family: int, pAddr: Any, pStringBuf: Any, StringB
     return _ntop(Family, pAddr, pStringBuf, StringBufSize, 1, NTSTATUS.STATUS_INVALID_PARAMETER)
 
 
-@export(0, startup=False, clears=False)
+@export(0, startup=False, clears=False, during=True)
 def InetNtopW(ts: ThreadState, Family: int, pAddr: Any, pStringBuf: Any, StringBufSize: int) -> int:
     """inet_ntop for UTF-16, StringBufSize in characters; ERROR_INVALID_PARAMETER for no or too little room."""
     return _ntop(Family, pAddr, pStringBuf, StringBufSize, 2, c.ERROR_INVALID_PARAMETER)
