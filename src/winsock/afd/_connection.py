@@ -203,8 +203,6 @@ def connect(ep: Endpoint, address: Address | None, blocking: bool | None = None)
             ep.transport.disconnect()
             ep.became_connected(None)
         return
-    if ep.type == c.SOCK_DGRAM and not address[1]:
-        raise WinsockError(WSA.WSAEADDRNOTAVAIL)
     autobind(ep)
     ep.transport.connect_begin(address)
     ep.became_connected(address)

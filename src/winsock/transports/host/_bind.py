@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from winsock.transports.host._socket import HostSocket
 
 SO_ATTACH_REUSEPORT_CBPF = 51
+TCP_REPAIR = 19
 MIN_HINT, MAX_HINT = 200, 65535  # SOMAXCONN_HINT's range
 BPF_RETURN = 6
 
@@ -174,6 +175,29 @@ def _shared(sock: HostSocket, claim: Claim, others: list[Claim]) -> Iterator[Non
             for party, its in parties:
                 if not (its.grouped if stream else its.use is Use.REUSE):
                     _set(party, option, 0)
+            if stream and not claim.grouped:
+                _close_behind(claim.key[1])
+
+
+def _close_behind(port: int) -> None:
+    """Let the kernel forget that the port was shared.
+
+    It remembers whether all holders of a port share it, and asks them again only after one came that does not: let
+    one come, of the family that is not in the way.  (Privileged, it may come anywhere.)
+    """
+    for family, host, v6only in (linux.AF_INET, "127.0.0.1", 0), (linux.AF_INET6, "::1", 1):
+        try:
+            with linux.socket(family, linux.SOCK_STREAM) as passing:
+                if v6only:
+                    passing.setsockopt(linux.IPPROTO_IPV6, linux.IPV6_V6ONLY, 1)
+                try:
+                    passing.setsockopt(linux.IPPROTO_TCP, TCP_REPAIR, 1)
+                except PermissionError:
+                    pass
+                passing.bind((host, port))
+                return
+        except OSError:
+            pass
 
 
 def _set(sock: HostSocket, name: int, value: int) -> None:
