@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import Any
 
 from winsock.abi import _constants as c
@@ -53,6 +54,8 @@ def open_socket(
 def _check_flags(flags: int, service_flags: int) -> None:
     if flags & ~KNOWN_FLAGS:
         raise WinsockError(WSA.WSAEINVAL)
+    if flags & c.WSA_FLAG_ACCESS_SYSTEM_SECURITY and os.geteuid() != 0:
+        raise WinsockError(WSA.WSAEACCES)  # an administrator's privilege
     control, data = flags & _C_ROLES, flags & _D_ROLES
     if control or data:
         # One role for each plane; none of these protocols knows a root.

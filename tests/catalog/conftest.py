@@ -1,0 +1,47 @@
+"""A fresh Windows process with Winsock 2.2 started."""
+
+from __future__ import annotations
+
+import os
+
+import pytest
+
+import winsock
+import winsock.ws2_32 as ws
+from winsock.codes import WSA
+
+INVALID = (1 << 64) - 1
+
+
+class Net:
+    """Calls, and what they did."""
+
+    INVALID = INVALID
+
+    def __init__(self, process: winsock.Process) -> None:
+        self.process = process
+
+    def good(self, s: int) -> int:
+        assert s != INVALID, WSA(ws.WSAGetLastError())
+        assert ws.WSAGetLastError() == 0
+        return s
+
+    def refused(self, result: int, code: int) -> None:
+        assert (result, ws.WSAGetLastError()) in ((-1, code), (INVALID, code))
+
+    def endpoint(self, s: int):
+        return self.process.sockets[s]
+
+    @staticmethod
+    def descriptors() -> int:
+        return len(os.listdir("/proc/self/fd"))
+
+
+@pytest.fixture
+def net():
+    process = winsock.Process()
+    with process.attached():
+        assert ws.WSAStartup(0x0202, bytearray(408)) == 0
+        yield Net(process)
+        while ws.WSACleanup() == 0:
+            pass
