@@ -15,14 +15,13 @@ PROGRAM is one of
   -c CODE          a string, as with python -c
 
 options:
-  --lang LANG      language of the errors' texts: en, fr, ja, zh-TW
+  --lang LANG      language of the errors' texts (en, ...)
   --timing windows a refused connect takes as long as on Windows (about 2 s); default: none
   -h, --help       show this text
 
 Networking code sees Windows (sys.platform, os.name, errno, socket, select ...); the rest of the program does not.
 """
 
-LANGUAGES = ("en", "fr", "ja", "zh-TW")
 TIMINGS = ("none", "windows")
 WRONG_COMMAND_LINE = 2
 
@@ -30,6 +29,12 @@ WRONG_COMMAND_LINE = 2
 def _complain(text: str) -> int:
     print(f"winsock run: {text}; see winsock run --help", file=sys.stderr)
     return WRONG_COMMAND_LINE
+
+
+def _languages() -> tuple[str, ...]:
+    from winsock.codes import languages
+
+    return tuple(languages())
 
 
 def main(argv: list[str]) -> int:
@@ -47,8 +52,9 @@ def main(argv: list[str]) -> int:
                 if not rest:
                     return _complain(f"{name} needs a value")
                 value = rest.pop(0)
-            if value not in (LANGUAGES if name == "--lang" else TIMINGS):
-                return _complain(f"{name} {value!r} is none of {', '.join(LANGUAGES if name == '--lang' else TIMINGS)}")
+            allowed = TIMINGS if name == "--timing" else _languages()
+            if value not in allowed:
+                return _complain(f"{name} {value!r} is none of {', '.join(allowed)}")
             options[name[2:]] = value
             continue
         if arg[:2] in ("-m", "-c"):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import runpy  # before the view: the frozen one, as python -m uses it
 import sys
 from types import CodeType, ModuleType, TracebackType
 from typing import Any
@@ -70,8 +71,6 @@ def run_code(view: View, source: str, args: list[str]) -> None:
 
 def run_module(view: View, name: str, args: list[str]) -> None:
     """python -m"""
-    import runpy
-
     sys.argv[:] = ["-m", *args]
     _set_first_path(os.getcwd())
     _new_main(view)
@@ -87,13 +86,12 @@ def run_script(view: View, path: str, args: list[str]) -> None:
         _execute(compile(sys.stdin.read(), "<stdin>", "exec", dont_inherit=True), namespace)
         return
     if os.path.isdir(path) or _is_archive(path):
-        import runpy
-
         _set_first_path(path)
         runpy._run_module_as_main("__main__", False)  # type: ignore[attr-defined]
         return
-    code = _compile_file(path)
     _set_first_path(os.path.dirname(os.path.realpath(path)))
+    path = os.path.abspath(path)
+    code = _compile_file(path)
     from importlib.machinery import SourceFileLoader
 
     namespace.update(
@@ -112,10 +110,10 @@ def _compile_file(path: str) -> CodeType:
     import io
 
     try:
-        with io.open_code(os.path.abspath(path)) as file:
+        with io.open_code(path) as file:
             data = file.read()
     except OSError as e:
-        print(f"{sys.executable}: can't open file {os.path.abspath(path)!r}: [Errno {e.errno}] {e.strerror}", file=sys.stderr)
+        print(f"{sys.executable}: can't open file {path!r}: [Errno {e.errno}] {e.strerror}", file=sys.stderr)
         raise SystemExit(2) from None
     if path.endswith(".pyc"):
         import marshal

@@ -14,6 +14,7 @@ import stat
 import struct
 import sys
 import time
+import warnings
 from collections.abc import Callable
 from types import ModuleType
 from typing import Any
@@ -215,19 +216,18 @@ class socket(_C):
         ep.nonblocking = timeout is not None
 
     def __del__(self) -> None:
-        if getattr(self, "_ep", None) is not None:
+        if getattr(self, "_ep", None) is None:
+            return
+        try:
             if not sys.is_finalizing():
-                import warnings
-
-                try:
-                    warnings.warn(f"unclosed {self!r}", ResourceWarning, stacklevel=2, source=self)
-                except Warning as e:
-                    sys.unraisablehook(
-                        _unraisable(type(e), e, e.__traceback__, None, self)  # as C does: said, not raised
-                    )
+                warnings.warn(f"unclosed {self!r}", ResourceWarning, stacklevel=2, source=self)
+        except Warning as e:
+            e.__traceback__ = None
+            raise
+        finally:
             try:
                 self.close()
-            except Exception:
+            except OSError:
                 pass
 
     # -- what the object knows
@@ -700,7 +700,7 @@ class socket(_C):
             data = KEEPALIVE_VALS.pack(*option)
         else:
             raise ValueError(f"invalid ioctl command {control}")
-        return len(_interim.ioctl(ep, control, data, 0))  # type: ignore[attr-defined]
+        return len(ep.procs.ioctl(ep, control, data, 0))
 
     @face
     def share(self, process_id: int, /) -> bytes:
@@ -728,13 +728,6 @@ def _from_share(info: bytes) -> int:
     fd = _own(ep).transport.fileno()
     _remember(fd, ep)
     return fd
-
-
-def _unraisable(*fields: Any) -> Any:
-    from types import SimpleNamespace
-
-    names = ("exc_type", "exc_value", "exc_traceback", "err_msg", "object")
-    return SimpleNamespace(**dict(zip(names, fields, strict=True)))
 
 
 def _octets(data: Any) -> memoryview:

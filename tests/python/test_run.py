@@ -1,0 +1,304 @@
+"""winsock run is python, but for the sockets."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from winsock.cli._run import main
+from winsock.codes import languages, message
+
+FAILS = """\
+import socket
+
+
+def outer():
+    inner()
+
+
+def inner():
+    socket.socket().connect(("127.0.0.1", 1))
+
+
+outer()
+"""
+
+
+@pytest.fixture
+def script(tmp_path: Path):
+    def write(text: str, name: str = "program.py") -> str:
+        (tmp_path / name).write_text(text, encoding="utf-8")
+        return name
+
+    return write
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "raise SystemExit",
+        "raise SystemExit(3)",
+        "import sys; sys.exit('a message')",
+        "1 / 0",
+        "raise SystemExit(256 + 7)",
+        "import os; os._exit(9)",
+        "def",
+        "import no_such_module",
+        "raise ExceptionGroup('two', [ValueError(1), KeyError(2)])",
+        "import threading; threading.Thread(target=lambda: 1 / 0).start()",
+        "import atexit, sys; atexit.register(lambda: print('end')); sys.exit(4)",
+        "import sys; sys.excepthook = lambda *a: print('hook', a[0].__name__, a[2].tb_lineno); 1 / 0",
+        "import os, signal; os.kill(os.getpid(), signal.SIGTERM); import time; time.sleep(30)",
+        "raise KeyboardInterrupt",
+        "print(__name__, __file__, __spec__, __package__, __doc__, __annotations__)",
+        "'''text'''\nimport sys; print(sys.argv, __doc__, sys.modules['__main__'].__dict__ is globals())",
+        "import sys, os; print(os.path.samefile(sys.path[0], os.getcwd()))",
+        "import warnings; warnings.warn('careful')",
+        "assert False, 'no'",
+    ],
+)
+def test_a_script_ends_as_under_python(run, script, text: str) -> None:
+    name = script(text)
+    here, there = run(name, "a", "-b", "--lang=x"), run(name, "a", "-b", "--lang=x", plain=True)
+    assert (here.returncode, here.stdout, here.stderr) == (there.returncode, there.stdout, there.stderr)
+
+
+@pytest.mark.parametrize(
+    "args",
+    [
+        ("-c", "import sys; print(sys.argv, sys.path[0] == '', __name__)", "x", "-y"),
+        ("-c", "1 / 0"),
+        ("-cprint(5)",),
+        ("-m", "package", "x", "-c", "y"),
+        ("-m", "package.module", "x"),
+        ("-m", "package.broken"),
+        ("-m", "no_such_module"),
+        ("-m", "json.tool", "--help"),
+        ("no_such_file.py",),
+        ("package", "x"),
+        ("-", "x"),
+    ],
+)
+def test_other_ways_to_name_a_program(run, script, tmp_path: Path, args: tuple[str, ...]) -> None:
+    (tmp_path / "package").mkdir()
+    script("import sys; print(sys.argv, __name__, __package__, __spec__ and __spec__.name)", "package/__main__.py")
+    script("", "package/__init__.py")
+    script("import sys; print(sys.argv[1:], __name__, __package__)", "package/module.py")
+    script("def f():\n    1 / 0\nf()", "package/broken.py")
+    text = "import sys; print(sys.argv, sys.path[0] == '')"
+    here, there = run(*args, input=text), run(*args, plain=True, input=text)
+    assert here.returncode == there.returncode
+    assert here.stdout == there.stdout
+    # python -m names itself in the traceback in the same way; only the launcher's own frames are not to be seen
+    assert here.stderr.replace(" -m winsock run", "") == there.stderr
+
+
+def test_tracebacks_end_and_begin_in_the_program(run, script, tmp_path: Path) -> None:
+    done = run(script(FAILS))
+    assert done.returncode == 1
+    assert "winsock" not in done.stderr
+    lines = [line for line in done.stderr.splitlines() if line.startswith("  File")]
+    assert [line.rsplit(" ", 1)[1] for line in lines] == ["<module>", "outer", "inner"]
+    assert done.stderr.splitlines()[-1].startswith("ConnectionRefusedError: [WinError 10061] ")
+
+
+def test_the_same_error_without_winsock_has_linux_number(run, script) -> None:
+    assert "[Errno 111]" in run(script(FAILS), plain=True).stderr
+
+
+def test_printed_tracebacks_show_no_frames_of_ours(program) -> None:
+    out = program("""
+        import sys, traceback, socket, select
+        def tries():
+            yield lambda: socket.socket().recv(1)
+            yield lambda: socket.socket().sendall(b"x")
+            yield lambda: socket.socket().bind("x")
+            yield lambda: socket.socket().getsockopt(1, 2, -1)
+            yield lambda: select.select([0], [], [])
+            yield lambda: socket.getaddrinfo("x.invalid", 1)
+            yield lambda: __import__("no_such_module")
+        for attempt in tries():
+            try:
+                attempt()
+            except Exception:
+                traceback.print_exc(file=sys.stdout)
+            else:
+                print("nothing happened")
+    """)
+    assert out.count("Traceback") == 7
+    assert "winsock" not in out
+    assert "nothing happened" not in out
+
+
+def test_ctrl_c_ends_a_blocking_call(script, tmp_path: Path) -> None:
+    name = script("""\
+import socket, sys
+s = socket.socket()
+s.bind(("127.0.0.1", 0))
+s.listen()
+print("ready", flush=True)
+try:
+    s.accept()
+finally:
+    print("left", flush=True)
+""")
+    process = subprocess.Popen(
+        [sys.executable, "-m", "winsock", "run", name],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        cwd=tmp_path,
+        text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
+    )
+    assert process.stdout is not None
+    assert process.stdout.readline() == "ready\n"
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=30)
+    assert out == "left\n"
+    assert process.returncode == -signal.SIGINT
+    assert err.splitlines()[-1] == "KeyboardInterrupt"
+    assert "winsock" not in err
+
+
+def test_pdb(run, script) -> None:
+    name = script("import sys, socket\nx = sys.platform\nprint(x, socket.AF_INET6)\n")
+    commands = "next\nnext\np x\ncontinue\nquit\n"
+    done = run("-m", "pdb", name, input=commands)
+    assert done.returncode == 0
+    assert "'win32'" in done.stdout
+    assert "win32 23" in done.stdout
+
+
+def test_post_mortem_debugging_sees_the_program_only(run, script) -> None:
+    name = script(FAILS)
+    done = run("-m", "pdb", "-c", "continue", name, input="where\nquit\n")
+    assert "WinError 10061" in done.stderr
+    assert "/winsock/python/" not in done.stdout
+
+
+def test_unittest_and_mock_work(run, script) -> None:
+    script(
+        """\
+import builtins, socket, sys, unittest
+from unittest import mock
+
+class Tests(unittest.TestCase):
+    def test_platform(self):
+        self.assertEqual(sys.platform, "win32")
+
+    def test_builtins_can_be_patched(self):
+        with mock.patch("builtins.open", side_effect=KeyError):
+            self.assertRaises(KeyError, open, "x")
+        with mock.patch("builtins.print") as p:
+            print("x")
+        p.assert_called_once_with("x")
+
+    def test_sockets_can_be_patched(self):
+        with mock.patch("socket.socket.connect", return_value=None), socket.socket() as s:
+            s.connect(("x", 1))
+
+    def test_sys_can_be_patched(self):
+        with mock.patch("sys.stdout") as out:
+            print("x")
+        out.write.assert_called()
+""",
+        "test_it.py",
+    )
+    done = run("-m", "unittest", "test_it")
+    assert done.returncode == 0, done.stderr
+
+
+def test_pytest_works_and_its_tests_see_windows(run, script) -> None:
+    script("import sys, errno\ndef test_it():\n    assert (sys.platform, errno.EWOULDBLOCK) == ('win32', 10035)\n", "test_it.py")
+    done = run("-m", "pytest", "-q", "-p", "no:cacheprovider", "test_it.py", PYTHONWARNINGS="default")
+    assert done.returncode == 0, done.stdout
+
+
+@pytest.mark.parametrize(
+    "argv",
+    [[], ["--lang"], ["--lang", "xx", "p.py"], ["--timing=slow", "p.py"], ["--what"], ["-c"], ["-m"]],
+)
+def test_wrong_command_lines(argv: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(argv) == 2
+    assert capsys.readouterr().err.startswith("winsock run: ")
+
+
+def test_help(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--help"]) == 0
+    assert "usage: winsock run" in capsys.readouterr().out
+
+
+def test_language(run) -> None:
+    code = "import socket; s = socket.socket(); s.close()\ntry: s.recv(1)\nexcept OSError as e: print(e)"
+    for language in languages():
+        assert run("--lang", language, "-c", code).stdout == f"[WinError 10038] {message(10038, language)}\n"
+
+
+def test_timing_of_a_refused_connect(run) -> None:
+    code = """
+import socket, time
+for timeout in (None, 0.3):
+    s = socket.socket()
+    s.settimeout(timeout)
+    start = time.monotonic()
+    try:
+        s.connect(("127.0.0.1", 1))
+    except OSError as e:
+        print(type(e).__name__, e.winerror, round(time.monotonic() - start, 1))
+    s.close()
+"""
+    slow = run("--timing", "windows", "-c", code).stdout.split()
+    assert slow[:2] == ["ConnectionRefusedError", "10061"]
+    assert float(slow[2]) >= 2.0
+    assert slow[3:5] == ["TimeoutError", "None"]
+    quick = run("-c", code).stdout.split()
+    assert float(quick[2]) < 1.0
+    assert quick[3:5] == ["ConnectionRefusedError", "10061"]
+
+
+def test_no_descriptor_is_left_behind(run) -> None:
+    code = """
+import os, socket, gc, warnings
+warnings.simplefilter("ignore")
+def count(): return len(os.listdir("/proc/self/fd"))
+def use():
+    a, b = socket.socketpair()
+    a.send(b"x"); b.recv(1)
+    c = a.dup()
+    a.close(); b.close(); c.close()
+    socket.socket().close()
+    socket.socket()                      # dropped, not closed
+    u = socket.socket(type=socket.SOCK_DGRAM)
+    fd = u.detach()
+    socket.close(fd)
+use(); gc.collect()
+before = count()
+for _ in range(20): use()
+gc.collect()
+print(count() - before)
+"""
+    assert run("-c", code, PYTHONWARNINGS="ignore").stdout == "0\n"
+
+
+def test_environment_variable_keeps_our_frames(run, script) -> None:
+    assert "winsock" in run(script(FAILS), WINSOCK_DEBUG="1").stderr
+
+
+def test_a_closed_pipe_for_output(tmp_path: Path) -> None:
+    """The reader of our output goes away: the same end as under python."""
+    results = []
+    for under in ([], ["-m", "winsock", "run"]):
+        read, write = os.pipe()
+        os.close(read)
+        done = subprocess.run(
+            [sys.executable, *under, "-c", "print('x' * 100000)"], stdout=write, stderr=subprocess.PIPE, check=False
+        )
+        os.close(write)
+        results.append((done.returncode, done.stderr.splitlines()[-1]))
+    assert results[0] == results[1]

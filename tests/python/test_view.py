@@ -1,0 +1,211 @@
+"""Who sees Windows, and who doesn't."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+import pytest
+
+from winsock.python._view import imports, is_networking
+
+
+def test_the_program_sees_windows(program) -> None:
+    out = program("""
+        import os, sys, errno, select, socket, selectors, signal, platform, importlib
+        print(sys.platform, os.name, platform.system(), sys.getwindowsversion().major)
+        print(errno.ECONNREFUSED, errno.WSAECONNRESET, errno.EAGAIN, errno.errorcode[10054])
+        print([n for n in dir(select) if n[0] != "_"])
+        print(selectors.DefaultSelector.__name__, hasattr(selectors, "EpollSelector"))
+        print(hasattr(socket, "AF_UNIX"), hasattr(socket.socket, "sendmsg"), hasattr(socket.socket, "ioctl"))
+        print(hasattr(os, "fork"), hasattr(signal, "SIGBREAK"), signal.CTRL_C_EVENT)
+        print(importlib.import_module("sys").platform, __import__("os").name)
+        print(WindowsError is OSError, 10054 in socket.errorTab)
+        def later():
+            from sys import platform as p
+            import os.path
+            return p, os.name, os.path.sep
+        print(later())
+    """)
+    assert out.splitlines() == [
+        "win32 nt Windows 10",
+        "10061 10054 11 WSAECONNRESET",
+        "['error', 'select']",
+        "SelectSelector False",
+        "False False True",
+        "False True 0",
+        "win32 nt",
+        "True True",
+        "('win32', 'nt', '/')",
+    ]
+
+
+def test_the_rest_of_the_standard_library_sees_this_machine(program) -> None:
+    out = program("""
+        import pathlib, subprocess, sys, tempfile, shutil, os, socket, threading, logging, multiprocessing, json
+        print(type(pathlib.Path("x")).__name__, pathlib.Path("/tmp").exists())
+        print(subprocess.run(["sh", "-c", "cat; echo err >&2"], input=b"in", capture_output=True))
+        with tempfile.TemporaryDirectory() as d:
+            p = pathlib.Path(d, "a"); p.write_text("x"); shutil.copy(p, p.with_suffix(".b"))
+            print(sorted(os.listdir(d)))
+        print(os.path.join("a", "b"), os.sep, os.path.__name__)
+        with subprocess.Popen([sys.executable, "-c", "print(__import__('sys').platform)"], stdout=subprocess.PIPE) as c:
+            print(c.communicate(timeout=30)[0])
+    """)
+    assert out.splitlines() == [
+        "PosixPath True",
+        "CompletedProcess(args=['sh', '-c', 'cat; echo err >&2'], returncode=0, stdout=b'in', stderr=b'err\\n')",
+        "['a', 'a.b']",
+        "a/b / posixpath",
+        "b'linux\\n'",
+    ]
+
+
+def test_multiprocessing_works(program) -> None:
+    out = program("""
+        import multiprocessing, socket
+        def work(n):
+            return n * n
+        if __name__ == "__main__":
+            with multiprocessing.get_context("fork").Pool(2) as pool:
+                print(pool.map(work, range(4)))
+            ours, theirs = multiprocessing.Pipe()
+            ours.send("x"); print(theirs.recv())
+    """)
+    assert out == "[0, 1, 4, 9]\nx\n"
+
+
+def test_file_urls_are_this_machines(program, tmp_path: Path) -> None:
+    (tmp_path / "data.txt").write_text("content")
+    out = program("""
+        import pathlib, urllib.request
+        with urllib.request.urlopen(pathlib.Path("data.txt").absolute().as_uri()) as answer:
+            print(answer.read())
+    """)
+    assert out == "b'content'\n"
+
+
+def test_modules_of_the_program_see_windows_and_may_shadow(program, tmp_path: Path) -> None:
+    (tmp_path / "helper.py").write_text("import sys, os\nseen = sys.platform, os.name\n")
+    (tmp_path / "package").mkdir()
+    (tmp_path / "package" / "__init__.py").write_text("from . import inner\n")
+    (tmp_path / "package" / "inner.py").write_text("from sys import platform\n")
+    assert program("""
+        import helper, package
+        print(helper.seen, package.inner.platform)
+    """) == "('win32', 'nt') win32\n"
+
+
+def test_third_party_modules_see_windows_if_they_are_networking_code(program, tmp_path: Path) -> None:
+    site = tmp_path / "lib" / "site-packages"
+    site.mkdir(parents=True)
+    (site / "tui.py").write_text("import sys\nseen = sys.platform\n")
+    (site / "client.py").write_text("import sys\nseen = sys.platform\ndef go():\n    import socket\n")
+    out = program("""
+        import sys
+        sys.path.append("lib/site-packages")
+        import tui, client
+        print(tui.seen, client.seen)
+    """)
+    assert out == f"{sys.platform} win32\n"
+
+
+@pytest.mark.parametrize(
+    ("source", "names"),
+    [
+        ("import socket", ["socket"]),
+        ("from asyncio import run", ["asyncio"]),
+        ("def f():\n class C:\n  def g(self):\n   import http.client, os", ["http.client", "os"]),
+        ("x = 'import socket'", []),
+        ("\n".join(f"name{i} = {i}" for i in range(300)) + "\nimport ssl", ["ssl"]),
+    ],
+)
+def test_imports_are_found_in_code(source: str, names: list[str]) -> None:
+    assert list(imports(compile(source, "x", "exec"))) == names
+
+
+def test_what_networking_code_is() -> None:
+    assert is_networking(compile("import urllib.request", "x", "exec"))
+    assert not is_networking(compile("import urllib.parse", "x", "exec"))
+
+
+def test_builtins_written_to_reach_the_program(program) -> None:
+    assert program("""
+        import builtins
+        builtins.shout = lambda: print("HEY")
+        shout()
+        del builtins.shout
+        try:
+            shout()
+        except NameError:
+            print("gone")
+    """) == "HEY\ngone\n"
+
+
+def test_writes_to_sys_and_os_reach_the_real_ones(program) -> None:
+    assert program("""
+        import io, os, sys
+        old, sys.stdout = sys.stdout, io.StringIO()
+        print("x")
+        text, sys.stdout = sys.stdout.getvalue(), old
+        print(repr(text))
+        os.environ["A_NAME"] = "1"
+        import subprocess
+        print(subprocess.run(["printenv", "A_NAME"], capture_output=True).stdout)
+        from os import *
+        print(name, "fork" in globals(), getpid() > 0)
+        sys.platform = "mine"
+        print(sys.platform)
+    """) == "'x\\n'\nb'1\\n'\nnt False True\nmine\n"
+
+
+def test_asyncio_runs_on_these_sockets(program) -> None:
+    out = program("""
+        import asyncio, socket
+        async def serve(reader, writer):
+            writer.write((await reader.readline()).upper())
+            await writer.drain()
+            writer.close()
+        async def main():
+            server = await asyncio.start_server(serve, "127.0.0.1", 0)
+            port = server.sockets[0].getsockname()[1]
+            async with server:
+                reader, writer = await asyncio.open_connection("127.0.0.1", port)
+                writer.write(b"hello\\n")
+                print(await reader.read(), type(asyncio.get_running_loop()).__name__)
+                writer.close()
+            try:
+                await asyncio.open_connection("127.0.0.1", port)
+            except ConnectionRefusedError as e:
+                print(e.errno)
+        asyncio.set_event_loop_policy(asyncio.WindowsSelectorEventLoopPolicy())
+        asyncio.run(main())
+        try:
+            asyncio.ProactorEventLoop()
+        except NotImplementedError as e:
+            print("completion ports" in str(e))
+    """)
+    assert out == "b'HELLO\\n' _WindowsSelectorEventLoop\n10061\nTrue\n"
+
+
+def test_imports_of_windows_only_modules_fail_as_imports_do(program) -> None:
+    assert program("""
+        try:
+            import winreg
+        except ModuleNotFoundError as e:
+            print(e.name)
+        import fcntl                       # the program's own affair
+        print(fcntl.__name__)
+    """) == "winreg\nfcntl\n"
+
+
+def test_pickles_and_json_of_the_view(program) -> None:
+    out = program("""
+        import json, pickle, socket, sys
+        print(json.dumps([int(socket.AF_INET6), sys.getwindowsversion().build]))
+        print(pickle.loads(pickle.dumps(socket.AF_INET6)) is socket.AF_INET6)
+    """)
+    numbers, same = out.splitlines()
+    assert json.loads(numbers)[0] == 23
+    assert same == "True"
