@@ -46,7 +46,7 @@ def recv(ep: Endpoint, views: Sequence[Any], flags: int) -> tuple[int, Address |
         if message.size > message.stored:
             raise Truncated(message)
         return message.stored, message.address, 0
-    _ready_to_receive(ep)
+    check_receive(ep)
     if flags:
         _check_recv_flags(ep, flags)
         if flags & c.MSG_OOB:
@@ -56,7 +56,7 @@ def recv(ep: Endpoint, views: Sequence[Any], flags: int) -> tuple[int, Address |
 
 def recv_message(ep: Endpoint, views: Sequence[Any], control: bool, flags: int) -> Message:
     """Receive a message, with its control data if asked for; one that is too long is not an error here."""
-    _ready_to_receive(ep)
+    check_receive(ep)
     if flags:
         _check_recv_flags(ep, flags)
     transport = ep.transport
@@ -97,16 +97,8 @@ def send(
 
     A non-blocking stream takes what there is room for.
     """
-    stream, state = ep.stream, ep.state
-    if (
-        ep.send_shut
-        or (state is not State.CONNECTED if stream else state is not State.BOUND)
-        or not (stream or address is not None or ep.remote)
-    ):
-        _connection.poll_connect(ep)
-        if ep.state is State.RESET and not ep.send_shut:
-            raise WinsockError(ep.extra.get("lost", WSA.WSAECONNRESET))
-        check(ep, "send" if address is None else "sendto")
+    stream = ep.stream
+    check_send(ep, address)
     if flags:
         _check_send_flags(ep, flags)
     if stream:
@@ -140,7 +132,7 @@ def lost(ep: Endpoint, code: int) -> None:
 # -- checks
 
 
-def _ready_to_receive(ep: Endpoint) -> None:
+def check_receive(ep: Endpoint) -> None:
     """Refuse what the state refuses."""
     state = ep.state
     if ep.receive_shut or (state is not State.CONNECTED and (state is not State.BOUND or ep.stream)):
@@ -148,6 +140,20 @@ def _ready_to_receive(ep: Endpoint) -> None:
         check(ep, "recv")
         if ep.state is State.RESET:
             raise WinsockError(ep.extra.get("lost", WSA.WSAECONNRESET))
+
+
+def check_send(ep: Endpoint, address: Address | None) -> None:
+    """Refuse what the state refuses; without an address, the peer has to be known."""
+    stream, state = ep.stream, ep.state
+    if (
+        ep.send_shut
+        or (state is not State.CONNECTED if stream else state is not State.BOUND)
+        or not (stream or address is not None or ep.remote)
+    ):
+        _connection.poll_connect(ep)
+        if ep.state is State.RESET and not ep.send_shut:
+            raise WinsockError(ep.extra.get("lost", WSA.WSAECONNRESET))
+        check(ep, "send" if address is None else "sendto")
 
 
 def _check_recv_flags(ep: Endpoint, flags: int) -> None:
@@ -209,9 +215,9 @@ def _recv_stream(ep: Endpoint, views: Sequence[Any], flags: int) -> int:
                 n = transport.receive(rest, flags)
             except WinsockError as e:
                 if e.code != WSA.WSAEWOULDBLOCK:
+                    lost(ep, e.code)
                     if total:
                         return total  # the next call tells
-                    lost(ep, e.code)
                     raise
                 if ep.nonblocking:
                     raise

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ctypes
-import os
+import mmap
 import struct
 from collections.abc import Sequence
 from typing import Any, NamedTuple
@@ -21,10 +21,20 @@ ALIGN = 8
 MAX_BUFFERS = 0x10000  # more than any program has; Windows' own limit is memory
 
 MADV_POPULATE_WRITE = 23
-_PAGE = os.sysconf("SC_PAGESIZE")
 _madvise = ctypes.CDLL(None, use_errno=True).madvise
 _madvise.argtypes = (ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int)
-_EINVAL = 22  # a kernel before 5.14
+
+
+def _populates() -> bool:
+    """Whether the kernel knows MADV_POPULATE_WRITE (5.14 does)."""
+    with mmap.mmap(-1, mmap.PAGESIZE) as page:
+        anchor = ctypes.c_char.from_buffer(page)
+        known: bool = _madvise(ctypes.addressof(anchor), mmap.PAGESIZE, MADV_POPULATE_WRITE) == 0
+        del anchor
+    return known
+
+
+POPULATES = _populates()
 
 
 def name_size(family: int) -> int:
@@ -51,8 +61,8 @@ def probe(address: int, n: int) -> None:
     """
     if not 0 < address <= memory.MAX_ADDRESS - n:
         raise memory.fault()
-    first = address & -_PAGE
-    if _madvise(first, address + n - first, MADV_POPULATE_WRITE) != 0 and ctypes.get_errno() != _EINVAL:
+    first = address & -mmap.PAGESIZE
+    if POPULATES and _madvise(first, address + n - first, MADV_POPULATE_WRITE) != 0:
         raise memory.fault()
 
 

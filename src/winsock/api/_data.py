@@ -7,7 +7,7 @@ and the arguments are plain, the transport's own call is made at once.  Whatever
 from __future__ import annotations
 
 import socket as linux
-from ctypes import c_char, sizeof
+from ctypes import c_char, c_int32, c_uint32, sizeof
 from functools import lru_cache
 from typing import Any
 
@@ -30,6 +30,7 @@ MSGSIZE = int(WSA.WSAEMSGSIZE)
 MAX_INT = 0x7FFFFFFF
 
 _NAME_SIZES = {c.AF_INET: _sockaddr.SIZE_IN, c.AF_INET6: _sockaddr.SIZE_IN6}
+_LENGTHS = frozenset({c_int32, c_uint32})
 _NOWHERE = frozenset({"0.0.0.0", "::"})
 
 
@@ -124,14 +125,15 @@ def recvfrom(s: int, buf: Any, len: int, flags: int, from_: Any, fromlen: Any) -
             and type(buf) is not int
             and not ep.transport.errors_waiting
             and (family := ep.family) in _NAME_SIZES
+            and type(fromlen) in _LENGTHS
+            and fromlen.value >= (size := _NAME_SIZES[family])
             and type(from_) is bytearray
-            and from_.__len__() >= (size := _NAME_SIZES[family])
-            and memory.read_i32(fromlen) >= size
+            and from_.__len__() >= size
         ):
             n: int
             n, address = ep.transport.fast_receive_from(buf, len, MESSAGE_FLAGS)
             from_[:size] = pack_address(family, address)
-            memory.write_u32(fromlen, size)
+            fromlen.value = size
             if n <= len:
                 ts.last_error = 0
                 return n

@@ -6,12 +6,13 @@ from typing import Any
 
 from winsock.abi import _constants as c
 from winsock.abi._sockaddrs import pack_address
-from winsock.afd import Truncated
+from winsock.afd import Endpoint, Truncated, check_receive, check_send
 from winsock.api import _buffers, _sockaddr
 from winsock.api._call import SOCKET_ERROR, dword, endpoint, export
 from winsock.api._data import destination, name_room
 from winsock.codes import WSA, WinsockError
 from winsock.nt import ThreadState, memory
+from winsock.transports import Address
 
 SENDMSG_FLAGS = c.MSG_DONTROUTE | c.MSG_PARTIAL | c.MSG_OOB
 
@@ -29,8 +30,14 @@ def _overlapped(count: Any, overlapped: Any, routine: Any) -> bool:
     return True
 
 
-def _refuse_overlapped() -> WinsockError:
-    """Overlapped requests are made elsewhere, not yet."""
+def _overlapped_receive(ep: Endpoint) -> WinsockError:
+    """Overlapped requests are not made yet; what the socket's state refuses is refused first."""
+    check_receive(ep)
+    return WinsockError(WSA.WSAEOPNOTSUPP)
+
+
+def _overlapped_send(ep: Endpoint, address: Address | None) -> WinsockError:
+    check_send(ep, address)
     return WinsockError(WSA.WSAEOPNOTSUPP)
 
 
@@ -53,7 +60,7 @@ def WSASend(
     overlapped = _overlapped(lpNumberOfBytesSent, lpOverlapped, lpCompletionRoutine)
     views = _buffers.wsabufs(lpBuffers, dword(dwBufferCount), False)
     if overlapped:
-        raise _refuse_overlapped()
+        raise _overlapped_send(ep, None)
     memory.write_u32(lpNumberOfBytesSent, ep.procs.send(ep, views, dword(dwFlags)))
     return 0
 
@@ -77,7 +84,7 @@ def WSASendTo(
     views = _buffers.wsabufs(lpBuffers, dword(dwBufferCount), False)
     address = None if lpTo is None or ep.stream else destination(ep, lpTo, iTolen)
     if overlapped:
-        raise _refuse_overlapped()
+        raise _overlapped_send(ep, address)
     memory.write_u32(lpNumberOfBytesSent, ep.procs.send(ep, views, dword(dwFlags), address))
     return 0
 
@@ -151,7 +158,7 @@ def _receive(
     if named:
         name_room(ep.family, name, namelen)
     if pending:
-        raise _refuse_overlapped()
+        raise _overlapped_receive(ep)
     try:
         got, address, told = ep.procs.recv(ep, views, flags)
     except Truncated as e:
@@ -199,7 +206,7 @@ def WSASendMsg(
     control = _buffers.unpack_control(memory.read(msg.control, msg.control_len)) if msg.control_len else ()
     address = destination(ep, msg.name, msg.namelen) if msg.namelen else None
     if overlapped:
-        raise _refuse_overlapped()
+        raise _overlapped_send(ep, address)
     memory.write_u32(lpNumberOfBytesSent, ep.procs.send(ep, views, flags, address, control))
     return 0
 
@@ -235,7 +242,7 @@ def WSARecvMsg(
     if msg.control_len:
         _buffers.probe(msg.control, msg.control_len)
     if overlapped:
-        raise _refuse_overlapped()
+        raise _overlapped_receive(ep)
     got = ep.procs.recv_message(ep, views, True, msg.flags)
     control, cut = _buffers.pack_control(got.control, msg.control_len)
     told = got.flags | (c.MSG_CTRUNC if cut else 0)
