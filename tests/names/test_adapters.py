@@ -113,7 +113,7 @@ def test_refusals():
     assert call("x", 0, None, None, n) == c.ERROR_INVALID_PARAMETER
     assert call(c.AF_INET, 0, None, None, 0x10) == c.ERROR_NOACCESS
     n.value = 1 << 16
-    for bad in (0x10, (1 << 47) - 4096, bytes(1 << 16), bytearray(8)):
+    for bad in (0x10, -1, 1 << 70, (1 << 47) - 4096, bytes(1 << 16), bytearray(8)):
         assert call(c.AF_INET, 0, None, bad, n) == c.ERROR_NOACCESS
 
 

@@ -165,6 +165,9 @@ def test_getaddrinfo(ws, find, free, read):
 @NARROW_AND_WIDE
 def test_a_list_of_both_families(ws, find, free, read):
     result = bytearray(8)
+    for null in (None, 0):
+        assert getattr(ws, find)(null, "443", null, result) == 0
+        getattr(ws, free)(int.from_bytes(result, "little"))
     assert getattr(ws, find)(None, "443", AddrInfo(), result) == 0
     at = int.from_bytes(result, "little")
     for entry, sockaddr, name in entries(at, read=read):
@@ -264,7 +267,8 @@ def test_getnameinfo(ws, name, unit):
     assert ask(v4(port=69), flags=c.NI_DGRAM)[1] == "tftp"
     assert ask(v4(port=69))[1] in ("69", "tftp")  # this machine's file may know a tcp one
     service = bytearray(64)
-    assert getattr(ws, name)(v4(), 16, None, 0, service, 3, NUMERIC) == 0
+    for null in (None, 0):
+        assert getattr(ws, name)(v4(), 16, null, 0, service, 3, NUMERIC) == 0
 
 
 def test_getnameinfo_refusals(ws):
@@ -334,6 +338,9 @@ def test_name_spaces(ws, name, size, read):
     assert n.value == len(out)
     assert call(None, out) == -1
     assert ws.WSAGetLastError() == WSA.WSAEFAULT
+    for bad in (bytes(n.value), bytearray(n.value - 1), *UNMAPPED):
+        assert call(n, bad) == -1
+        assert ws.WSAGetLastError() == WSA.WSAEFAULT
 
 
 # -- whatever comes

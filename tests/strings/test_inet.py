@@ -176,6 +176,7 @@ def test_ntop_refuses(function, refusal):
         ((c.AF_INET, address, out, 9), refusal),  # one short of the NUL
         ((c.AF_INET, address, out, 0), refusal),
         ((c.AF_INET, address, None, 16), refusal),
+        ((c.AF_INET, address, 0, 16), refusal),
         ((c.AF_INET, None, out, 16), refusal),
         ((c.AF_UNIX, address, out, 16), WSA.WSAEAFNOSUPPORT),
         ((c.AF_INET, 0x10, out, 16), WSA.WSAEFAULT),

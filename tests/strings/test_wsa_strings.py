@@ -153,6 +153,7 @@ def test_address_refusals(ws, name):
     call, n = getattr(ws, name), ctypes.c_int32(28)
     for args, code in [
         ((None, c.AF_INET, None, bytearray(28), n), WSA.WSAEINVAL),
+        ((0, c.AF_INET, 0, bytearray(28), n), WSA.WSAEINVAL),
         (("1.2.3.4", c.AF_INET, None, None, n), WSA.WSAEFAULT),
         (("1.2.3.4", c.AF_INET, None, bytearray(28), None), WSA.WSAEFAULT),
         (("1.2.3.4", c.AF_INET, None, bytearray(15), n), WSA.WSAEFAULT),

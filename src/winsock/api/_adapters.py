@@ -214,7 +214,11 @@ def GetAdaptersAddresses(Family: int, Flags: int, Reserved: Any, AdapterAddresse
 
 
 def _adapters(family: int, flags: int, reserved: Any, out: Any, size_pointer: Any) -> int:
-    if family not in (c.AF_UNSPEC, c.AF_INET, c.AF_INET6) or reserved or size_pointer is None:
+    if (
+        family not in (c.AF_UNSPEC, c.AF_INET, c.AF_INET6)
+        or not memory.is_null(reserved)
+        or memory.is_null(size_pointer)
+    ):
         return c.ERROR_INVALID_PARAMETER
     room = memory.read_u32(size_pointer)
     shown = [
@@ -225,9 +229,10 @@ def _adapters(family: int, flags: int, reserved: Any, out: Any, size_pointer: An
     if not shown:
         return c.ERROR_NO_DATA
     size = len(_build(shown, family, flags, 0))
-    if out is None or room < size:
+    if memory.is_null(out) or room < size:
         memory.write_u32(size_pointer, size)
         return c.ERROR_BUFFER_OVERFLOW
+    memory.writable(out, size)
     memory.write(out, _build(shown, family, flags, memory.address(out)))
     return c.ERROR_SUCCESS
 

@@ -47,14 +47,14 @@ def _export_code(function: Callable[Concatenate[ThreadState, P], None]) -> Calla
 
 
 def _text(ptr: Any, wide: bool) -> str | None:
-    if ptr is None or (isinstance(ptr, int) and ptr == 0):
+    if memory.is_null(ptr):
         return None
     return memory.wstring(ptr) if wide else ansi(ptr)
 
 
 def _hints(ptr: Any, size: int) -> tuple[int, int, int, int]:
     """flags, family, type, protocol; WSANO_RECOVERY where the rest is not zero."""
-    if ptr is None:
+    if memory.is_null(ptr):
         return 0, 0, 0, 0
     data = memory.read(ptr, size)
     if any(data[_HINTS.size :]):
@@ -127,7 +127,7 @@ def _find_ex(
     wide: bool,
 ) -> None:
     memory.write_u64(res, 0)
-    if any(a is not None for a in asynchronous):
+    if not all(memory.is_null(a) for a in asynchronous):
         raise WinsockError(WSA.WSAEINVAL)
     if dword(namespace) not in (c.NS_ALL, c.NS_DNS):
         raise WinsockError(WSA.WSASERVICE_NOT_FOUND)
@@ -188,7 +188,7 @@ def _store(out: Any, room: int, text: str, wide: bool) -> None:
 
 def _name(sa: Any, salen: int, host: Any, hostlen: int, serv: Any, servlen: int, flags: int, wide: bool) -> None:
     n, host_room, service_room, flags = c_int(salen), dword(hostlen), dword(servlen), dword(flags)
-    if sa is None or n < 2:
+    if memory.is_null(sa) or n < 2:
         raise WinsockError(WSA.WSAEFAULT)
     family = memory.read_u16(sa)
     if family not in (c.AF_INET, c.AF_INET6):
@@ -197,15 +197,16 @@ def _name(sa: Any, salen: int, host: Any, hostlen: int, serv: Any, servlen: int,
     if n < size:
         raise WinsockError(WSA.WSAEFAULT)
     data = memory.read(sa, size)
-    if host is None and serv is None:
+    want_host, want_service = not memory.is_null(host), not memory.is_null(serv)
+    if not want_host and not want_service:
         raise WinsockError(WSA.WSAHOST_NOT_FOUND)
-    if (host is not None and not host_room) or (serv is not None and not service_room):
+    if (want_host and not host_room) or (want_service and not service_room):
         raise WinsockError(WSA.WSAEINVAL)
     port = int.from_bytes(data[2:4], "big")
     address, scope = (data[4:8], 0) if size == SIZE_IN else (data[8:24], int.from_bytes(data[24:28], "little"))
-    if host is not None:
+    if want_host:
         _store(host, host_room, names.host_text(address, family, flags, scope), wide)
-    if serv is not None:
+    if want_service:
         _store(serv, service_room, names.service_text(port, flags), wide)
 
 

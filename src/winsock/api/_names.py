@@ -18,7 +18,7 @@ def ansi(ptr: Any) -> str:
 
 
 def _optional(ptr: Any) -> str | None:
-    return None if ptr is None or (isinstance(ptr, int) and ptr == 0) else ansi(ptr)
+    return None if memory.is_null(ptr) else ansi(ptr)
 
 
 # -- hosts
@@ -56,7 +56,7 @@ def gethostbyaddr(ts: ThreadState, addr: Any, len: int, type: int) -> int:
 
 def _own_name(out: Any, namelen: int, wide: bool) -> int:
     data = (names.local_name() + "\0").encode("utf-16-le" if wide else "utf-8", "surrogateescape")
-    if out is None or c_int(namelen) < (len(data) // 2 if wide else len(data)):
+    if memory.is_null(out) or c_int(namelen) < (len(data) // 2 if wide else len(data)):
         raise WinsockError(WSA.WSAEFAULT)
     memory.write(out, data)
     return 0

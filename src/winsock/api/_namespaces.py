@@ -28,14 +28,15 @@ _PROVIDERS = (_Provider(uuid.UUID("22059d40-7e9e-11cf-ae5a-00aa00a7112b"), c.NS_
 
 
 def _enumerate(length: Any, out: Any, wide: bool, layout: struct.Struct) -> int:
-    if length is None:
+    if memory.is_null(length):
         raise WinsockError(WSA.WSAEFAULT)
     texts = [(p.name + "\0").encode("utf-16-le" if wide else "ascii") for p in _PROVIDERS]
     size = layout.size * len(_PROVIDERS) + sum(map(len, texts))
     room = memory.read_u32(length)
-    if out is None or room < size:
+    if memory.is_null(out) or room < size:
         memory.write_u32(length, size)
         raise WinsockError(WSA.WSAEFAULT)
+    memory.writable(out, size)
     where = memory.address(out) + layout.size * len(_PROVIDERS)
     data = b""
     for provider, text in zip(_PROVIDERS, texts):

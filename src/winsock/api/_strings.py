@@ -6,6 +6,7 @@ The inet_* functions need no WSAStartup, and what succeeds leaves the last error
 from __future__ import annotations
 
 import ctypes
+import operator
 import struct
 from typing import Any
 
@@ -62,7 +63,7 @@ def inet_ntoa(ts: ThreadState, in_: Any) -> int:
 
 def _pton(family: int, string: str | None, out: Any) -> bool:
     """Parse, and leave what was parsed in the buffer, as Windows does also when the text turns out to be wrong."""
-    if string is None or out is None:
+    if string is None or memory.is_null(out):
         raise WinsockError(WSA.WSAEFAULT)
     size = _SIZES.get(c_int(family))
     if size is None:
@@ -80,13 +81,14 @@ def inet_pton(ts: ThreadState, Family: int, pszAddrString: Any, pAddrBuf: Any) -
     Returns 1; 0 for a wrong text, which sets no error; -1 with WSAEFAULT (a pointer is NULL or bad, found before
     the family is) or WSAEAFNOSUPPORT.  Source: document, facts.
     """
-    return int(_pton(Family, None if pszAddrString is None else _narrow(pszAddrString), pAddrBuf))
+    return int(_pton(Family, None if memory.is_null(pszAddrString) else _narrow(pszAddrString), pAddrBuf))
 
 
 @export(-1, startup=False, clears=False, during=True)
 def InetPtonW(ts: ThreadState, Family: int, pszAddrString: Any, pAddrBuf: Any) -> int:
     """inet_pton for UTF-16; a wrong text gives 0 and sets WSAEINVAL."""
-    if _pton(Family, None if pszAddrString is None else memory.wstring(pszAddrString), pAddrBuf):
+    string = None if memory.is_null(pszAddrString) else memory.wstring(pszAddrString)
+    if _pton(Family, string, pAddrBuf):
         return 1
     ts.last_error = WSA.WSAEINVAL
     return 0
@@ -96,7 +98,7 @@ def _ntop(family: int, address: Any, out: Any, room: int, unit: int, refusal: in
     size = _SIZES.get(c_int(family))
     if size is None:
         raise WinsockError(WSA.WSAEAFNOSUPPORT)
-    if address is None or out is None:
+    if memory.is_null(address) or memory.is_null(out):
         raise WinsockError(refusal)
     data = memory.read(address, size)
     string = (text.ipv4_text if size == 4 else text.ipv6_text)(data) + "\0"
@@ -107,8 +109,7 @@ def _ntop(family: int, address: Any, out: Any, room: int, unit: int, refusal: in
 
 
 def _size_t(value: Any) -> int:
-    n: int = value.__index__()
-    return n & memory.MAX_ADDRESS
+    return operator.index(value) & memory.MAX_ADDRESS
 
 
 @export(0, startup=False, clears=False, during=True)
@@ -132,7 +133,7 @@ def InetNtopW(ts: ThreadState, Family: int, pAddr: Any, pStringBuf: Any, StringB
 
 def _check_provider(info: Any, family: int) -> None:
     """A protocol that the caller names must be one of that family."""
-    if info is None:
+    if memory.is_null(info):
         return
     data = memory.read(info, _FAMILY_IN_INFO + 4)
     if int.from_bytes(data[_FAMILY_IN_INFO:], "little", signed=True) != family:
@@ -140,7 +141,7 @@ def _check_provider(info: Any, family: int) -> None:
 
 
 def _address_to_string(sa: Any, salen: int, info: Any, out: Any, length: Any, unit: int) -> int:
-    if sa is None or length is None:
+    if memory.is_null(sa) or memory.is_null(length):
         raise WinsockError(WSA.WSAEFAULT)
     if (n := dword(salen)) < 2:
         raise WinsockError(WSA.WSAEFAULT)
@@ -203,7 +204,7 @@ def WSAAddressToStringW(
 
 
 def _string_to_address(string: str | None, family: int, info: Any, out: Any, length: Any) -> int:
-    if out is None or length is None:
+    if memory.is_null(out) or memory.is_null(length):
         raise WinsockError(WSA.WSAEFAULT)
     family = c_int(family)
     if string is None or family not in _SIZES:
@@ -244,7 +245,7 @@ def WSAStringToAddressA(
     structure is overwritten with what was parsed), no Internet family, lpProtocolInfo of another family.
     Source: document, facts.
     """
-    string = None if AddressString is None else _narrow(AddressString)
+    string = None if memory.is_null(AddressString) else _narrow(AddressString)
     return _string_to_address(string, AddressFamily, lpProtocolInfo, lpAddress, lpAddressLength)
 
 
@@ -258,5 +259,5 @@ def WSAStringToAddressW(
     lpAddressLength: Any,
 ) -> int:
     """WSAStringToAddressA for UTF-16."""
-    string = None if AddressString is None else memory.wstring(AddressString)
+    string = None if memory.is_null(AddressString) else memory.wstring(AddressString)
     return _string_to_address(string, AddressFamily, lpProtocolInfo, lpAddress, lpAddressLength)

@@ -63,6 +63,11 @@ def _target(ptr: Any) -> Any:
     return ptr._obj if type(ptr) is _ByRef else ptr  # type: ignore[attr-defined]
 
 
+def is_null(ptr: Any) -> bool:
+    """Whether the pointer is NULL: None, or the address 0."""
+    return ptr is None or (isinstance(ptr, int) and ptr == 0)
+
+
 def _copy(vm: Any, address: int, local: Any, n: int) -> None:
     """Let the kernel move n bytes between our `local` buffer and an address nobody vouches for."""
     if n == 0:
