@@ -142,8 +142,8 @@ import socket, sys
 s = socket.socket()
 s.bind(("127.0.0.1", 0))
 s.listen()
-print("ready", flush=True)
 try:
+    print("ready", flush=True)
     s.accept()
 finally:
     print("left", flush=True)
