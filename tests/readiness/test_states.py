@@ -195,9 +195,9 @@ def test_data_before_the_end_is_seen_with_it(net):
     net.send(a, b"last")
     assert ws.closesocket(a) == 0
     net.await_arrival(b)
-    n, [bits] = net.poll((b, ALL), ms=PATIENCE)
+    _, [bits] = net.poll((b, ALL), ms=PATIENCE)
     while not bits & c.POLLHUP:  # the data may come first
-        n, [bits] = net.poll((b, ALL), ms=PATIENCE)
+        _, [bits] = net.poll((b, ALL), ms=PATIENCE)
     assert bits == c.POLLRDNORM | c.POLLWRNORM | c.POLLHUP
     net.recv(b)
     assert revents(net, b) == {OUT, HUP}
