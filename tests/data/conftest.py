@@ -29,6 +29,7 @@ class Net:
     def __init__(self, process: winsock.Process) -> None:
         self.process = process
         self.threads = ThreadPoolExecutor(16)
+        self.memory: list[ctypes.Array] = []
 
     def ok(self, result: int, expected: int = 0) -> int:
         assert result == expected, WSA(ws.WSAGetLastError()) if ws.WSAGetLastError() else result
@@ -138,8 +139,9 @@ class Net:
         assert ep.network.wait(current(), [(ep.transport, RDHUP)], 5000)
 
     def alloc(self, what) -> SimpleNamespace:
-        """Memory with an address."""
+        """Memory with an address; it stays while the test does."""
         mem = ctypes.create_string_buffer(what, len(what)) if isinstance(what, bytes) else (ctypes.c_char * what)()
+        self.memory.append(mem)
         return SimpleNamespace(mem=mem, addr=ctypes.addressof(mem), size=len(mem))
 
     def wsabuf(self, *buffers) -> bytes:

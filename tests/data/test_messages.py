@@ -8,8 +8,8 @@ import struct
 
 import pytest
 
-import winsock.mswsock as mswsock
 import winsock.ws2_32 as ws
+from winsock import mswsock
 from winsock.abi import _constants as c
 from winsock.codes import WSA
 

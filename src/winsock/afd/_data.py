@@ -118,11 +118,6 @@ def send(
             raise WinsockError(WSA.WSAETIMEDOUT)
 
 
-def report_errors(ep: Endpoint, key: tuple[int, int], on: bool) -> None:
-    """SIO_UDP_CONNRESET and SIO_UDP_NETRESET: whether receives report ICMP errors."""
-    ep.options[key] = int(on)
-
-
 def lost(ep: Endpoint, code: int) -> None:
     """A call failed with this code: if a stream's connection is gone, it stays gone."""
     if code in _LOSSES and ep.type == c.SOCK_STREAM:

@@ -160,7 +160,7 @@ def sendto(s: int, buf: Any, len: int, flags: int, to: Any, tolen: int) -> int:
     error = None
     try:
         ep: Any = ts.sockets[s]
-        if ep.fast_message and not flags and to is not None:
+        if ep.fast_message and not flags and to:
             data = buf if type(buf) is bytes and buf.__len__() == len else _octets(buf, len)
             n: int = ep.transport.fast_send_to(data, SEND_FLAGS, destination(ep, to, tolen))
             ts.last_error = 0
@@ -220,7 +220,7 @@ def _recvfrom(
     if error is not None:
         _receive_failed(ep, error)
     view = buffer(buf, n, True, WSA.WSAEINVAL)
-    if from_ is None or fromlen is None or ep.stream:
+    if memory.is_null(from_) or memory.is_null(fromlen) or ep.stream:
         return ep.procs.recv(ep, [view], c_int(flags))[0]
     name_room(ep.family, from_, fromlen)
     try:
@@ -263,7 +263,7 @@ def _sendto(
     ep = endpoint(ts, s)
     if error is not None:
         _send_failed(ep, error)
-    address = None if to is None or ep.stream else destination(ep, to, tolen)
+    address = None if memory.is_null(to) or ep.stream else destination(ep, to, tolen)
     return ep.procs.send(ep, [buffer(buf, n, False)], c_int(flags), address)
 
 

@@ -22,8 +22,8 @@ def _overlapped(count: Any, overlapped: Any, routine: Any) -> bool:
 
     A routine without an OVERLAPPED is ignored, as on Windows.
     """
-    if overlapped is None:
-        if count is None:
+    if memory.is_null(overlapped):
+        if memory.is_null(count):
             raise memory.fault()
         memory.writable(count, 4)
         return False
@@ -82,7 +82,7 @@ def WSASendTo(
     ep = endpoint(ts, s)
     overlapped = _overlapped(lpNumberOfBytesSent, lpOverlapped, lpCompletionRoutine)
     views = _buffers.wsabufs(lpBuffers, dword(dwBufferCount), False)
-    address = None if lpTo is None or ep.stream else destination(ep, lpTo, iTolen)
+    address = None if memory.is_null(lpTo) or ep.stream else destination(ep, lpTo, iTolen)
     if overlapped:
         raise _overlapped_send(ep, address)
     memory.write_u32(lpNumberOfBytesSent, ep.procs.send(ep, views, dword(dwFlags), address))
@@ -154,7 +154,7 @@ def _receive(
     flags = memory.read_u32(flags_ptr)
     memory.writable(flags_ptr, 4)
     views = _buffers.wsabufs(array, dword(count), True)
-    named = name is not None and namelen is not None and not ep.stream
+    named = not (memory.is_null(name) or memory.is_null(namelen) or ep.stream)
     if named:
         name_room(ep.family, name, namelen)
     if pending:
@@ -193,7 +193,7 @@ def WSASendMsg(
     WSAEOPNOTSUPP for flags that do not exist.
     """
     ep = endpoint(ts, s)
-    if lpMsg is None:
+    if memory.is_null(lpMsg):
         raise memory.fault()
     overlapped = _overlapped(lpNumberOfBytesSent, lpOverlapped, lpCompletionRoutine)
     msg = _buffers.wsamsg(lpMsg)
@@ -224,7 +224,7 @@ def WSARecvMsg(
     (fact).  Other errors: see recvfrom; WSAEINVAL on streams.
     """
     ep = endpoint(ts, s)
-    if lpMsg is None:
+    if memory.is_null(lpMsg):
         raise memory.fault()
     overlapped = _overlapped(lpdwNumberOfBytesRecvd, lpOverlapped, lpCompletionRoutine)
     msg = _buffers.wsamsg(lpMsg)

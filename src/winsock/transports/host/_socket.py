@@ -32,6 +32,7 @@ IP_RECVERR, IPV6_RECVERR = 11, 25
 CONTROL_SIZE = 1024
 ERROR_SIZE = 512
 IOV_MAX = 1024
+MAX_MESSAGE = 0x10000
 SEND_ATTEMPTS = 3
 
 # What Windows tells of an ICMP message, by its origin (2 IPv4, 3 IPv6), type and code (-1: any).
@@ -138,6 +139,8 @@ class HostSocket(_socket.socket):
                 self._raise_received(e)
 
     def receive_message(self, views: Sequence[Any], control: bool, flags: int) -> Message:
+        if len(views) > IOV_MAX:
+            return self._receive_scattered(views, control, flags)
         ours = flags_to_host(flags) | DONTWAIT | MSG_TRUNC
         while True:
             if self.errors_waiting:
@@ -153,6 +156,17 @@ class HostSocket(_socket.socket):
             return Message(stored, size, address, [], told)
         told |= (c.MSG_CTRUNC if got & MSG_CTRUNC else 0) | _control.cast_of(ancillary)
         return Message(stored, size, address, _control.control_from_host(ancillary), told)
+
+    def _receive_scattered(self, views: Sequence[Any], control: bool, flags: int) -> Message:
+        """More buffers than the kernel takes at once."""
+        whole = memoryview(bytearray(min(sum(map(len, views)), MAX_MESSAGE)))
+        message = self.receive_message([whole], control, flags)
+        at = 0
+        for view in views:
+            part = whole[at : min(at + len(view), message.stored)]
+            view[: len(part)] = part
+            at += len(part)
+        return message
 
     def transmit(self, views: Sequence[Any], flags: int) -> int:
         ours = flags_to_host(flags) | SEND_FLAGS
@@ -283,18 +297,16 @@ class HostSocket(_socket.socket):
         return 0
 
     def connect_abandon(self) -> None:
-        name = self.local_name()
-        self._connect_unspec()
-        if self.bound is None and self.win_family != c.AF_UNIX:
-            # Windows binds a socket that connects; Linux takes the port away again with the connection.
-            everywhere = ("::", 0, 0, 0) if self.win_family == c.AF_INET6 else ("0.0.0.0", 0)
-            try:
-                _bind.bind(self, (everywhere[0], name[1] if name else 0, *everywhere[2:]), False, False)
-            except WinsockError:
-                _bind.bind(self, everywhere, False, False)
+        self._dissolve()
 
     def disconnect(self) -> None:
+        self._dissolve()
+
+    def _dissolve(self) -> None:
+        name = self.local_name()
         self._connect_unspec()
+        if self.win_family != c.AF_UNIX and self.win_type in (c.SOCK_STREAM, c.SOCK_DGRAM):
+            _bind.restore(self, name)
 
     def _connect_unspec(self) -> None:
         nowhere = struct.pack("=H14x", linux.AF_UNSPEC)
