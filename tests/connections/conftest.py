@@ -107,7 +107,7 @@ class Net:
         return s
 
     def get(self, s: int, option: int, level: int = c.SOL_SOCKET) -> int:
-        value = ctypes.c_int(-1)
+        value = ctypes.c_int(0)
         self.ok(ws.getsockopt(s, level, option, value, ctypes.c_int(4)))
         return value.value
 

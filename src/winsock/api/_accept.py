@@ -10,7 +10,7 @@ from winsock.abi._sockaddrs import pack_address
 from winsock.api import _pointers
 from winsock.api._buffers import WSABUF
 from winsock.api._call import INVALID_SOCKET, c_int, endpoint, export
-from winsock.api._sockets import accept_into
+from winsock.api._sockets import accept_into, given
 from winsock.codes import WSA, WinsockError
 from winsock.nt import ThreadState
 from winsock.transports import Address, TransportSocket
@@ -34,7 +34,7 @@ def WSAAccept(
     """
     ep = endpoint(ts, s)
     condition = None
-    if lpfnCondition is not None:
+    if given(lpfnCondition):
         condition = _condition(ts, ep.family, _callable(lpfnCondition), dwCallbackData)
     return accept_into(ts, ep, addr, addrlen, condition)
 
@@ -45,7 +45,7 @@ def _callable(pointer: Any) -> Callable[..., Any]:
         return function
     try:
         return _pointers.function(pointer)
-    except (KeyError, TypeError):
+    except (KeyError, TypeError, ValueError):
         raise WinsockError(WSA.WSAEFAULT) from None
 
 

@@ -12,7 +12,7 @@ from winsock.abi import _constants as c
 from winsock.api import _sockaddr
 from winsock.api._buffers import WSABUF
 from winsock.api._call import INVALID_SOCKET, SOCKET_ERROR, c_int, dword, endpoint, export
-from winsock.api._sockets import remote
+from winsock.api._sockets import given, remote
 from winsock.codes import WSA, WinsockError
 from winsock.nt import ThreadState, memory
 from winsock.transports import Address
@@ -70,15 +70,15 @@ def WSAConnect(
 
 
 def _check_extras(ep: afd.Endpoint, caller: Any, callee: Any, sqos: Any, gqos: Any) -> None:
-    if gqos is not None:
+    if given(gqos):
         raise WinsockError(WSA.WSAEINVAL)
-    if sqos is not None:
+    if given(sqos):
         memory.read(sqos, QOS_SIZE)
-    if caller is not None:
+    if given(caller):
         length, _ = WSABUF.unpack(memory.read(caller, WSABUF.size))
         if length and ep.stream:
             raise WinsockError(WSA.WSAEPROTONOSUPPORT)
-    if callee is not None:
+    if given(callee):
         memory.write_u32(callee, 0)
 
 
@@ -99,7 +99,7 @@ def WSAConnectByNameA(
     Reserved: Any,
 ) -> int:
     """See WSAConnectByNameW; the names in bytes."""
-    if nodename is None or servicename is None:
+    if not (given(nodename) and given(servicename)):
         raise WinsockError(WSA.WSAEINVAL)
     node, service = (
         memory.cstring(text).decode("utf-8", "surrogateescape") for text in (nodename, servicename)
@@ -133,7 +133,7 @@ def WSAConnectByNameW(
     socket's type and state, the names (WSATYPE_NOT_FOUND, WSAHOST_NOT_FOUND); then the last attempt's code.
     Source: document, facts.
     """
-    if nodename is None or servicename is None:
+    if not (given(nodename) and given(servicename)):
         raise WinsockError(WSA.WSAEINVAL)
     node, service = memory.wstring(nodename), memory.wstring(servicename)
     local, peer = (LocalAddressLength, LocalAddress), (RemoteAddressLength, RemoteAddress)
@@ -150,7 +150,7 @@ def _by_name(
     timeout: Any,
     reserved: Any,
 ) -> int:
-    if reserved is not None:
+    if given(reserved):
         raise WinsockError(WSA.WSAEINVAL)
     ep = endpoint(ts, s)
     end = _deadline(ep, timeout)
@@ -191,7 +191,7 @@ def WSAConnectByList(
     Addresses of another family than the socket's cannot.  WSAEINVAL for no list, an empty one, or Reserved; else as
     WSAConnectByNameW.  Source: document.
     """
-    if Reserved is not None or SocketAddressList is None:
+    if given(Reserved) or not given(SocketAddressList):
         raise WinsockError(WSA.WSAEINVAL)
     ep = endpoint(ts, s)
     local, peer = (LocalAddressLength, LocalAddress), (RemoteAddressLength, RemoteAddress)
@@ -225,7 +225,7 @@ def _pointers(array: Any) -> list[tuple[int, int]]:
 def _check_attempts(ep: afd.Endpoint, *wanted: tuple[Any, Any]) -> None:
     """Refuse too little room, other sockets than streams, and those that have a name."""
     for length, room in wanted:
-        if length is not None and room is not None:
+        if given(length) and given(room):
             if memory.read_u32(length) < _sockaddr.FULL_SIZES[ep.family]:
                 raise WinsockError(WSA.WSAEFAULT)
             memory.writable(room, _sockaddr.FULL_SIZES[ep.family])
@@ -236,7 +236,7 @@ def _check_attempts(ep: afd.Endpoint, *wanted: tuple[Any, Any]) -> None:
 
 
 def _deadline(ep: afd.Endpoint, timeout: Any) -> float | None:
-    if timeout is None:
+    if not given(timeout):
         return None
     seconds, microseconds = struct.unpack("<ii", memory.read(timeout, 8))
     now: float = ep.network.now()
@@ -262,7 +262,7 @@ def _attempt(ep: afd.Endpoint, addresses: Iterable[Address], end: float | None) 
 def _tell(ep: afd.Endpoint, local: tuple[Any, Any], peer: tuple[Any, Any]) -> int:
     """Store the names of the connection; TRUE."""
     for (length, room), name in ((local, ep.procs.getsockname), (peer, ep.procs.getpeername)):
-        if length is not None and room is not None:
+        if given(length) and given(room):
             _sockaddr.write(ep.family, name(ep), room, length)
     return 1
 
@@ -318,7 +318,7 @@ def WSAJoinLeaf(
 def WSASendDisconnect(ts: ThreadState, s: int, lpOutboundDisconnectData: Any) -> int:
     """shutdown(s, SD_SEND).  WSAENOPROTOOPT for data to go along, which no protocol here takes (document)."""
     ep = endpoint(ts, s)
-    if lpOutboundDisconnectData is not None:
+    if given(lpOutboundDisconnectData):
         length, _ = WSABUF.unpack(memory.read(lpOutboundDisconnectData, WSABUF.size))
         if length:
             raise WinsockError(WSA.WSAENOPROTOOPT)
@@ -330,9 +330,9 @@ def WSASendDisconnect(ts: ThreadState, s: int, lpOutboundDisconnectData: Any) ->
 def WSARecvDisconnect(ts: ThreadState, s: int, lpInboundDisconnectData: Any) -> int:
     """shutdown(s, SD_RECEIVE).  A WSABUF for data that came along gets the length 0: none ever does."""
     ep = endpoint(ts, s)
-    if lpInboundDisconnectData is not None:
+    if given(lpInboundDisconnectData):
         memory.writable(lpInboundDisconnectData, WSABUF.size)
     ep.procs.shutdown(ep, c.SD_RECEIVE)
-    if lpInboundDisconnectData is not None:
+    if given(lpInboundDisconnectData):
         memory.write_u32(lpInboundDisconnectData, 0)
     return 0

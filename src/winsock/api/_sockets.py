@@ -22,6 +22,11 @@ def socket(ts: ThreadState, af: int, type: int, protocol: int) -> int:
     return spi.open_socket(ts.process, c_int(af), c_int(type), c_int(protocol), flags).handle
 
 
+def given(pointer: Any) -> bool:
+    """Whether an optional pointer is not NULL."""
+    return not memory.is_null(pointer)
+
+
 @export(SOCKET_ERROR)
 def closesocket(ts: ThreadState, s: int) -> int:
     """Close a socket; calls of other threads that wait on it end.
@@ -65,7 +70,7 @@ def accept(ts: ThreadState, s: int, addr: Any, addrlen: Any) -> int:
 def accept_into(ts: ThreadState, ep: afd.Endpoint, addr: Any, addrlen: Any, condition: Any) -> int:
     """What accept and WSAAccept have in common: the new handle."""
     afd.check(ep, "accept")
-    wanted = addr is not None and addrlen is not None
+    wanted = given(addr) and given(addrlen)
     if wanted:
         size = _sockaddr.FULL_SIZES[ep.family]
         if memory.read_i32(addrlen) < size:
@@ -99,7 +104,7 @@ def remote(ep: afd.Endpoint, name: Any, namelen: int) -> Any:
     afd.poll_connect(ep)
     afd.check(ep, "connect")
     namelen = c_int(namelen)
-    if not ep.stream and name is not None and namelen >= 2 and memory.read_u16(name) == c.AF_UNSPEC:
+    if not ep.stream and given(name) and namelen >= 2 and memory.read_u16(name) == c.AF_UNSPEC:
         return None
     return _sockaddr.read(name, namelen, ep.family)
 

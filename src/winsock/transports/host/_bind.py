@@ -53,16 +53,18 @@ _UNIX_CODES = {
 class Claim:
     """What one socket (with its duplicates) holds.
 
+    address    as it was bound, with its port
     accepted   an accepted connection of an exclusive listener: it keeps out only who wants exclusive use
     grouped    shares the very same address with others, all by SO_REUSEADDR
     """
 
-    __slots__ = ("accepted", "grouped", "key", "place", "sockets", "use")
+    __slots__ = ("accepted", "address", "grouped", "key", "place", "sockets", "use")
 
     def __init__(
         self, key: tuple[int, int], place: Place, use: Use, sock: HostSocket, accepted: bool = False
     ) -> None:
         self.key, self.place, self.use, self.accepted = key, place, use, accepted
+        self.address: Address = ()
         self.grouped = False
         self.sockets = [weakref.ref(sock)]
 
@@ -97,9 +99,47 @@ def bind(sock: HostSocket, address: Address, reuse: bool, exclusive: bool) -> No
         claim = Claim((sock.win_type, address[1]), place, use, sock)
         neighbours = _admit(claim) if address[1] else []
         _bind_beside(sock, address, claim, neighbours)
-        claim.key = (sock.win_type, address[1] or sock.getsockname()[1])
-        _claims.setdefault(claim.key, []).append(claim)
         sock.bound = claim
+        _enter(claim, address, address[1] or sock.getsockname()[1])
+
+
+def _enter(claim: Claim, address: Address, port: int) -> None:
+    claim.address = (address[0], port, *address[2:])
+    claim.key = (claim.key[0], port)
+    _claims.setdefault(claim.key, []).append(claim)
+
+
+def _leave(claim: Claim) -> None:
+    holders = _claims.get(claim.key, [])
+    if claim in holders:
+        holders.remove(claim)
+    if not holders:
+        _claims.pop(claim.key, None)
+
+
+def restore(sock: HostSocket, name: Address | None) -> None:
+    """Give the socket the name back that Linux took away with a connection that failed or was dissolved.
+
+    name    the one it had then, which is all there is of a socket that connect had named
+    """
+    claim: Claim | None = sock.bound
+    if claim is None:
+        everywhere = ("::", 0, 0, 0) if sock.win_family == c.AF_INET6 else ("0.0.0.0", 0)
+        try:
+            bind(sock, (everywhere[0], name[1] if name else 0, *everywhere[2:]), False, False)
+        except WinsockError:
+            bind(sock, everywhere, False, False)
+        return
+    with _lock:
+        _leave(claim)
+        port = claim.key[1]
+        try:
+            _bind_beside(sock, claim.address, claim, _admit(claim))
+        except WinsockError as e:
+            if e.code != WSA.WSAEADDRNOTAVAIL:  # that says: it has its name still
+                _plain(sock, (claim.address[0], 0, *claim.address[2:]), claim.use)
+                port = sock.getsockname()[1]
+        _enter(claim, claim.address, port)
 
 
 def _admit(claim: Claim) -> list[tuple[Claim, Relation]]:
@@ -341,8 +381,4 @@ def release(sock: HostSocket) -> None:
         claim.sockets = [ref for ref in claim.sockets if ref() not in (None, sock)]
         if claim.sockets:
             return
-        holders = _claims.get(claim.key, [])
-        if claim in holders:
-            holders.remove(claim)
-        if not holders:
-            _claims.pop(claim.key, None)
+        _leave(claim)
