@@ -10,6 +10,7 @@ from __future__ import annotations
 import _socket
 import operator
 import os
+import select
 import stat
 import struct
 import sys
@@ -37,6 +38,7 @@ _C = _socket.socket
 _recv, _send, _recv_into = _C.recv, _C.send, _C.recv_into
 DONTWAIT = _socket.MSG_DONTWAIT
 SEND_FLAGS = DONTWAIT | _socket.MSG_NOSIGNAL
+ANYTHING = select.POLLIN | select.POLLPRI | select.POLLRDHUP
 TEST = (OSError, AttributeError, TypeError, ValueError, OverflowError)
 
 KEEPALIVE_VALS = struct.Struct("<3I")
@@ -170,12 +172,13 @@ class socket(_C):
     (SOCK_DGRAM) socket.  The protocol argument defaults to 0, specifying the default protocol.
     """
 
-    __slots__ = ("_ep",)
+    __slots__ = ("_dry", "_ep")
     _ep: Endpoint | None
+    _dry: Callable[[int], Any] | None  # polls for data, since a non-blocking receive found none
 
     def __new__(cls, *args: Any, **kwargs: Any) -> socket:
         self = _C.__new__(cls)
-        self._ep = None
+        self._ep = self._dry = None
         return self
 
     @face
@@ -273,13 +276,15 @@ class socket(_C):
         error = None
         try:
             ep = self._ep
-            if ep.fast_recv and not flags:  # type: ignore[union-attr]
+            if ep.fast_recv and not flags and (self._dry is None or self._wet()):  # type: ignore[union-attr]
                 return _recv(ep.transport, bufsize, DONTWAIT)  # type: ignore[arg-type, union-attr]
         except BlockingIOError:
-            pass
+            self._found_none()
         except TEST as e:
             error = e.with_traceback(None)
         try:
+            if self._dry is not None and error is None and not flags and ep.fast_recv:  # type: ignore[union-attr]
+                raise winsock_error(WSA.WSAEWOULDBLOCK)
             return self._recv(bufsize, flags, error)
         except BaseException as e:
             e.__traceback__ = _oserror.keep(e)
@@ -293,13 +298,15 @@ class socket(_C):
         error = None
         try:
             ep = self._ep
-            if ep.fast_recv and not flags:  # type: ignore[union-attr]
+            if ep.fast_recv and not flags and (self._dry is None or self._wet()):  # type: ignore[union-attr]
                 return _recv_into(ep.transport, buffer, nbytes, DONTWAIT)  # type: ignore[arg-type, union-attr]
         except BlockingIOError:
-            pass
+            self._found_none()
         except TEST as e:
             error = e.with_traceback(None)
         try:
+            if self._dry is not None and error is None and not flags and ep.fast_recv:  # type: ignore[union-attr]
+                raise winsock_error(WSA.WSAEWOULDBLOCK)
             return self._recv_into(buffer, nbytes, flags, error)
         except BaseException as e:
             e.__traceback__ = _oserror.keep(e)
@@ -351,6 +358,23 @@ class socket(_C):
         except BaseException as e:
             e.__traceback__ = _oserror.keep(e)
             raise
+
+    def _found_none(self) -> None:
+        """A receive had nothing to take.  If it must not wait, the next one asks first: that is cheaper than failing."""
+        if super().gettimeout() == 0:
+            poller = select.poll()
+            poller.register(super().fileno(), ANYTHING)
+            self._dry = poller.poll
+
+    def _wet(self) -> bool:
+        """Whether there is something now."""
+        try:
+            if self._dry is not None and not self._dry(0):
+                return False
+        except RuntimeError:
+            pass  # another thread asks
+        self._dry = None
+        return True
 
     def _failed(self, error: BaseException) -> None:
         """What the short cut met, as the core would have said it."""
@@ -586,7 +610,7 @@ class socket(_C):
         ep = self._ep
         if ep is None:
             return
-        self._ep = None
+        self._ep = self._dry = None
         fd = super().detach()
         if _endpoints.get(fd) is ep:
             del _endpoints[fd]
@@ -599,7 +623,7 @@ class socket(_C):
         Close the socket object without closing the underlying file descriptor.  The object cannot be used after this
         call, but the file descriptor can be reused for other purposes.  The file descriptor is returned.
         """
-        self._ep = None
+        self._ep = self._dry = None
         return super().detach()
 
     # -- modes and options
@@ -615,6 +639,7 @@ class socket(_C):
             super().settimeout(timeout)
         except OSError:
             raise winsock_error(WSA.WSAENOTSOCK) from None
+        self._dry = None
         if self._ep is not None:
             self._ep.nonblocking = timeout is not None
 
