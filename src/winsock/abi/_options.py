@@ -142,6 +142,8 @@ class Option:
 
     def applies(self, family: int, type: int) -> bool:
         """Whether a socket of this family and type has it."""
+        if type == c.SOCK_RAW and family == c.AF_INET6 and self.level == c.IPPROTO_IP:
+            return False  # unlike streams and datagrams, it is never dual-mode
         return type in self.types and family in self.families
 
     def default_for(self, type: int) -> int | bytes | None:

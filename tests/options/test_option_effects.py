@@ -1,0 +1,474 @@
+"""What options do: to the connection, to the kernel, to each other."""
+
+from __future__ import annotations
+
+import ctypes
+import socket as linux
+import struct
+import threading
+import time
+
+import pytest
+
+import winsock
+import winsock.ws2_32 as ws
+from winsock.abi import _constants as c
+from winsock.abi._guids import WSAID
+from winsock.codes import WSA
+
+ANY6 = struct.pack("<H26x", c.AF_INET6)
+GROUP, LO = bytes([239, 255, 77, 3]), bytes([127, 0, 0, 1])
+IP_MTU_DISCOVER, IPV6_MTU_DISCOVER, SO_NO_CHECK = 10, 23, 11
+
+
+def address(host: bytes, port: bytes) -> bytes:
+    return struct.pack("<H", c.AF_INET) + port + host + bytes(8)
+
+
+def received(lab, s: int) -> bytes:
+    lab.await_readable(s)
+    buf = bytearray(2048)
+    n = ws.recv(s, buf, len(buf), 0)
+    assert n >= 0, ws.WSAGetLastError()
+    return bytes(buf[:n])
+
+
+# -- closing
+
+
+def test_linger_0_resets_the_peer(lab):
+    a, b = lab.pair()
+    lab.ok(lab.set(a, c.SOL_SOCKET, c.SO_LINGER, struct.pack("<HH", 1, 0)))
+    lab.ok(ws.closesocket(a))
+    lab.fails(ws.recv(b, bytearray(8), 8, 0), WSA.WSAECONNRESET)
+
+
+def test_without_lingering_the_stream_ends_in_order(lab):
+    a, b = lab.pair()
+    lab.ok(ws.send(a, b"last words", 10, 0), 10)
+    lab.ok(ws.closesocket(a))
+    assert received(lab, b) == b"last words"
+    lab.ok(ws.recv(b, bytearray(8), 8, 0), 0)
+
+
+def test_linger_and_dontlinger_are_two_views(lab):
+    s = lab.socket()
+    lab.ok(lab.set(s, c.SOL_SOCKET, c.SO_LINGER, struct.pack("<HH", 3, 9)))
+    assert lab.value(s, c.SOL_SOCKET, c.SO_DONTLINGER) == 0
+    assert lab.kernel(s, linux.SOL_SOCKET, linux.SO_LINGER, 8) == struct.pack("=ii", 1, 9)
+    lab.ok(lab.set(s, c.SOL_SOCKET, c.SO_DONTLINGER, 1))
+    assert lab.get(s, c.SOL_SOCKET, c.SO_LINGER) == struct.pack("<HH", 0, 9)
+    assert lab.kernel(s, linux.SOL_SOCKET, linux.SO_LINGER, 8) == struct.pack("=ii", 0, 9)
+    lab.ok(lab.set(s, c.SOL_SOCKET, c.SO_DONTLINGER, 0))
+    assert lab.get(s, c.SOL_SOCKET, c.SO_LINGER) == struct.pack("<HH", 1, 9)
+
+
+# -- what the kernel is told
+
+
+def test_keepalive_brings_windows_times_along(lab):
+    s = lab.socket()
+    lab.ok(lab.set(s, c.IPPROTO_TCP, c.TCP_KEEPINTVL, 7))
+    lab.ok(lab.set(s, c.SOL_SOCKET, c.SO_KEEPALIVE, 1))
+    assert lab.kernel(s, linux.SOL_SOCKET, linux.SO_KEEPALIVE) == 1
+    names = (linux.TCP_KEEPIDLE, linux.TCP_KEEPINTVL, linux.TCP_KEEPCNT)
+    assert [lab.kernel(s, linux.IPPROTO_TCP, name) for name in names] == [7200, 7, 10]
+
+
+TOLD = {
+    "TCP_NODELAY": (c.IPPROTO_TCP, c.TCP_NODELAY, 1, linux.IPPROTO_TCP, linux.TCP_NODELAY, 1, c.SOCK_STREAM),
+    "TCP_KEEPIDLE": (c.IPPROTO_TCP, c.TCP_KEEPIDLE, 61, linux.IPPROTO_TCP, linux.TCP_KEEPIDLE, 61, c.SOCK_STREAM),
+    "long idle time": (
+        c.IPPROTO_TCP, c.TCP_KEEPIDLE, 99999, linux.IPPROTO_TCP, linux.TCP_KEEPIDLE, 32767, c.SOCK_STREAM
+    ),
+    "TCP_MAXRT": (c.IPPROTO_TCP, c.TCP_MAXRT, 5, linux.IPPROTO_TCP, linux.TCP_USER_TIMEOUT, 5000, c.SOCK_STREAM),
+    "no TCP_MAXRT": (
+        c.IPPROTO_TCP, c.TCP_MAXRT, 0xFFFFFFFF, linux.IPPROTO_TCP, linux.TCP_USER_TIMEOUT, 0, c.SOCK_STREAM
+    ),
+    "IP_TTL": (c.IPPROTO_IP, c.IP_TTL, 9, linux.IPPROTO_IP, linux.IP_TTL, 9, c.SOCK_STREAM),
+    "group's TTL": (c.IPPROTO_IP, c.IP_MULTICAST_TTL, 3, linux.IPPROTO_IP, linux.IP_MULTICAST_TTL, 3, c.SOCK_DGRAM),
+    "SO_BROADCAST": (c.SOL_SOCKET, c.SO_BROADCAST, 1, linux.SOL_SOCKET, linux.SO_BROADCAST, 1, c.SOCK_DGRAM),
+    "UDP_NOCHECKSUM": (c.IPPROTO_UDP, c.UDP_NOCHECKSUM, 1, linux.SOL_SOCKET, SO_NO_CHECK, 1, c.SOCK_DGRAM),
+    "IP_DONTFRAGMENT": (c.IPPROTO_IP, c.IP_DONTFRAGMENT, 1, linux.IPPROTO_IP, IP_MTU_DISCOVER, 2, c.SOCK_DGRAM),
+    "fragmenting": (c.IPPROTO_IP, c.IP_DONTFRAGMENT, 0, linux.IPPROTO_IP, IP_MTU_DISCOVER, 0, c.SOCK_STREAM),
+    "IP_MTU_DISCOVER": (
+        c.IPPROTO_IP, c.IP_MTU_DISCOVER, c.IP_PMTUDISC_PROBE, linux.IPPROTO_IP, IP_MTU_DISCOVER, 3, c.SOCK_DGRAM
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("level", "name", "value", "host_level", "host_name", "host_value", "kind"), TOLD.values(), ids=TOLD
+)
+def test_the_kernel_is_told(lab, level, name, value, host_level, host_name, host_value, kind):
+    s = lab.socket(c.AF_INET, kind)
+    lab.ok(lab.set(s, level, name, value))
+    assert lab.kernel(s, host_level, host_name) == host_value
+
+
+@pytest.mark.parametrize("name", [c.SO_SNDBUF, c.SO_RCVBUF])
+def test_buffer_sizes_read_back_as_set(lab, name):
+    s = lab.socket()
+    for value in (0, 1, 100_000, 0xFFFFFFFF):
+        lab.ok(lab.set(s, c.SOL_SOCKET, name, value))
+        assert lab.value(s, c.SOL_SOCKET, name) == value
+
+
+def test_larger_buffer_takes_more_datagrams(lab):
+    counts = []
+    for size in (4096, 262_144):
+        receiver, sender = lab.bound(c.SOCK_DGRAM), lab.bound(c.SOCK_DGRAM)
+        lab.ok(lab.set(receiver, c.SOL_SOCKET, c.SO_RCVBUF, size))
+        for _ in range(200):
+            lab.ok(ws.sendto(sender, bytes(1000), 1000, 0, lab.name(receiver), 16), 1000)
+        lab.ok(ws.ioctlsocket(receiver, c.FIONBIO, ctypes.c_uint(1)))
+        n = 0
+        while ws.recv(receiver, bytearray(1000), 1000, 0) == 1000:
+            n += 1
+        counts.append(n)
+    assert 0 < counts[0] < counts[1]
+
+
+# -- sending and receiving
+
+
+def test_receive_timeout(lab):
+    a, _ = lab.pair()
+    lab.ok(lab.set(a, c.SOL_SOCKET, c.SO_RCVTIMEO, 60))
+    begin = time.monotonic()
+    lab.fails(ws.recv(a, bytearray(8), 8, 0), WSA.WSAETIMEDOUT)
+    assert time.monotonic() - begin >= 0.055
+
+
+def test_broadcast_needs_its_option(lab):
+    sender = lab.bound(c.SOCK_DGRAM)
+    to = address(bytes([127, 255, 255, 255]), b"\x00\x09")
+    lab.fails(ws.sendto(sender, b"x", 1, 0, to, 16), WSA.WSAEACCES)
+    lab.ok(lab.set(sender, c.SOL_SOCKET, c.SO_BROADCAST, 1))
+    lab.ok(ws.sendto(sender, b"x", 1, 0, to, 16), 1)
+
+
+def test_ttl_arrives_in_control_data(lab):
+    sender, receiver = lab.bound(c.SOCK_DGRAM), lab.bound(c.SOCK_DGRAM)
+    lab.ok(lab.set(sender, c.IPPROTO_IP, c.IP_TTL, 33))
+    lab.ok(lab.set(receiver, c.IPPROTO_IP, c.IP_RECVTTL, 1))
+    lab.ok(ws.sendto(sender, b"x", 1, 0, lab.name(receiver), 16), 1)
+    lab.await_readable(receiver)
+    pointer = int.from_bytes(
+        lab.control(receiver, c.SIO_GET_EXTENSION_FUNCTION_POINTER, WSAID["WSARecvMsg"].bytes_le, 8), "little"
+    )
+    data, control = ctypes.create_string_buffer(8), ctypes.create_string_buffer(64)
+    bufs = ctypes.create_string_buffer(struct.pack("<I4xQ", 8, ctypes.addressof(data)))
+    msg = bytearray(
+        struct.pack("<QI4xQI4xI4xQI4x", 0, 0, ctypes.addressof(bufs), 1, 64, ctypes.addressof(control), 0)
+    )
+    n = ctypes.c_uint()
+    lab.ok(winsock.function(pointer)(receiver, msg, n, None, None))
+    assert (n.value, data.raw[:1]) == (1, b"x")
+    size, level, kind, ttl = struct.unpack_from("<Qiii", control.raw)
+    assert (size, level, kind, ttl) == (20, c.IPPROTO_IP, c.IP_TTL, 33)
+
+
+def test_segments_of_a_send(lab):
+    sender, receiver = lab.bound(c.SOCK_DGRAM), lab.bound(c.SOCK_DGRAM)
+    lab.ok(lab.set(sender, c.IPPROTO_UDP, c.UDP_SEND_MSG_SIZE, 4))
+    lab.ok(ws.sendto(sender, b"abcdefghij", 10, 0, lab.name(receiver), 16), 10)
+    assert [received(lab, receiver) for _ in range(3)] == [b"abcd", b"efgh", b"ij"]
+
+
+# -- groups
+
+
+def member(lab) -> tuple[int, bytes]:
+    """A datagram socket on all addresses, and its port."""
+    s = lab.socket(c.AF_INET, c.SOCK_DGRAM)
+    lab.ok(ws.bind(s, address(bytes(4), b"\0\0"), 16))
+    return s, lab.name(s)[2:4]
+
+
+def test_membership_brings_a_groups_datagrams(lab):
+    receiver, port = member(lab)
+    sender = lab.bound(c.SOCK_DGRAM)
+    lab.ok(lab.set(sender, c.IPPROTO_IP, c.IP_MULTICAST_IF, LO))
+    lab.ok(lab.set(receiver, c.IPPROTO_IP, c.IP_ADD_MEMBERSHIP, GROUP + LO))
+    lab.ok(ws.sendto(sender, b"in", 2, 0, address(GROUP, port), 16), 2)
+    assert received(lab, receiver) == b"in"
+    lab.ok(lab.set(receiver, c.IPPROTO_IP, c.IP_DROP_MEMBERSHIP, GROUP + LO))
+    lab.ok(ws.sendto(sender, b"out", 3, 0, address(GROUP, port), 16), 3)
+    lab.ok(ws.sendto(sender, b"direct", 6, 0, address(LO, port), 16), 6)
+    assert received(lab, receiver) == b"direct"
+    lab.fails(lab.set(receiver, c.IPPROTO_IP, c.IP_DROP_MEMBERSHIP, GROUP + LO), WSA.WSAEADDRNOTAVAIL)
+
+
+@pytest.mark.parametrize("interface", [struct.pack(">I", 1), LO], ids=["index", "address"])
+def test_membership_by_index_or_address(lab, interface):
+    if linux.if_nametoindex("lo") != 1:
+        pytest.skip("the loopback interface has another number")
+    s, _ = member(lab)
+    lab.ok(lab.set(s, c.IPPROTO_IP, c.IP_ADD_MEMBERSHIP, GROUP + interface))
+    lab.ok(lab.set(s, c.IPPROTO_IP, c.IP_MULTICAST_IF, interface))
+    assert lab.value(s, c.IPPROTO_IP, c.IP_MULTICAST_IF) == 1
+
+
+def test_membership_on_any_interface(lab):
+    s, _ = member(lab)
+    lab.ok(lab.set(s, c.IPPROTO_IP, c.IP_ADD_MEMBERSHIP, GROUP + bytes(4)))
+
+
+def test_blocked_source_is_not_heard(lab):
+    receiver, port = member(lab)
+    sender = lab.bound(c.SOCK_DGRAM)
+    lab.ok(lab.set(sender, c.IPPROTO_IP, c.IP_MULTICAST_IF, LO))
+    lab.ok(lab.set(receiver, c.IPPROTO_IP, c.IP_ADD_MEMBERSHIP, GROUP + LO))
+    source = GROUP + LO + LO  # group, source, interface
+    lab.ok(lab.set(receiver, c.IPPROTO_IP, c.IP_BLOCK_SOURCE, source))
+    lab.ok(ws.sendto(sender, b"blocked", 7, 0, address(GROUP, port), 16), 7)
+    lab.ok(lab.set(receiver, c.IPPROTO_IP, c.IP_UNBLOCK_SOURCE, source))
+    lab.ok(ws.sendto(sender, b"heard", 5, 0, address(GROUP, port), 16), 5)
+    assert received(lab, receiver) == b"heard"
+
+
+def test_source_membership_hears_its_source_only(lab):
+    receiver, port = member(lab)
+    other = struct.pack("BBBB", 127, 0, 0, 2)
+    lab.ok(lab.set(receiver, c.IPPROTO_IP, c.IP_ADD_SOURCE_MEMBERSHIP, GROUP + other + LO))
+    for host in (LO, other):
+        sender = lab.socket(c.AF_INET, c.SOCK_DGRAM)
+        lab.ok(ws.bind(sender, address(host, b"\0\0"), 16))
+        lab.ok(lab.set(sender, c.IPPROTO_IP, c.IP_MULTICAST_IF, LO))
+        lab.ok(ws.sendto(sender, host, 4, 0, address(GROUP, port), 16), 4)
+    assert received(lab, receiver) == other
+
+
+def test_unknown_interface(lab):
+    s, _ = member(lab)
+    lab.fails(lab.set(s, c.IPPROTO_IP, c.IP_MULTICAST_IF, bytes([203, 0, 113, 9])), WSA.WSAEADDRNOTAVAIL)
+    lab.fails(lab.set(s, c.IPPROTO_IP, c.IP_UNICAST_IF, struct.pack(">I", 99999)), WSA.WSAEINVAL)
+    lab.fails(lab.set(s, c.IPPROTO_IP, c.IP_ADD_MEMBERSHIP, GROUP + struct.pack(">I", 99999)), WSA.WSAEADDRNOTAVAIL)
+
+
+def test_no_group(lab):
+    s, _ = member(lab)
+    lab.fails(lab.set(s, c.IPPROTO_IP, c.IP_ADD_MEMBERSHIP, LO + LO), WSA.WSAEINVAL)
+
+
+# -- addresses
+
+
+@pytest.mark.parametrize("v6only", [0, 1])
+def test_v6only_decides_about_ipv4_clients(lab, v6only):
+    listener = lab.socket(c.AF_INET6)
+    lab.ok(lab.set(listener, c.IPPROTO_IPV6, c.IPV6_V6ONLY, v6only))
+    lab.ok(ws.bind(listener, ANY6, 28))
+    lab.ok(ws.listen(listener, 1))
+    result = ws.connect(lab.socket(), address(LO, lab.name(listener)[2:4]), 16)
+    if v6only:
+        lab.fails(result, WSA.WSAECONNREFUSED)
+    else:
+        lab.ok(result)
+
+
+def test_v6only_is_fixed_by_bind(lab):
+    s = lab.bound(family=c.AF_INET6)
+    lab.fails(lab.set(s, c.IPPROTO_IPV6, c.IPV6_V6ONLY, 0), WSA.WSAEINVAL)
+    assert lab.value(s, c.IPPROTO_IPV6, c.IPV6_V6ONLY) == 1
+
+
+def test_reuse_and_exclusive_use_exclude_each_other(lab):
+    for first, second in (c.SO_REUSEADDR, c.SO_EXCLUSIVEADDRUSE), (c.SO_EXCLUSIVEADDRUSE, c.SO_REUSEADDR):
+        s = lab.socket()
+        lab.ok(lab.set(s, c.SOL_SOCKET, first, 1))
+        lab.fails(lab.set(s, c.SOL_SOCKET, second, 1), WSA.WSAEINVAL)
+        lab.ok(lab.set(s, c.SOL_SOCKET, second, 0))
+        lab.ok(lab.set(s, c.SOL_SOCKET, first, 0))
+        lab.ok(lab.set(s, c.SOL_SOCKET, second, 1))
+
+
+def test_after_bind_it_is_too_late_for_exclusive_use(lab):
+    s = lab.bound()
+    lab.fails(lab.set(s, c.SOL_SOCKET, c.SO_EXCLUSIVEADDRUSE, 1), WSA.WSAEINVAL)
+    lab.ok(lab.set(s, c.SOL_SOCKET, c.SO_REUSEADDR, 1))
+
+
+@pytest.mark.parametrize("kind", [c.SOCK_STREAM, c.SOCK_DGRAM])
+def test_mtu_needs_a_peer(lab, kind):
+    s = lab.bound(kind)
+    lab.fails(lab.query(s, c.IPPROTO_IP, c.IP_MTU)[0], WSA.WSAENOTCONN)
+    peer = lab.listener() if kind == c.SOCK_STREAM else lab.bound(kind)
+    lab.ok(ws.connect(s, lab.name(peer), 16))
+    assert lab.value(s, c.IPPROTO_IP, c.IP_MTU) >= 1280
+
+
+# -- state
+
+
+def test_error_of_a_refused_connect(lab):
+    s = lab.socket()
+    lab.ok(ws.ioctlsocket(s, c.FIONBIO, ctypes.c_uint(1)))
+    lab.fails(ws.connect(s, lab.name(lab.bound()), 16), WSA.WSAEWOULDBLOCK)
+    lab.await_readable(s)
+    for _ in range(2):  # reading does not clear it
+        assert lab.value(s, c.SOL_SOCKET, c.SO_ERROR) == WSA.WSAECONNREFUSED
+    lab.ok(lab.set(s, c.SOL_SOCKET, c.SO_ERROR, 0))
+    assert lab.value(s, c.SOL_SOCKET, c.SO_ERROR) == 0
+
+
+def test_connect_time_counts_seconds(lab):
+    a, b = lab.pair()
+    assert lab.value(a, c.SOL_SOCKET, c.SO_CONNECT_TIME) == 0
+    lab.endpoint(b).connect_time -= 5999
+    assert lab.value(b, c.SOL_SOCKET, c.SO_CONNECT_TIME) == 5
+    assert lab.value(lab.bound(), c.SOL_SOCKET, c.SO_CONNECT_TIME) == 0xFFFFFFFF
+
+
+def test_acceptconn(lab):
+    assert lab.value(lab.bound(), c.SOL_SOCKET, c.SO_ACCEPTCONN) == 0
+    assert lab.value(lab.listener(), c.SOL_SOCKET, c.SO_ACCEPTCONN) == 1
+
+
+@pytest.mark.parametrize(
+    ("family", "kind", "size"),
+    [
+        (c.AF_INET, c.SOCK_DGRAM, 65507),
+        (c.AF_INET6, c.SOCK_DGRAM, 65527),
+        (c.AF_INET, c.SOCK_STREAM, 0),
+        (c.AF_INET, c.SOCK_RAW, 32768),
+    ],
+)
+def test_largest_message(lab, family, kind, size):
+    assert lab.value(lab.socket(family, kind), c.SOL_SOCKET, c.SO_MAX_MSG_SIZE) == size
+
+
+@pytest.mark.parametrize(("name", "size"), [(c.SO_PROTOCOL_INFOA, 372), (c.SO_PROTOCOL_INFOW, 628)])
+def test_protocol_info(lab, name, size):
+    s = lab.socket(c.AF_INET6, c.SOCK_DGRAM)
+    lab.fails(lab.query(s, c.SOL_SOCKET, name, size - 1)[0], WSA.WSAEFAULT)
+    result, data, n = lab.query(s, c.SOL_SOCKET, name, size + 50)
+    lab.ok(result)
+    assert n == size + 50, "the length stays"
+    assert struct.unpack_from("<i8xii", data, 76) == (c.AF_INET6, c.SOCK_DGRAM, c.IPPROTO_UDP)
+    assert set(data[size:]) == {0xEE}
+
+
+def test_bsp_state_points_into_the_callers_buffer(lab):
+    a, b = lab.pair()
+    data, n = ctypes.create_string_buffer(128), ctypes.c_int(128)
+    lab.ok(ws.getsockopt(a, c.SOL_SOCKET, c.SO_BSP_STATE, data, n))
+    local, local_n, remote, remote_n, kind, protocol = struct.unpack_from("<Qi4xQi4xii", data.raw)
+    assert (ctypes.string_at(local, local_n), ctypes.string_at(remote, remote_n)) == (lab.name(a), lab.name(b))
+    assert (kind, protocol) == (c.SOCK_STREAM, c.IPPROTO_TCP)
+    n.value = 60
+    lab.fails(ws.getsockopt(a, c.SOL_SOCKET, c.SO_BSP_STATE, data, n), WSA.WSAEFAULT)
+
+
+def test_opentype_belongs_to_the_thread(lab):
+    nobody = (1 << 64) - 1
+    lab.ok(lab.set(nobody, c.SOL_SOCKET, c.SO_OPENTYPE, c.SO_SYNCHRONOUS_NONALERT))
+    assert lab.value(nobody, c.SOL_SOCKET, c.SO_OPENTYPE) == c.SO_SYNCHRONOUS_NONALERT
+    assert not lab.endpoint(lab.socket()).flags & c.WSA_FLAG_OVERLAPPED
+    seen = []
+
+    def other():
+        with lab.process.attached():
+            seen.append(lab.value(nobody, c.SOL_SOCKET, c.SO_OPENTYPE))
+
+    thread = threading.Thread(target=other)
+    thread.start()
+    thread.join()
+    assert seen == [0]
+
+
+def test_accepted_socket_inherits(lab):
+    listener = lab.bound()
+    wanted = {(c.SOL_SOCKET, c.SO_KEEPALIVE): 1, (c.SOL_SOCKET, c.SO_RCVTIMEO): 7, (c.IPPROTO_TCP, c.TCP_NODELAY): 1}
+    for (level, name), value in wanted.items():
+        lab.ok(lab.set(listener, level, name, value))
+    lab.ok(ws.listen(listener, 1))
+    lab.ok(ws.connect(lab.socket(), lab.name(listener), 16))
+    s = ws.accept(listener, None, None)
+    assert {key: lab.value(s, *key) for key in wanted} == wanted
+    assert lab.kernel(s, linux.IPPROTO_TCP, linux.TCP_NODELAY) == 1
+
+
+def test_conditional_accept_before_listening_only(lab):
+    s = lab.listener()
+    lab.fails(lab.set(s, c.SOL_SOCKET, c.SO_CONDITIONAL_ACCEPT, 1), WSA.WSAEINVAL)
+    lab.ok(lab.set(lab.bound(), c.SOL_SOCKET, c.SO_CONDITIONAL_ACCEPT, 1))
+
+
+def test_accept_context_takes_the_listeners_options(lab):
+    listener, s = lab.listener(), lab.socket()
+    lab.ok(lab.set(listener, c.SOL_SOCKET, c.SO_DEBUG, 1))
+    lab.ok(lab.set(s, c.SOL_SOCKET, c.SO_UPDATE_ACCEPT_CONTEXT, listener.to_bytes(8, "little")))
+    assert lab.value(s, c.SOL_SOCKET, c.SO_DEBUG) == 1
+    for handle, code in (s, WSA.WSAEINVAL), (0x7FFC, WSA.WSAENOTSOCK):
+        data = handle.to_bytes(8, "little")
+        lab.fails(lab.set(s, c.SOL_SOCKET, c.SO_UPDATE_ACCEPT_CONTEXT, data), code)
+
+
+def test_connect_context(lab):
+    a, _ = lab.pair()
+    lab.ok(ws.setsockopt(a, c.SOL_SOCKET, c.SO_UPDATE_CONNECT_CONTEXT, None, 0))
+    s = lab.socket()
+    lab.fails(ws.setsockopt(s, c.SOL_SOCKET, c.SO_UPDATE_CONNECT_CONTEXT, None, 0), WSA.WSAENOTCONN)
+
+
+@pytest.mark.parametrize("level", [c.IPPROTO_IP, c.IPPROTO_IPV6])
+def test_interface_list(lab, level):
+    s = lab.socket(c.AF_INET if level == c.IPPROTO_IP else c.AF_INET6, c.SOCK_DGRAM)
+    lab.fails(lab.query(s, level, c.IP_GET_IFLIST, 64)[0], WSA.WSAEINVAL)
+    lab.fails(lab.set(s, level, c.IP_ADD_IFLIST, 5), WSA.WSAEINVAL)
+    lab.ok(lab.set(s, level, c.IP_IFLIST, 1))
+    for number in (5, 6, 5):
+        lab.ok(lab.set(s, level, c.IP_ADD_IFLIST, number))
+    assert lab.get(s, level, c.IP_GET_IFLIST, 64) == struct.pack("<II", 5, 6)
+    lab.fails(lab.query(s, level, c.IP_GET_IFLIST, 7)[0], WSA.WSAEFAULT)
+    lab.ok(lab.set(s, level, c.IP_DEL_IFLIST, 5))
+    assert lab.get(s, level, c.IP_GET_IFLIST, 64) == struct.pack("<I", 6)
+    lab.ok(lab.set(s, level, c.IP_IFLIST, 0))
+    lab.fails(lab.query(s, level, c.IP_GET_IFLIST, 64)[0], WSA.WSAEINVAL)
+
+
+def test_urgent_switch_has_two_names(lab):
+    s = lab.socket()
+    lab.ok(lab.set(s, c.IPPROTO_TCP, c.TCP_EXPEDITED_1122, 1))
+    assert lab.value(s, c.IPPROTO_TCP, c.TCP_BSDURGENT) == 0
+
+
+def test_options_of_bytes_are_kept_whole(lab):
+    s = lab.socket(c.AF_INET6)
+    lab.ok(lab.set(s, c.IPPROTO_IPV6, c.IPV6_RTHDR, b"routing header of any length"))
+    assert lab.get(s, c.IPPROTO_IPV6, c.IPV6_RTHDR, 64) == b"routing header of any length"
+    lab.fails(lab.query(s, c.IPPROTO_IPV6, c.IPV6_RTHDR, 5)[0], WSA.WSAEFAULT)
+
+
+# -- pointers of every sort get the same answer
+
+
+def test_every_kind_of_pointer(lab):
+    s = lab.socket()
+    lab.ok(lab.set(s, c.SOL_SOCKET, c.SO_RCVBUF, 12345))
+    number, array, raw = ctypes.c_int(), bytearray(8), ctypes.create_string_buffer(8)
+    length = ctypes.c_int(4)
+    results = []
+    for pointer in (number, ctypes.byref(number), array, memoryview(array), raw, ctypes.addressof(raw)):
+        for size in (length, ctypes.byref(length), bytearray(b"\4\0\0\0"), ctypes.addressof(length)):
+            number.value, array[:], raw.raw, length.value = 0, bytes(8), bytes(8), 4
+            lab.ok(ws.getsockopt(s, c.SOL_SOCKET, c.SO_RCVBUF, pointer, size))
+            results.append(number.value + int.from_bytes(array, "little") + int.from_bytes(raw.raw, "little"))
+    assert results == [12345] * 24
+
+
+def test_short_cut_and_long_way_agree(lab):
+    """The first query goes the long way, the later ones may be answered from memory."""
+    s = lab.socket()
+    for level, name in ((c.SOL_SOCKET, c.SO_RCVBUF), (c.SOL_SOCKET, c.SO_TYPE), (c.IPPROTO_TCP, c.TCP_NODELAY)):
+        lab.endpoint(s).quick = None
+        first = [lab.query(s, level, name, 8) for _ in range(3)]
+        fresh, length = ctypes.c_int(-1), ctypes.c_int(8)
+        lab.ok(ws.getsockopt(s, level, name, fresh, length))
+        assert first[0] == first[1] == first[2]
+        assert (struct.pack("<i", fresh.value), length.value) == (
+            first[0][1][: first[0][2]].ljust(4, b"\xff"),
+            first[0][2],
+        )
