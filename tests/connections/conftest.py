@@ -159,7 +159,10 @@ class Net:
         return int.from_bytes(self.name(s)[2:4], "big")
 
     def ready(self, s: int, which: str = "read", seconds: int = 5) -> bool:
-        sets = [bytearray(struct.pack("<Ixxxx64Q", 1, s, *[0] * 63)) if w == which else None for w in ("read", "write", "except")]
+        sets = [
+            bytearray(struct.pack("<Ixxxx64Q", 1, s, *[0] * 63)) if w == which else None
+            for w in ("read", "write", "except")
+        ]
         n = ws.select(0, *sets, struct.pack("<ii", seconds, 0))
         assert n >= 0, ws.WSAGetLastError()
         return n == 1

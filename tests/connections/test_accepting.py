@@ -73,7 +73,12 @@ def test_too_little_room_takes_no_connection(net, waiting, accept, room):
 @both
 def test_memory_that_cannot_be_written_takes_no_connection(net, waiting, accept):
     lst, _ = waiting
-    for addr, n in ((8, ctypes.c_int(16)), (bytes(16), ctypes.c_int(16)), (bytearray(16), 8), (bytearray(3), b"\x10\0\0\0")):
+    for addr, n in (
+        (8, ctypes.c_int(16)),
+        (bytes(16), ctypes.c_int(16)),
+        (bytearray(16), 8),
+        (bytearray(3), b"\x10\0\0\0"),
+    ):
         net.fails(accept(lst, addr, n), WSA.WSAEFAULT)
     net.accept(lst)
 
@@ -207,7 +212,9 @@ def test_condition_sees_both_addresses(net, waiting):
     seen = []
 
     def condition(caller, caller_data, sqos, gqos, callee, callee_data, g, data):
-        seen.append((wsabuf(caller), wsabuf(caller_data), sqos, gqos, wsabuf(callee), wsabuf(callee_data), bool(g), data))
+        seen.append(
+            (wsabuf(caller), wsabuf(caller_data), sqos, gqos, wsabuf(callee), wsabuf(callee_data), bool(g), data)
+        )
         return c.CF_ACCEPT
 
     addr, n = bytearray(16), ctypes.c_int(16)
@@ -223,7 +230,9 @@ def test_rejected_connection_is_reset(net, waiting):
     net.fails(ws.accept(net.nonblocking(lst), None, None), WSA.WSAEWOULDBLOCK)
 
 
-@pytest.mark.parametrize(("verdict", "code"), [(c.CF_DEFER, WSA.WSATRY_AGAIN), (3, WSA.WSAEINVAL), (-1, WSA.WSAEINVAL)])
+@pytest.mark.parametrize(
+    ("verdict", "code"), [(c.CF_DEFER, WSA.WSATRY_AGAIN), (3, WSA.WSAEINVAL), (-1, WSA.WSAEINVAL)]
+)
 def test_undecided_connection_stays_the_next(net, waiting, verdict, code):
     lst, first = waiting
     net.ok(net.connect(net.tcp(), net.name(lst)))

@@ -41,7 +41,7 @@ def opened(net, family, kind, use):
 
 @pytest.mark.parametrize("kind", [c.SOCK_STREAM, c.SOCK_DGRAM], ids=["tcp", "udp"])
 @pytest.mark.parametrize("family", [c.AF_INET, c.AF_INET6], ids=["ipv4", "ipv6"])
-@pytest.mark.parametrize(("first", "second", "code"), CELLS, ids=lambda x: "-".join(x) if isinstance(x, tuple) else "")
+@pytest.mark.parametrize(("first", "second", "code"), CELLS, ids=lambda x: "-".join(x) if type(x) is tuple else "")
 def test_cell_of_the_documented_table(net, kind, family, first, second, code):
     def host(place):
         return (WILD if place == "wildcard" else LOOP)[family]

@@ -1,4 +1,4 @@
-"""connect: refusals in their order, what a failed attempt leaves, non-blocking ones, UDP peers, names, interruption."""
+"""connect: refusals in order, what a failed attempt leaves, non-blocking ones, UDP peers, names, interruption."""
 
 from __future__ import annotations
 
@@ -23,9 +23,18 @@ def so_error(net, s):
 
 @pytest.mark.parametrize(
     ("host", "port"),
-    [("0.0.0.0", 80), ("0.0.0.0", 0), ("127.0.0.1", 0), ("255.255.255.255", 80), ("224.0.0.1", 80), ("::", 80), ("::1", 0),
-     ("ff02::1", 80), ("::ffff:0.0.0.0", 80)],
-)  # fmt: skip
+    [
+        ("0.0.0.0", 80),
+        ("0.0.0.0", 0),
+        ("127.0.0.1", 0),
+        ("255.255.255.255", 80),
+        ("224.0.0.1", 80),
+        ("::", 80),
+        ("::1", 0),
+        ("ff02::1", 80),
+        ("::ffff:0.0.0.0", 80),
+    ],
+)
 def test_no_host_or_port_to_connect_to(net, host, port):
     s = net.socket(c.AF_INET6 if ":" in host else c.AF_INET)
     net.fails(net.connect(s, net.at(host, port)), WSA.WSAEADDRNOTAVAIL)
@@ -102,6 +111,18 @@ def test_refused_and_tried_again(net, refused):
     net.fails(net.bind(s, net.sin()), WSA.WSAEINVAL)  # the attempt gave it a name
     net.ok(net.connect(s, net.name(net.listener())))
     assert net.name(s)[2:4] == name[2:4]
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "0.0.0.0"])
+def test_refused_socket_keeps_the_name_it_was_bound_to(net, refused, host):
+    s = net.tcp()
+    net.ok(net.bind(s, net.sin(host)))
+    name = net.name(s)
+    net.fails(net.connect(s, refused), WSA.WSAECONNREFUSED)
+    assert net.name(s) == name
+    net.fails(net.bind(net.tcp(), name), WSA.WSAEADDRINUSE)
+    net.ok(net.connect(s, net.name(net.listener())))
+    assert net.port(s) == int.from_bytes(name[2:4], "big")
 
 
 def test_refused_socket_can_listen(net, refused):

@@ -224,7 +224,7 @@ def _connect_stream(ep: Endpoint, address: Address, blocking: bool) -> None:
             if e.code in FAILURES:
                 ep.transport.connect_abandon()
                 later = not blocking and e.code == WSA.WSAECONNREFUSED
-                ep.connect_ended(e.code if later else 0)
+                ep.connect_ended(e.code if later else 0, State.BOUND if ep.family in ANY else ep.state)
                 if later:
                     raise WinsockError(WSA.WSAEWOULDBLOCK) from None
             raise

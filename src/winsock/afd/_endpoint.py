@@ -35,8 +35,8 @@ class State(Enum):
         return self.name
 
 
-# A stream in these states is ready for what the network says; in others the network says more than Windows.
-_SETTLED = frozenset({State.CONNECTED, State.LISTENING, State.RESET})
+# A stream in these states is ready for what the network says; in others one of them says more than the other.
+_SETTLED = frozenset({State.CONNECTED, State.LISTENING})
 
 # What a duplicate handle has in common with its source at first, besides options and state.
 _COPIED = (
@@ -189,9 +189,9 @@ class Endpoint:
             self.state = State.BOUND
         self.refresh()
 
-    def connect_ended(self, code: int) -> None:
-        """A connect failed: back to bound, the code in SO_ERROR."""
-        self.state, self.remote = State.BOUND, None
+    def connect_ended(self, code: int, state: State = State.BOUND) -> None:
+        """A connect failed: back to bound (a path of AF_UNIX it never had), the code in SO_ERROR."""
+        self.state, self.remote = state, None
         self.connect_failed = True
         self.so_error = code
         self.refresh()

@@ -19,9 +19,7 @@ GROUP_SIZE = 4  # the g parameter: a GROUP
 
 
 @export(INVALID_SOCKET)
-def WSAAccept(
-    ts: ThreadState, s: int, addr: Any, addrlen: Any, lpfnCondition: Any, dwCallbackData: Any
-) -> int:
+def WSAAccept(ts: ThreadState, s: int, addr: Any, addrlen: Any, lpfnCondition: Any, dwCallbackData: Any) -> int:
     """accept(), if a condition function agrees.
 
     lpfnCondition    a callable of 8 arguments, or NULL: lpCallerId and lpCallerData (pointers to WSABUFs: the peer's

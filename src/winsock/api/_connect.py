@@ -101,9 +101,7 @@ def WSAConnectByNameA(
     """See WSAConnectByNameW; the names in bytes."""
     if not (given(nodename) and given(servicename)):
         raise WinsockError(WSA.WSAEINVAL)
-    node, service = (
-        memory.cstring(text).decode("utf-8", "surrogateescape") for text in (nodename, servicename)
-    )
+    node, service = (memory.cstring(text).decode("utf-8", "surrogateescape") for text in (nodename, servicename))
     local, peer = (LocalAddressLength, LocalAddress), (RemoteAddressLength, RemoteAddress)
     return _by_name(ts, s, node, service, local, peer, timeout, Reserved)
 
@@ -240,7 +238,8 @@ def _deadline(ep: afd.Endpoint, timeout: Any) -> float | None:
         return None
     seconds, microseconds = struct.unpack("<ii", memory.read(timeout, 8))
     now: float = ep.network.now()
-    return now + seconds * 1e3 + microseconds / 1e3
+    wait: float = seconds * 1e3 + microseconds / 1e3
+    return now + wait
 
 
 def _attempt(ep: afd.Endpoint, addresses: Iterable[Address], end: float | None) -> None:

@@ -160,9 +160,7 @@ def _admit(claim: Claim) -> list[tuple[Claim, Relation]]:
     return neighbours
 
 
-def _bind_beside(
-    sock: HostSocket, address: Address, claim: Claim, neighbours: list[tuple[Claim, Relation]]
-) -> None:
+def _bind_beside(sock: HostSocket, address: Address, claim: Claim, neighbours: list[tuple[Claim, Relation]]) -> None:
     if claim.use is Use.REUSE and sock.win_type == c.SOCK_DGRAM:
         _set(sock, linux.SO_REUSEADDR, 1)  # the kernel's means the same: shared if all holders have it
     try:

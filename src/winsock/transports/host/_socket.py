@@ -303,9 +303,11 @@ class HostSocket(_socket.socket):
         self._dissolve()
 
     def _dissolve(self) -> None:
+        if self.win_family == c.AF_UNIX:
+            return  # it never gets half-way
         name = self.local_name()
         self._connect_unspec()
-        if self.win_family != c.AF_UNIX and self.win_type in (c.SOCK_STREAM, c.SOCK_DGRAM):
+        if self.win_type in (c.SOCK_STREAM, c.SOCK_DGRAM):
             _bind.restore(self, name)
 
     def _connect_unspec(self) -> None:

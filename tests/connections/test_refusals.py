@@ -1,0 +1,80 @@
+"""Every row of the refusal table: an endpoint it matches is refused with its code, and is as it was before."""
+
+from __future__ import annotations
+
+import pytest
+
+from winsock.abi import _constants as c
+from winsock.afd import REFUSALS, Endpoint, State, check
+from winsock.codes import WinsockError
+from winsock.nt import Process
+from winsock.spi import BASE
+from winsock.transports.host import HOST
+
+CALLS = {
+    "bind": lambda ep: ep.procs.bind(ep, ("127.0.0.1", 0)),
+    "listen": lambda ep: ep.procs.listen(ep, 1),
+    "accept": lambda ep: ep.procs.accept(ep),
+    "connect": lambda ep: ep.procs.connect(ep, ("127.0.0.1", 9)),
+    "shutdown": lambda ep: ep.procs.shutdown(ep, c.SD_BOTH),
+    "recv": lambda ep: ep.procs.recv(ep, [memoryview(bytearray(1))], 0),
+    "send": lambda ep: ep.procs.send(ep, [memoryview(b"x")], 0),
+    "sendto": lambda ep: ep.procs.send(ep, [memoryview(b"x")], 0, ("127.0.0.1", 9)),
+    "getsockname": lambda ep: ep.procs.getsockname(ep),
+    "getpeername": lambda ep: ep.procs.getpeername(ep),
+}
+ROWS = [(call, row) for call, rows in REFUSALS.items() for row in rows if call in CALLS]
+KINDS = (c.SOCK_STREAM, c.SOCK_DGRAM)
+LIVING = [s for s in State if s is not State.CLOSED]
+
+
+class Still:
+    """A transport's socket on which nothing may be called but the question how a connect goes: it is under way."""
+
+    def readiness(self):
+        return 0
+
+    def __getattr__(self, name):
+        raise AssertionError(f"a refused call reached the transport: {name}")
+
+
+def endpoints(row):
+    """Endpoints in every state and of every type that the row is about."""
+    for kind in KINDS:
+        for state in LIVING:
+            if kind == c.SOCK_DGRAM and state not in (State.OPEN, State.BOUND):
+                continue
+            for shut in (False, True):
+                ep = Endpoint(Process(), HOST, Still(), c.AF_INET, kind, 0, 0, BASE)
+                ep.nonblocking = True
+                ep.state = state
+                ep.receive_shut = ep.send_shut = shut
+                if state in (State.CONNECTING, State.CONNECTED, State.RESET):
+                    ep.remote = ("127.0.0.1", 9)
+                if row.matches(ep):
+                    yield ep
+
+
+def picture(ep):
+    return {name: getattr(ep, name) for name in Endpoint.__slots__ if name not in ("__weakref__", "transport")}
+
+
+@pytest.mark.parametrize(("call", "row"), ROWS, ids=lambda x: x if isinstance(x, str) else x.why.replace(" ", "-"))
+def test_row_refuses_and_changes_nothing(call, row):
+    met = 0
+    for ep in endpoints(row):
+        first = next(r for r in REFUSALS[call] if r.matches(ep))
+        if first is not row:
+            continue
+        met += 1
+        before = {k: dict(v) if isinstance(v, dict) else v for k, v in picture(ep).items()}
+        with pytest.raises(WinsockError) as caught:
+            check(ep, call)
+        assert caught.value.code == row.code
+        if ep.state is State.RESET and call in ("recv", "send", "sendto"):
+            continue  # what the loss was comes first there
+        with pytest.raises(WinsockError) as caught:
+            CALLS[call](ep)
+        assert caught.value.code == row.code
+        assert picture(ep) == before
+    assert met, "no endpoint can ever meet this row"
