@@ -3,8 +3,8 @@
     docs.py             rewrite README.md and docs/*.md where they differ
     docs.py --check     say where they differ, exit status 1; addresses' port numbers do not count
 
-A shown command is a line "    $ winsock ..." of an indented block; what follows it in the block is its output.  A
-command longer than a line goes on after a backslash.  A generated part stands between <!-- generated: COMMAND -->
+A shown command is a line "    $ winsock ..." or "    $ python -c ..." of an indented block; what follows it in the
+block is its output.  A command longer than a line goes on after a backslash.  A generated part stands between <!-- generated: COMMAND -->
 and <!-- end -->.
 """
 
@@ -19,6 +19,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 PROMPT = "    $ "
+SHOWN = (PROMPT + "winsock ", PROMPT + "python -c ")
 WIDTH = "80"
 GENERATED = re.compile(r"(<!-- generated: (winsock [^>]*?) -->\n).*?(<!-- end -->)", re.S)
 PORT = re.compile(r"(127\.0\.0\.1|\[::1?\]|0\.0\.0\.0):\d+|'127\.0\.0\.1', \d+")
@@ -51,7 +52,7 @@ def refreshed(text: str) -> str:
         line = lines[at]
         at += 1
         result.append(line)
-        if not line.startswith(PROMPT + "winsock"):
+        if not line.startswith(SHOWN):
             continue
         command = line.removeprefix(PROMPT)
         while command.endswith("\\"):
