@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from winsock.afd import Endpoint, _connection, _data, _options, _poll
+from winsock.afd import Endpoint, _connection, _data, _ioctl, _options, _poll
 from winsock.spi import _catalog
 from winsock.transports import Address, Message
 
@@ -25,8 +25,8 @@ class Procedures:
 
     bind: Callable[[Endpoint, Address], None]
     listen: Callable[[Endpoint, int], None]
-    accept: Callable[[Endpoint], tuple[Endpoint, Address]]
-    connect: Callable[[Endpoint, Address | None], None]
+    accept: Callable[..., tuple[Endpoint, Address]]
+    connect: Callable[..., None]
     shutdown: Callable[[Endpoint, int], None]
     getsockname: Callable[[Endpoint], Address]
     getpeername: Callable[[Endpoint], Address]
@@ -36,6 +36,7 @@ class Procedures:
     getsockopt: Callable[[Endpoint, int, int, int], bytes]
     setsockopt: Callable[[Endpoint, int, int, bytes | None], None]
     protocol_info: Callable[[Endpoint, bool], bytes]
+    ioctl: Callable[[Endpoint, int, bytes | None, int | None], bytes]
     select: Callable[..., tuple[list[Endpoint], list[Endpoint], list[Endpoint]]]
     plain: bool = False
 
@@ -54,6 +55,7 @@ BASE = Procedures(
     getsockopt=_options.getsockopt,
     setsockopt=_options.setsockopt,
     protocol_info=_catalog.info_of,
+    ioctl=_ioctl.ioctl,
     select=_poll.select,
     plain=True,
 )
