@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -41,6 +42,13 @@ def test_what_is_not_exact_is_named(capsys, form):
             assert row.label in text
     assert "SO_DONTLINGER" not in text
     assert len(everything) > len(text)
+
+
+def test_the_documentation_says_the_same(capsys):
+    text = (Path(__file__).parents[2] / "docs" / "fidelity.md").read_text("utf-8")
+    _, _, rest = text.partition("<!-- generated: winsock doctor --format markdown -->")
+    told, _, _ = rest.partition("<!-- end -->")
+    assert told.strip() == said(capsys, "--format", "markdown").strip()
 
 
 def test_counts_add_up(capsys):

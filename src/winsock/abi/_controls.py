@@ -49,7 +49,7 @@ class Control:
 
 
 _KEPT = "kept; nothing here depends on it"
-_LATER = "not made yet"
+_LATER = "for later"
 
 
 def _row(label: str, fidelity: Fidelity, note: str = "", **more: Any) -> Control:
@@ -99,7 +99,9 @@ def _rows() -> Iterable[Control]:
     yield _row("SIO_SET_PRIORITY_HINT", STORED, _KEPT, takes=4)
     yield _row("SIO_SET_COMPATIBILITY_MODE", STORED, _KEPT, takes=8)
     yield _row("SIO_QUERY_RSS_SCALABILITY_INFO", EXACT, "there is none", elsewhere="WSAEINVAL")
-    yield from _refused("SIO_FLUSH FIOASYNC", "WSAEOPNOTSUPP", "Windows' own providers refuse it too")
+    yield from _refused(
+        "SIO_FLUSH FIOASYNC SIO_GET_INTERFACE_LIST_EX", "WSAEOPNOTSUPP", "Windows' own providers refuse it too"
+    )
     yield from _refused("SIO_ASSOCIATE_HANDLE SIO_TRANSLATE_HANDLE", "WSAENOPROTOOPT", "no companion interfaces")
     yield from _refused(
         "SIO_GET_QOS SIO_GET_GROUP_QOS SIO_SET_QOS SIO_SET_GROUP_QOS SIO_CHK_QOS", "WSAENOPROTOOPT", _LATER
@@ -119,13 +121,14 @@ def _rows() -> Iterable[Control]:
         "SIO_APPLY_TRANSPORT_SETTING SIO_QUERY_TRANSPORT_SETTING SIO_QUERY_RSS_PROCESSOR_INFO "
         "SIO_QUERY_WFP_ALE_ENDPOINT_HANDLE SIO_QUERY_WFP_CONNECTION_REDIRECT_CONTEXT "
         "SIO_QUERY_WFP_CONNECTION_REDIRECT_RECORDS SIO_SET_WFP_CONNECTION_REDIRECT_RECORDS "
-        "SIO_TIMESTAMPING SIO_GET_TX_TIMESTAMP SIO_TCP_SET_ICW SIO_TCP_SET_ACK_FREQUENCY",
+        "SIO_TCP_SET_ICW SIO_TCP_SET_ACK_FREQUENCY",
         "WSAEOPNOTSUPP",
         "Windows' own machinery",
     )
+    yield from _refused("SIO_TIMESTAMPING SIO_GET_TX_TIMESTAMP", "WSAEOPNOTSUPP", _LATER)
     yield from _refused("SIO_NSP_NOTIFY_CHANGE", "WSAEOPNOTSUPP", "for WSANSPIoctl, not for sockets")
     yield from _refused(
-        "SIOCSHIWAT SIOCGHIWAT SIOCSLOWAT SIOCGLOWAT SIO_GET_INTERFACE_LIST_EX SIO_ABSORB_RTRALERT SIO_UCAST_IF "
+        "SIOCSHIWAT SIOCGHIWAT SIOCSLOWAT SIOCGLOWAT SIO_ABSORB_RTRALERT SIO_UCAST_IF "
         "SIO_LIMIT_BROADCASTS SIO_INDEX_BIND SIO_INDEX_MCASTIF SIO_INDEX_ADD_MCAST SIO_INDEX_DEL_MCAST "
         "SIO_GET_MULTICAST_FILTER SIO_SET_MULTICAST_FILTER SIO_EXT_SELECT SIO_EXT_POLL SIO_EXT_SENDMSG "
         "SIO_RESERVED_1 SIO_RESERVED_2",

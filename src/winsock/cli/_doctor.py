@@ -30,7 +30,6 @@ MEANINGS = {
     Fidelity.REFUSED: "fails with the code shown",
 }
 WIDTH, INDENT = 110, 8 * " "
-RULED = "|---|---|---|---|"
 
 
 class Check(NamedTuple):
@@ -204,12 +203,10 @@ def as_markdown(checks: list[Check], rows: list[Row], everything: bool) -> str:
     for kind, title in KINDS.items():
         lines += [f"## {title}", ""]
         lines += [f"- {f.value}: {len(_of(rows, kind, f))}; {MEANINGS[f]}" for f in Fidelity]
-        lines += ["", "| name | level | fidelity | remark |", RULED]
-        lines += [
-            f"| `{row.name}` | {row.level} | {row.fidelity.value} | {_remark(row)} |"
-            for f in _shown(everything)
-            for row in _of(rows, kind, f)
-        ]
+        lines += ["", "| fidelity | remark | names |", "|---|---|---|"]
+        for f in _shown(everything):
+            for remark, names in _by_remark(_of(rows, kind, f)).items():
+                lines.append(f"| {f.value} | {remark} | {', '.join(f'`{name}`' for name in names)} |")
         lines.append("")
     return "\n".join(lines).rstrip()
 
