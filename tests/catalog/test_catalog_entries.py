@@ -59,7 +59,7 @@ def test_structures_have_windows_size(encoding):
 
 @pytest.mark.parametrize("entry", spi.BASE_ENTRIES, ids=lambda e: e.name)
 def test_both_encodings_say_the_same(entry):
-    a, w = spi.pack(entry, wide=False), spi.pack(entry, wide=True)
+    a, w = spi.packed(entry, wide=False), spi.packed(entry, wide=True)
     assert a[:116] == w[:116]
     assert a[116:].rstrip(b"\0").decode() == w[116:].decode("utf-16-le").rstrip("\0") == entry.name
 

@@ -156,9 +156,11 @@ class _Look:
         asked: dict[TransportSocket, Endpoint] = {}
         found: dict[Endpoint, int] = {}
         for ep, mask in wanted.items():
-            ready = readiness(ep, 0) & (mask | CLOSED)
-            if ready:
-                found[ep] = ready
+            if ep.fast_ready is None:
+                # Something the network does not know of: a failure, a reset, urgent bytes, a deferred connection.
+                ready = readiness(ep, 0) & (mask | CLOSED)
+                if ready:
+                    found[ep] = ready
             bits = interest(ep, mask)
             if bits is not None and ep not in self.deaf:
                 entries.append((ep.transport, bits))

@@ -22,6 +22,7 @@ _ONE = struct.Struct("<I4xQ")
 _TIMEVAL = struct.Struct("<ii")
 _unpack_one = _ONE.unpack_from
 _ARRAYS = tuple(struct.Struct(f"<{n}Q") for n in range(c.FD_SETSIZE + 1))
+_unpack_two = _ARRAYS[2].unpack_from
 _NO_SOCKETS: Sequence[Any] = ()
 _POLLFD = struct.Struct("<Qhh4x")
 ARRAY = _COUNT.size  # where the sockets begin
@@ -97,10 +98,19 @@ def select(nfds: int, readfds: Any, writefds: Any, exceptfds: Any, timeout: Any)
 
 def _keys(ptr: Any, count: int, sockets: Any) -> tuple[Sequence[Any], Any]:
     """The network's keys of the sockets in an fd_set, and the network; LookupError if one is there twice."""
+    if count == 2:
+        first, second = _unpack_two(ptr, ARRAY)
+        if first == second:
+            raise LookupError
+        ep = sockets[first]
+        return (ep.fast_ready, sockets[second].fast_ready), ep.network
     handles = (_ARRAYS[count] if count < len(_ARRAYS) else struct.Struct(f"<{count}Q")).unpack_from(ptr, ARRAY)
     if len({*handles}) != count:
         raise LookupError
-    return [sockets[handle].fast_ready for handle in handles], sockets[handles[0]].network
+    keys = []
+    for handle in handles:
+        keys.append(sockets[handle].fast_ready)  # a comprehension would cost a frame
+    return keys, sockets[handles[0]].network
 
 
 def _keep(ptr: Any, keys: Sequence[Any], ready: Sequence[Any]) -> None:

@@ -121,7 +121,7 @@ def _enumerate(protocols: Any, buffer: Any, length: Any, wide: bool) -> int:
         memory.write_u32(length, needed)
         raise WinsockError(WSA.WSAENOBUFS)
     if entries:
-        memory.write(buffer, b"".join(spi.pack(e, wide) for e in entries))
+        memory.write(buffer, b"".join(spi.packed(e, wide) for e in entries))
     return len(entries)
 
 

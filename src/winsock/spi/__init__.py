@@ -5,7 +5,7 @@ from winsock.spi._catalog import Entry as Entry
 from winsock.spi._catalog import entry_of as entry_of
 from winsock.spi._catalog import info_of as info_of
 from winsock.spi._catalog import listed as listed
-from winsock.spi._catalog import pack as pack
+from winsock.spi._catalog import packed as packed
 from winsock.spi._catalog import resolve as resolve
 from winsock.spi._duplicate import discard as discard
 from winsock.spi._duplicate import open_ticket as open_ticket

@@ -9,6 +9,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, Final
 
 from winsock.abi import _constants as c
@@ -119,7 +120,8 @@ def entry_of(ep: Any) -> Entry:
     return resolve(ep.family, ep.type, ep.protocol)[0]
 
 
-def pack(entry: Entry, wide: bool, reserved: int = 0) -> bytearray:
+@lru_cache(64)
+def packed(entry: Entry, wide: bool) -> bytes:
     """The row as a WSAPROTOCOL_INFOW (628 bytes) or WSAPROTOCOL_INFOA (372 bytes)."""
     info = WSAPROTOCOL_INFOW() if wide else WSAPROTOCOL_INFOA()
     info.dwServiceFlags1 = entry.service_flags
@@ -132,15 +134,14 @@ def pack(entry: Entry, wide: bool, reserved: int = 0) -> bytearray:
     info.iMaxSockAddr, info.iMinSockAddr = entry.max_address, entry.min_address
     info.iProtocolMaxOffset = entry.max_offset
     info.dwMessageSize = entry.message_size
-    info.dwProviderReserved = reserved
     name = entry.name.encode("utf-16-le" if wide else "ascii")
     info.szProtocol[: len(name)] = name
-    return bytearray(info)
+    return bytes(info)
 
 
 def info_of(ep: Any, wide: bool) -> bytes:
     """SO_PROTOCOL_INFOW or SO_PROTOCOL_INFOA of an endpoint.  A raw socket shows the generic entry: protocol 0."""
-    return bytes(pack(entry_of(ep), wide))
+    return packed(entry_of(ep), wide)
 
 
 def listed(protocols: Sequence[int] | None, entries: Sequence[Entry] = BASE_ENTRIES) -> list[Entry]:

@@ -24,7 +24,7 @@ from winsock.abi._structs import WSAPROTOCOL_INFOA, WSAPROTOCOL_INFOW
 from winsock.afd import Endpoint
 from winsock.codes import WSA, WinsockError
 from winsock.nt import Process
-from winsock.spi._catalog import entry_of, pack
+from winsock.spi._catalog import entry_of, packed
 from winsock.spi._open import adopt
 from winsock.transports import TransportSocket
 from winsock.transports.host import HOST
@@ -66,7 +66,9 @@ def write_ticket(ep: Endpoint, pid: int, wide: bool) -> bytearray:
             target.services.setdefault("duplicates", {})[key] = pending
     else:
         server = _server(ep.process).add(key, pending)
-    info = pack(entry_of(ep), wide, reserved=int.from_bytes(key[:4], "little") | 1)
+    info = bytearray(packed(entry_of(ep), wide))
+    layout = WSAPROTOCOL_INFOW if wide else WSAPROTOCOL_INFOA
+    layout.from_buffer(info).dwProviderReserved = int.from_bytes(key[:4], "little") | 1
     info[AT : AT + TICKET.size] = TICKET.pack(MAGIC, os.getpid(), key, server)
     return info
 
