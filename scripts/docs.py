@@ -4,8 +4,8 @@
     docs.py --check     say where they differ, exit status 1; addresses' port numbers do not count
 
 A shown command is a line "    $ winsock ..." or "    $ python -c ..." of an indented block; what follows it in the
-block is its output.  A command longer than a line goes on after a backslash.  A generated part stands between <!-- generated: COMMAND -->
-and <!-- end -->.
+block is its output.  A command longer than a line goes on after a backslash.  A generated part stands between
+<!-- generated: COMMAND --> and <!-- end -->.
 """
 
 from __future__ import annotations

@@ -97,7 +97,7 @@ def test_call_that_never_returns(probe):
 
 def test_calls_from_standard_input():
     command = [sys.executable, "-m", "winsock", "probe", "-"]
-    done = subprocess.run(  # noqa: PLW1510
+    done = subprocess.run(
         command, input="# a comment\nhtons(1)\n\nhtons(2)\n", text=True, capture_output=True, timeout=60
     )
     assert done.stdout.splitlines() == ["htons(1)", "  -> 256", "htons(2)", "  -> 512"]

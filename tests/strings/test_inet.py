@@ -134,7 +134,9 @@ def test_pton_refuses_pointers_before_families(function):
 
 
 @BOTH
-@pytest.mark.parametrize("out", [bytes(16), bytearray(15), memoryview(bytes(16)), [0] * 16, 1.5], ids=lambda v: type(v).__name__)
+@pytest.mark.parametrize(
+    "out", [bytes(16), bytearray(15), memoryview(bytes(16)), [0] * 16, 1.5], ids=lambda out: type(out).__name__
+)
 def test_pton_needs_room(function, out):
     assert function(c.AF_INET6, "::1", out) == -1
     assert error() == WSA.WSAEFAULT
