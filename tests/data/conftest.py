@@ -148,14 +148,24 @@ class Net:
         return b"".join(struct.pack("<I4xQ", b.size, b.addr) for b in buffers)
 
 
-@pytest.fixture
-def net():
+def started(version: int):
+    """A fresh process that has started this version of Winsock."""
     process = winsock.Process()
     with process.attached():
-        assert ws.WSAStartup(0x0202, bytearray(408)) == 0
+        assert ws.WSAStartup(version, bytearray(408)) == 0
         net = Net(process)
         yield net
         while ws.WSACleanup() == 0:
             pass
         net.threads.shutdown()
         assert current().blocking == 0
+
+
+@pytest.fixture
+def net():
+    yield from started(0x0202)
+
+
+@pytest.fixture
+def net_1_1():
+    yield from started(0x0101)

@@ -11,7 +11,8 @@ import pytest
 import winsock.ws2_32 as ws
 from winsock import mswsock
 from winsock.abi import _constants as c
-from winsock.codes import WSA
+from winsock.codes import WSA, WinsockError
+from winsock.transports.host import HostSocket
 
 UNMAPPED = 0x10
 
@@ -368,29 +369,35 @@ def test_sio_udp_connreset_off(net, blocking):
     assert net.recv(s) == b"hello"
 
 
-def test_time_to_live_ran_out(net, monkeypatch):
-    """No router is at hand, so the kernel's note about one is written by hand."""
-    s = net.udp()
-    transport = net.endpoint(s).transport
-    note = struct.pack("=I4B2I", 113, 2, 11, 0, 0, 0, 0)
-    notes = [(0, [(0, 11, note)], 0, None)]
+@pytest.mark.parametrize(
+    ("family", "origin", "kind", "code", "expected"),
+    [
+        (c.AF_INET, 2, 11, 0, WSA.WSAENETRESET),  # time to live exceeded
+        (c.AF_INET6, 3, 3, 0, WSA.WSAENETRESET),
+        (c.AF_INET, 2, 3, 2, WSA.WSAECONNRESET),  # protocol unreachable
+        (c.AF_INET, 2, 3, 1, None),  # host unreachable: nothing that Windows tells
+    ],
+)
+def test_other_icmp_errors(net, family, origin, kind, code, expected):
+    """No router is at hand, so the kernel's note about its answer is written by hand."""
+    note = struct.pack("=I4B2I", 113, origin, kind, code, 0, 0, 0)
 
-    class Noted(type(transport)):
-        __slots__ = ()
+    class Noted(HostSocket):
+        __slots__ = ("notes",)
 
         def recvmsg(self, *args):
-            if not notes:
-                raise BlockingIOError
-            return notes.pop()
+            return 0, [(0, 11, self.notes.pop())], 0, None
 
-        def recv_into(self, *args):
-            raise OSError(113, "no route")
-
-    noted = Noted(c.AF_INET, c.SOCK_DGRAM, 0, transport.detach())
-    net.endpoint(s).transport = noted
-    with pytest.raises(Exception) as raised:
-        noted.receive_failed(OSError(113, "no route"))
-    assert raised.value.code == WSA.WSAENETRESET
+    noted = Noted(family, c.SOCK_DGRAM, 0)
+    noted.notes = [note]
+    if expected is None:
+        with pytest.raises(IndexError):  # it looks for the next note
+            noted.receive_failed(OSError(113, "no route"))
+    else:
+        with pytest.raises(WinsockError) as raised:
+            noted.receive_failed(OSError(113, "no route"))
+        assert raised.value.code == expected
+    noted.close()
 
 
 # -- raw sockets
