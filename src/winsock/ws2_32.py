@@ -90,3 +90,6 @@ from winsock.api._wsasocket import WSAEnumProtocolsA as WSAEnumProtocolsA
 from winsock.api._wsasocket import WSAEnumProtocolsW as WSAEnumProtocolsW
 from winsock.api._wsasocket import WSASocketA as WSASocketA
 from winsock.api._wsasocket import WSASocketW as WSASocketW
+from winsock.api._wsc import WSCEnumProtocols as WSCEnumProtocols
+from winsock.api._wsc import WSCGetProviderInfo as WSCGetProviderInfo
+from winsock.api._wsc import WSCGetProviderPath as WSCGetProviderPath

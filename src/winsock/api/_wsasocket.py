@@ -113,7 +113,7 @@ def WSAEnumProtocolsW(ts: ThreadState, lpiProtocols: Any, lpProtocolBuffer: Any,
 
 
 def _enumerate(protocols: Any, buffer: Any, length: Any, wide: bool) -> int:
-    entries = spi.listed(None if protocols is None else _int_list(protocols))
+    entries = spi.listed(None if protocols is None else int_list(protocols))
     size = SIZE_W if wide else SIZE_A
     room = memory.read_u32(length)
     needed = size * len(entries)
@@ -125,7 +125,7 @@ def _enumerate(protocols: Any, buffer: Any, length: Any, wide: bool) -> int:
     return len(entries)
 
 
-def _int_list(ptr: Any) -> list[int]:
+def int_list(ptr: Any) -> list[int]:
     """C ints up to a 0."""
     found: list[int] = []
     known = memory.size(ptr)
