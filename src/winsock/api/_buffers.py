@@ -6,6 +6,7 @@ import ctypes
 import mmap
 import struct
 from collections.abc import Sequence
+from ctypes import c_char
 from typing import Any, NamedTuple
 
 from winsock.abi import _constants as c
@@ -21,7 +22,8 @@ ALIGN = 8
 MAX_BUFFERS = 0x10000  # more than any program has; Windows' own limit is memory
 
 MADV_POPULATE_WRITE = 23
-_madvise = ctypes.CDLL(None, use_errno=True).madvise
+MAX_MESSAGE = 0x10000  # no datagram is longer
+_madvise = ctypes.CDLL(None).madvise
 _madvise.argtypes = (ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int)
 
 
@@ -35,6 +37,7 @@ def _populates() -> bool:
 
 
 POPULATES = _populates()
+PAGE_MASK = -mmap.PAGESIZE
 
 
 def name_size(family: int) -> int:
@@ -55,15 +58,22 @@ def buffer(buf: Any, n: Any, writable: bool, negative: int = WSA.WSAEFAULT) -> m
 
 
 def probe(address: int, n: int) -> None:
-    """WSAEFAULT unless n bytes can be written at a raw address; what is there stays as it is.
+    """WSAEFAULT unless n bytes (as many as a message may have) can be written at a raw address.
 
-    Windows looks before it receives; Linux would take a datagram from the queue and then find no place for it.
+    What is there stays as it is.  Windows looks before it receives; Linux would take a datagram from the queue and
+    then find no place for it.
     """
     if not 0 < address <= memory.MAX_ADDRESS - n:
         raise memory.fault()
-    first = address & -mmap.PAGESIZE
-    if POPULATES and _madvise(first, address + n - first, MADV_POPULATE_WRITE) != 0:
+    first = address & PAGE_MASK
+    end = address + (n if n < MAX_MESSAGE else MAX_MESSAGE)
+    if POPULATES and _madvise(first, end - first, MADV_POPULATE_WRITE) != 0:
         raise memory.fault()
+
+
+def octets(address: int, n: int) -> Any:
+    """n bytes at a raw address for a system call, which answers EFAULT if they are not there."""
+    return (c_char * n).from_address(address)
 
 
 def wsabufs(array: Any, count: int, writable: bool) -> list[memoryview]:
@@ -78,7 +88,9 @@ def wsabufs(array: Any, count: int, writable: bool) -> list[memoryview]:
         if length:
             if writable:
                 probe(address, length)
-            views.append(memory.view(address, length))
+            elif not 0 < address <= memory.MAX_ADDRESS - length:
+                raise memory.fault()
+            views.append(memoryview((c_char * length).from_address(address)).cast("B"))
     return views or [memoryview(bytearray())]
 
 

@@ -7,7 +7,7 @@ and the arguments are plain, the transport's own call is made at once.  Whatever
 from __future__ import annotations
 
 import socket as linux
-from ctypes import c_char, c_int32, c_uint32, sizeof
+from ctypes import c_int32, c_uint32, sizeof
 from functools import lru_cache
 from typing import Any
 
@@ -15,7 +15,7 @@ from winsock.abi import _constants as c
 from winsock.abi._sockaddrs import pack_address
 from winsock.afd import Truncated, ignored, lost
 from winsock.api import _sockaddr
-from winsock.api._buffers import buffer
+from winsock.api._buffers import buffer, octets, probe
 from winsock.api._call import SOCKET_ERROR, c_int, endpoint, refuse_nested, unexpected
 from winsock.codes import WSA, WinsockError
 from winsock.nt import ThreadState, current, memory
@@ -53,12 +53,12 @@ def recv(s: int, buf: Any, len: int, flags: int) -> int:
         ep: Any = ts.sockets[s]
         if not flags and 0 < len <= MAX_INT:
             if ep.fast_recv:
-                room = (c_char * len).from_address(buf) if type(buf) is int else buf
+                room = octets(buf, len) if type(buf) is int else buf
                 n: int = ep.transport.fast_receive(room, len, DONTWAIT)
                 ts.last_error = 0
                 return n
-            if ep.fast_message and not ep.transport.errors_waiting and type(buf) is not int:
-                n = ep.transport.fast_receive(buf, len, MESSAGE_FLAGS)
+            if ep.fast_message and not ep.transport.errors_waiting:
+                n = ep.transport.fast_receive(_room(buf, len), len, MESSAGE_FLAGS)
                 if n <= len:
                     ts.last_error = 0
                     return n
@@ -122,17 +122,14 @@ def recvfrom(s: int, buf: Any, len: int, flags: int, from_: Any, fromlen: Any) -
             ep.fast_message
             and not flags
             and 0 < len <= MAX_INT
-            and type(buf) is not int
             and not ep.transport.errors_waiting
-            and (family := ep.family) in _NAME_SIZES
             and type(fromlen) in _LENGTHS
-            and fromlen.value >= (size := _NAME_SIZES[family])
-            and type(from_) is bytearray
-            and from_.__len__() >= size
+            and fromlen.value >= (size := _NAME_SIZES[ep.family])
         ):
+            name = from_ if type(from_) is bytearray and from_.__len__() == size else _name(from_, size)
             n: int
-            n, address = ep.transport.fast_receive_from(buf, len, MESSAGE_FLAGS)
-            from_[:size] = pack_address(family, address)
+            n, address = ep.transport.fast_receive_from(_room(buf, len), len, MESSAGE_FLAGS)
+            name[:size] = pack_address(ep.family, address)
             fromlen.value = size
             if n <= len:
                 ts.last_error = 0
@@ -295,7 +292,7 @@ def _octets(buf: Any, n: int) -> Any:
     kind = type(buf)
     if kind is int:
         if 0 <= n <= MAX_INT:
-            return (c_char * n).from_address(buf)
+            return octets(buf, n)
         raise WinsockError(WSA.WSAEFAULT)
     if kind is bytearray or kind is bytes:
         size = buf.__len__()
@@ -306,6 +303,21 @@ def _octets(buf: Any, n: int) -> Any:
     if size == n:
         return buf
     return memory.view(buf, n) if n >= 0 else _fault()
+
+
+def _room(buf: Any, n: int) -> Any:
+    """Where a message goes; memory at a raw address is looked at first, as the kernel would lose the message."""
+    if type(buf) is int:
+        probe(buf, n)
+        return octets(buf, n)
+    return buf
+
+
+def _name(ptr: Any, size: int) -> memoryview:
+    """Where an address goes."""
+    if type(ptr) is int:
+        probe(ptr, size)
+    return memory.view(ptr, size, True)
 
 
 def _fault() -> Any:

@@ -216,6 +216,8 @@ def write_u64(ptr: Any, value: int) -> None:
 
 def writable(ptr: Any, n: int) -> None:
     """Raise WSAEFAULT unless n bytes can be written at ptr; what is there stays."""
+    if isinstance(ptr, (ctypes.c_uint, ctypes.c_int)) and n <= 4:
+        return
     if isinstance(_target(ptr), int):
         write(ptr, read(ptr, n))
     else:
