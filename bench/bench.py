@@ -78,13 +78,13 @@ class Table:
 
     def __init__(self) -> None:
         self.over = 0
-        print(f"{'what':36}{'against':22}{'ratio':>9}{'budget':>9}   each")
+        print(f"{'what':38}{'against':22}{'ratio':>9}{'budget':>9}   each")
 
     def row(self, what: str, against: str, ratio: float, budget: float, each: str, unit: str = "x") -> None:
         within = ratio <= budget
         self.over += not within
         mark = "ok" if within else "OVER"
-        print(f"{what:36}{against:22}{ratio:8.2f}{unit}{budget:8.2f}{unit}   {each:24} {mark}", flush=True)
+        print(f"{what:38}{against:22}{ratio:8.2f}{unit}{budget:8.2f}{unit}   {each:24} {mark}", flush=True)
 
 
 def microseconds(value: float) -> str:

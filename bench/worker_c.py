@@ -5,7 +5,7 @@ import sys
 import time
 import tracemalloc
 from ctypes import c_int32, c_uint32
-from struct import pack, pack_into
+from struct import pack
 
 import winsock.ws2_32 as ws
 from winsock.abi import _constants as c
@@ -69,11 +69,11 @@ def getsockopt(times):
 
 
 def select_two(times):
-    reading, writing = bytearray(520), bytearray(520)
+    select, reading, writing = ws.select, bytearray(520), bytearray(520)
+    read, write = pack("<QQ", 1, b), pack("<QQ", 1, a)
     for _ in range(times):
-        pack_into("<QQ", reading, 0, 1, b)
-        pack_into("<QQ", writing, 0, 1, a)
-        ws.select(0, reading, writing, None, NOW)
+        reading[:16], writing[:16] = read, write
+        select(0, reading, writing, None, NOW)
 
 
 def memory(times):
