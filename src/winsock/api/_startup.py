@@ -36,14 +36,16 @@ def WSAStartup(wVersionRequested: int, lpWSAData: Any) -> int:
     wVersionRequested   minor version in the high byte, major in the low one: 0x0202 for 2.2
     lpWSAData           WSADATA, 408 bytes, filled in even when the version is refused
 
-    Returns 0 or the code itself (the last error is not set): WSAVERNOTSUPPORTED for 0.x, WSAEFAULT.
-    Source: document; the values in WSADATA are facts.
+    Returns 0 or the code itself (the last error is not set): WSAVERNOTSUPPORTED for 0.x, WSAEFAULT, WSAEINPROGRESS
+    in a blocking hook.  Source: document; the values in WSADATA are facts; 0.x without WSADATA: observed on Wine.
     """
     ts = current()
     try:
         if ts.blocking and ts.process.startups:
             refuse_nested(ts)
         version, result = _negotiate(dword(wVersionRequested) & 0xFFFF)
+        if result and lpWSAData is None:
+            return result
         memory.writable(lpWSAData, _HEAD.size + 8 + _TEXTS.size)
         limits = (MAX_SOCKETS, MAX_UDP) if version & 0xFF == 1 else (0, 0)
         data = bytearray(memory.read(lpWSAData, _HEAD.size + 8 + _TEXTS.size))
@@ -67,6 +69,8 @@ def WSACleanup(ts: ThreadState) -> int:
     """Undo one WSAStartup; the last one closes every socket of the process.  WSANOTINITIALISED without a start."""
     process = ts.process
     with process.lock:
+        if not process.startups:
+            raise WinsockError(WSA.WSANOTINITIALISED)  # another thread was faster
         process.startups -= 1
         last = process.startups == 0
     if last:
