@@ -428,3 +428,15 @@ def test_foreign_peer(net):
             net.send(a, b"ho")
             assert other.recv(8) == b"ho"
         assert net.recv(a) == b""
+
+
+def test_the_default_timeout_of_pythons_sockets_means_nothing_here(net):
+    socket.setdefaulttimeout(60)
+    try:
+        a, b = net.pair()
+        s = net.udp()
+    finally:
+        socket.setdefaulttimeout(None)
+    for each in (a, b, s):
+        net.fails(ws.recv(net.nonblocking(each), bytearray(8), 8, 0), WSA.WSAEWOULDBLOCK)
+        assert not os.get_blocking(net.endpoint(each).transport.fileno())

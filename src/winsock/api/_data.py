@@ -22,9 +22,9 @@ from winsock.nt import ThreadState, current, memory
 from winsock.transports import Address
 
 # The short cuts know these host flags.
-DONTWAIT = linux.MSG_DONTWAIT
-MESSAGE_FLAGS = linux.MSG_DONTWAIT | linux.MSG_TRUNC
-SEND_FLAGS = linux.MSG_DONTWAIT | linux.MSG_NOSIGNAL
+DONTWAIT = int(linux.MSG_DONTWAIT)
+MESSAGE_FLAGS = int(linux.MSG_DONTWAIT | linux.MSG_TRUNC)
+SEND_FLAGS = int(linux.MSG_DONTWAIT | linux.MSG_NOSIGNAL)
 WOULDBLOCK = int(WSA.WSAEWOULDBLOCK)
 MSGSIZE = int(WSA.WSAEMSGSIZE)
 MAX_INT = 0x7FFFFFFF

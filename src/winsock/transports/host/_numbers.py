@@ -11,9 +11,9 @@ FAMILIES_BACK: dict[int, int] = {v: k for k, v in FAMILIES.items()}
 
 # Flags of send and recv.  MSG_PUSH_IMMEDIATE and MSG_PARTIAL ask for nothing that Linux does otherwise.
 _FLAGS = {
-    c.MSG_OOB: linux.MSG_OOB,
-    c.MSG_PEEK: linux.MSG_PEEK,
-    c.MSG_DONTROUTE: linux.MSG_DONTROUTE,
+    c.MSG_OOB: int(linux.MSG_OOB),
+    c.MSG_PEEK: int(linux.MSG_PEEK),
+    c.MSG_DONTROUTE: int(linux.MSG_DONTROUTE),
 }
 
 

@@ -24,10 +24,11 @@ from winsock.transports._contract import Address, Message
 from winsock.transports.host import _bind, _control, _descriptors, _errors, _options
 from winsock.transports.host._numbers import FAMILIES, flags_to_host
 
-DONTWAIT = linux.MSG_DONTWAIT
-SEND_FLAGS = linux.MSG_DONTWAIT | linux.MSG_NOSIGNAL
-MSG_TRUNC = linux.MSG_TRUNC
-MSG_CTRUNC = linux.MSG_CTRUNC
+# Plain ints: the enumeration's own operators cost more than a call.
+DONTWAIT = int(linux.MSG_DONTWAIT)
+SEND_FLAGS = int(linux.MSG_DONTWAIT | linux.MSG_NOSIGNAL)
+MSG_TRUNC = int(linux.MSG_TRUNC)
+MSG_CTRUNC = int(linux.MSG_CTRUNC)
 IP_RECVERR, IPV6_RECVERR = 11, 25
 CONTROL_SIZE = 1024
 ERROR_SIZE = 512
@@ -98,7 +99,12 @@ class HostSocket(_socket.socket):
             if fileno is None:
                 super().__init__(host_family, type | linux.SOCK_NONBLOCK, protocol)
             else:
+                was_blocking = os.get_blocking(fileno)
                 super().__init__(host_family, type, protocol, fileno)
+            if super().gettimeout():
+                # The program's own socket.setdefaulttimeout() is not meant for this one, which never waits.
+                super().settimeout(None)
+                os.set_blocking(self.fileno(), was_blocking if fileno is not None else False)
             if type == c.SOCK_DGRAM:
                 if host_family == linux.AF_INET:
                     super().setsockopt(linux.IPPROTO_IP, IP_RECVERR, 1)
@@ -243,7 +249,10 @@ class HostSocket(_socket.socket):
         _bind.bind(self, self._to_host(address), reuse, exclusive)
 
     def listen_with(self, backlog: int) -> None:
-        os.set_blocking(self.fileno(), False)  # accept must never wait in the kernel
+        try:
+            os.set_blocking(self.fileno(), False)  # accept must never wait in the kernel
+        except OSError as e:
+            raise _errors.translated(e) from None
         _bind.listen(self, backlog)
 
     def accept_one(self) -> tuple[HostSocket, Address]:
@@ -263,18 +272,19 @@ class HostSocket(_socket.socket):
         return new, address
 
     def connect_begin(self, address: Address) -> bool:
-        if self.own_blocking:
-            was = os.get_blocking(self.fileno())
-            os.set_blocking(self.fileno(), False)
+        was = False
         try:
+            if self.own_blocking:
+                was = os.get_blocking(self.fileno())
+                os.set_blocking(self.fileno(), False)
             error = self.connect_ex(self._to_host(address))
         except OverflowError:
             raise WinsockError(WSA.WSAEADDRNOTAVAIL) from None
         except OSError as e:
             raise WinsockError(CONNECT_CODES.get(e.errno or 0) or _errors.code_of(e.errno)) from None
         finally:
-            if self.own_blocking:
-                os.set_blocking(self.fileno(), was)
+            if was:
+                self._give_blocking_back()
         if error == 0:
             if self.win_type == c.SOCK_STREAM:
                 _bind.connected(self)
@@ -285,6 +295,12 @@ class HostSocket(_socket.socket):
             # The path's queue is full; of ports, none is left.
             raise WinsockError(WSA.WSAECONNREFUSED if self.win_family == c.AF_UNIX else WSA.WSAENOBUFS)
         raise WinsockError(CONNECT_CODES.get(error) or _errors.code_of(error))
+
+    def _give_blocking_back(self) -> None:
+        try:
+            os.set_blocking(self.fileno(), True)
+        except OSError:
+            pass  # closed meanwhile
 
     def connect_error(self) -> int:
         try:
@@ -362,13 +378,13 @@ class HostSocket(_socket.socket):
         return int.from_bytes(data, "little")
 
     def finish(self, abortive: bool = False) -> None:
-        _bind.release(self)
         if abortive:
             try:
                 self.setsockopt(linux.SOL_SOCKET, linux.SO_LINGER, struct.pack("=ii", 1, 0))
             except OSError:
                 pass
-        fd = self.detach()
+        fd = self.detach()  # one thread of several gets it
+        _bind.release(self)
         if fd >= 0:
             self.grave = _descriptors.retire(fd)
 
