@@ -7,6 +7,7 @@ import socket as linux
 import struct
 import threading
 import time
+from pathlib import Path
 
 import pytest
 
@@ -90,6 +91,8 @@ TOLD = {
     "SO_BROADCAST": (c.SOL_SOCKET, c.SO_BROADCAST, 1, linux.SOL_SOCKET, linux.SO_BROADCAST, 1, c.SOCK_DGRAM),
     "UDP_NOCHECKSUM": (c.IPPROTO_UDP, c.UDP_NOCHECKSUM, 1, linux.SOL_SOCKET, SO_NO_CHECK, 1, c.SOCK_DGRAM),
     "IP_DONTFRAGMENT": (c.IPPROTO_IP, c.IP_DONTFRAGMENT, 1, linux.IPPROTO_IP, IP_MTU_DISCOVER, 2, c.SOCK_DGRAM),
+    "TCP_FASTOPEN": (c.IPPROTO_TCP, c.TCP_FASTOPEN, 1, linux.IPPROTO_TCP, linux.TCP_FASTOPEN, 16, c.SOCK_STREAM),
+    "coalescing": (c.IPPROTO_UDP, c.UDP_RECV_MAX_COALESCED_SIZE, 9000, linux.IPPROTO_UDP, 104, 1, c.SOCK_DGRAM),
     "fragmenting": (c.IPPROTO_IP, c.IP_DONTFRAGMENT, 0, linux.IPPROTO_IP, IP_MTU_DISCOVER, 0, c.SOCK_STREAM),
     "IP_MTU_DISCOVER": (
         c.IPPROTO_IP, c.IP_MTU_DISCOVER, c.IP_PMTUDISC_PROBE, linux.IPPROTO_IP, IP_MTU_DISCOVER, 3, c.SOCK_DGRAM
@@ -238,6 +241,34 @@ def test_source_membership_hears_its_source_only(lab):
         lab.ok(lab.set(sender, c.IPPROTO_IP, c.IP_MULTICAST_IF, LO))
         lab.ok(ws.sendto(sender, host, 4, 0, address(GROUP, port), 16), 4)
     assert received(lab, receiver) == other
+
+
+def test_ipv6_group(lab):
+    """The kernel's own list of memberships: many machines have no route to groups by the loopback interface."""
+    lo = linux.if_nametoindex("lo")
+    group = linux.inet_pton(linux.AF_INET6, "ff01::77:3")
+    s = lab.socket(c.AF_INET6, c.SOCK_DGRAM)
+
+    def joined() -> bool:
+        return group.hex() in Path("/proc/net/igmp6").read_text()
+
+    for name, after in (c.IPV6_ADD_MEMBERSHIP, True), (c.IPV6_DROP_MEMBERSHIP, False):
+        lab.ok(lab.set(s, c.IPPROTO_IPV6, name, group + struct.pack("<I", lo)))
+        assert joined() is after
+    lab.ok(lab.set(s, c.IPPROTO_IPV6, c.IPV6_MULTICAST_IF, lo))
+    assert lab.value(s, c.IPPROTO_IPV6, c.IPV6_MULTICAST_IF) == lo
+
+
+@pytest.mark.parametrize(
+    ("family", "level", "order"), [(c.AF_INET, c.IPPROTO_IP, ">I"), (c.AF_INET6, c.IPPROTO_IPV6, "<I")]
+)
+def test_interface_to_send_by(lab, family, level, order):
+    """IPv4 takes the index in network order, and gives it in the host's."""
+    s, lo = lab.socket(family, c.SOCK_DGRAM), linux.if_nametoindex("lo")
+    lab.ok(lab.set(s, level, c.IP_UNICAST_IF, struct.pack(order, lo)))
+    assert lab.value(s, level, c.IP_UNICAST_IF) == lo
+    host_level, host_name = (linux.IPPROTO_IP, 50) if family == c.AF_INET else (linux.IPPROTO_IPV6, 76)
+    assert lab.kernel(s, host_level, host_name, 4) == struct.pack("!I", lo)
 
 
 def test_unknown_interface(lab):

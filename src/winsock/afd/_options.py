@@ -39,7 +39,7 @@ KEEPALIVE_TIMES: Final = tuple((c.IPPROTO_TCP, name) for name in (c.TCP_KEEPIDLE
 # -- which option, and whether the socket has it
 
 
-def find(ep: Endpoint, level: int, name: int) -> Option:
+def find(level: int, name: int) -> Option:
     """The row of an option; WSAEINVAL for an unknown level, WSAENOPROTOOPT for an unknown option."""
     row = table.BY_NUMBER.get((level, name))
     if row is None:
@@ -140,7 +140,7 @@ def getsockopt(ep: Endpoint, level: int, name: int, size: int) -> bytes:
     WSAEINVAL for an unknown level or a socket that the option is not for, WSAENOPROTOOPT for an unknown option or one
     that cannot be read, WSAEFAULT for too small a buffer.
     """
-    row = find(ep, level, name)
+    row = find(level, name)
     readable(ep, row)
     value = read(ep, row)
     if isinstance(value, int):
@@ -241,7 +241,7 @@ def setsockopt(ep: Endpoint, level: int, name: int, data: bytes | None) -> None:
     WSAEFAULT for too few bytes or NULL; WSAEINVAL for a value out of range, a state in which it cannot be set, an
     unknown level or a socket that it is not for; WSAENOPROTOOPT for an unknown option or one that cannot be set.
     """
-    row = find(ep, level, name)
+    row = find(level, name)
     writable(ep, row)
     if data is None:
         if row.layout.least or row.layout.size:

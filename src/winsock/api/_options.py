@@ -146,8 +146,8 @@ def setsockopt(ts: ThreadState, s: int, level: int, optname: int, optval: Any, o
 def _consulted(ep: Endpoint, level: int, optname: int, optval: Any, optlen: int) -> bytes | None:
     """The bytes that the option looks at; None for NULL where that is allowed."""
     row = BY_NUMBER.get((level, optname))
-    if row is None:
-        return memory.read(optval, max(0, optlen)) if ep.procs is not None and not ep.procs.plain else b""
+    if row is None:  # a layered provider may know it
+        return None if ep.procs.plain else memory.read(optval, max(0, optlen))
     _options.writable(ep, row)
     if optval is None and (optlen == 0 or row.layout.size):
         return None
