@@ -13,8 +13,8 @@ PYTHON ?= python3
 VENV   ?= .venv
 PY     := $(VENV)/bin/python
 PYTEST_ARGS ?=
-# Processes for the test suite; by file, so that the order inside a file stays what it is.
-JOBS   ?= 2
+# Processes for the test suite; 0 is pytest's own.  More are quicker, each file in one of them.
+JOBS   ?= 0
 
 # modules for test-cpython; all that it knows by default
 CPYTHON_TESTS ?=

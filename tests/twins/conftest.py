@@ -12,15 +12,8 @@ the note goes when Wine has learned it.
 
 from __future__ import annotations
 
-import sys
-from pathlib import Path
-
 import pytest
-
-HERE = Path(__file__).resolve().parent
-sys.path[:0] = [str(HERE), str(HERE.parent / "wine")]
-
-from arms import Here, Kit, OnWine  # noqa: E402
+from arms import Here, Kit, OnWine
 
 
 def pytest_addoption(parser):
