@@ -58,7 +58,7 @@ class Outcome:
         return [test for test, own in self.idents.items() if idents & set(own)]
 
 
-def run_pytest(arguments: list[str], limit: float) -> tuple[Outcome, bool]:
+def run_pytest(arguments: list[str], limit: float, test_limit: float = TEST_LIMIT) -> tuple[Outcome, bool]:
     """One pytest process; what it got done, and whether it came to its end."""
     with tempfile.TemporaryDirectory() as place:
         log = Path(place, "log")
@@ -71,7 +71,7 @@ def run_pytest(arguments: list[str], limit: float) -> tuple[Outcome, bool]:
         }
         command = [
             sys.executable, "-m", "pytest", "-q", "--tb=no", "--no-header",
-            "-p", "no:cacheprovider", "-p", "facts_log", f"--timeout={TEST_LIMIT}", *arguments,
+            "-p", "no:cacheprovider", "-p", "facts_log", f"--timeout={test_limit}", *arguments,
         ]  # fmt: skip
         with Path(place, "output").open("w+") as output:
             process = subprocess.Popen(
@@ -114,13 +114,15 @@ def run_pytest(arguments: list[str], limit: float) -> tuple[Outcome, bool]:
         return outcome, finished
 
 
-def run_file(path: Path, end: float) -> Outcome:
+def run_file(path: Path, end: float, test_limit: float) -> Outcome:
     """A file, gone on with behind each test that ended the process."""
     whole = Outcome()
     limit = min(time.monotonic() + FILE_LIMIT, end)
     for _ in range(RESTARTS):
         skip = [f"--deselect={test}" for test in whole.tests]
-        part, finished = run_pytest([str(path), f"--rootdir={path.parent}", *skip], limit - time.monotonic())
+        part, finished = run_pytest(
+            [str(path), f"--rootdir={path.parent}", *skip], limit - time.monotonic(), test_limit
+        )
         whole.merge(part)
         if finished or not part.tests or time.monotonic() > limit:
             break
@@ -130,11 +132,13 @@ def run_file(path: Path, end: float) -> Outcome:
     return whole
 
 
-def run_folder(files: list[Path], jobs: int, end: float) -> Outcome:
+def run_folder(files: list[Path], jobs: int, end: float, test_limit: float) -> Outcome:
     whole = Outcome()
     with concurrent.futures.ThreadPoolExecutor(jobs) as pool:
         # the longest first, so that none is left over at the end
-        futures = {pool.submit(run_file, f, end): f for f in sorted(files, key=lambda f: -f.stat().st_size)}
+        futures = {
+            pool.submit(run_file, f, end, test_limit): f for f in sorted(files, key=lambda f: -f.stat().st_size)
+        }
         for future in concurrent.futures.as_completed(futures):
             part = future.result()
             whole.merge(part)
@@ -144,12 +148,12 @@ def run_folder(files: list[Path], jobs: int, end: float) -> Outcome:
     return whole
 
 
-def try_again(outcome: Outcome, tests: list[str], folder: Path, end: float) -> None:
+def try_again(outcome: Outcome, tests: list[str], folder: Path, end: float, test_limit: float) -> None:
     """Run single tests once more, with nothing else going on."""
     print(f"trying {len(tests)} once more, alone")
     for first in range(0, len(tests), 50):
         some = [str(folder / t) for t in tests[first : first + 50]]
-        part, _ = run_pytest([*some, f"--rootdir={folder}"], end - time.monotonic())
+        part, _ = run_pytest([*some, f"--rootdir={folder}"], end - time.monotonic(), test_limit)
         outcome.merge(part)
 
 
@@ -160,6 +164,7 @@ def main() -> int:
     p.add_argument("-v", "--verbose", action="store_true", help="list what fails, with the reason")
     p.add_argument("--jobs", type=int, default=min(4, os.cpu_count() or 1))
     p.add_argument("--limit", type=float, default=420, help="seconds for everything")
+    p.add_argument("--test-limit", type=float, default=TEST_LIMIT, help="seconds for one test")
     p.add_argument("--baseline", type=Path, default=BASELINE)
     p.add_argument("--facts-out", type=Path)
     p.add_argument("--update-baseline", action="store_true")
@@ -172,7 +177,7 @@ def main() -> int:
     begin = time.monotonic()
     end = begin + a.limit
     baseline = json.loads(a.baseline.read_text()) if a.baseline.exists() else {}
-    outcome = run_folder(files, a.jobs, end)
+    outcome = run_folder(files, a.jobs, end, a.test_limit)
     facts = outcome.facts()
 
     def lost() -> set[str]:
@@ -182,7 +187,7 @@ def main() -> int:
 
     missing = lost()
     if missing and (tests := outcome.tests_of(missing)):
-        try_again(outcome, tests, folder, time.monotonic() + 120)
+        try_again(outcome, tests, folder, time.monotonic() + 120, a.test_limit)
         facts = outcome.facts()
         missing = lost()
 
