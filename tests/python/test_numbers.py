@@ -7,7 +7,7 @@ import sys
 import pytest
 
 from winsock.codes import WSA
-from winsock.python import _errno, _socket, _socket_names
+from winsock.python import _errno, _socket, _socket_module, _socket_names
 
 VALUES = {
     "AF_INET": 2, "AF_INET6": 23, "AF_IRDA": 26, "AF_BLUETOOTH": 32, "SOCK_STREAM": 1, "SOCK_DGRAM": 2, "SOCK_RAW": 3,
@@ -31,7 +31,7 @@ ABSENT = """
 AF_UNIX AF_NETLINK AF_PACKET AF_CAN AF_VSOCK SO_REUSEPORT SO_DOMAIN SO_PROTOCOL SO_PEERCRED SO_BINDTODEVICE
 SOCK_NONBLOCK SOCK_CLOEXEC MSG_DONTWAIT MSG_NOSIGNAL TCP_CORK TCP_INFO TCP_USER_TIMEOUT CMSG_LEN CMSG_SPACE
 SCM_RIGHTS EAI_SYSTEM EAI_ADDRFAMILY socketpair sethostname IPPROTO_UDPLITE IPPROTO_MPTCP PF_PACKET
-""".split()  # noqa: SIM905
+""".split()
 
 
 @pytest.mark.parametrize(("name", "value"), VALUES.items())
@@ -40,19 +40,19 @@ def test_socket_constant(name: str, value: int) -> None:
 
 
 def test_linux_names_are_absent() -> None:
-    module = _socket.make_module()
+    module = _socket_module.make_module()
     assert [name for name in ABSENT if hasattr(module, name)] == []
 
 
 def test_the_tcp_names_are_exactly_windows() -> None:
-    names = {n for n in vars(_socket.make_module()) if n.startswith("TCP_")}
+    names = {n for n in vars(_socket_module.make_module()) if n.startswith("TCP_")}
     assert names == {
         "TCP_FASTOPEN", "TCP_KEEPCNT", "TCP_KEEPIDLE", "TCP_KEEPINTVL", "TCP_MAXSEG", "TCP_NODELAY",
     }  # fmt: skip
 
 
 def test_the_modules_functions() -> None:
-    module = _socket.make_module()
+    module = _socket_module.make_module()
     functions = {n for n, v in vars(module).items() if callable(v) and n[0] != "_"}
     assert functions == {
         "SocketType", "close", "dup", "error", "gaierror", "getaddrinfo", "getdefaulttimeout", "gethostbyaddr",

@@ -6,7 +6,6 @@ import importlib.util
 
 import pytest
 
-
 PROGRAMS = {
     "http.server and urllib": """
         import http.server, threading, urllib.error, urllib.request
@@ -134,7 +133,8 @@ PROGRAMS = {
                             data = key.fileobj.recv(4096)
                             if data:
                                 key.data.extend(data)
-                            sel.modify(key.fileobj, selectors.EVENT_WRITE if not data else selectors.EVENT_READ, key.data)
+                            else:
+                                sel.modify(key.fileobj, selectors.EVENT_WRITE, key.data)
                         else:
                             n = key.fileobj.send(key.data)
                             del key.data[:n]

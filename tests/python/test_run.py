@@ -215,7 +215,8 @@ class Tests(unittest.TestCase):
 
 
 def test_pytest_works_and_its_tests_see_windows(run, script) -> None:
-    script("import sys, errno\ndef test_it():\n    assert (sys.platform, errno.EWOULDBLOCK) == ('win32', 10035)\n", "test_it.py")
+    text = "import sys, errno\ndef test_it():\n    assert (sys.platform, errno.EWOULDBLOCK) == ('win32', 10035)\n"
+    script(text, "test_it.py")
     done = run("-m", "pytest", "-q", "-p", "no:cacheprovider", "test_it.py", PYTHONWARNINGS="default")
     assert done.returncode == 0, done.stdout
 

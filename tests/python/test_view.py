@@ -50,7 +50,8 @@ def test_the_rest_of_the_standard_library_sees_this_machine(program) -> None:
             p = pathlib.Path(d, "a"); p.write_text("x"); shutil.copy(p, p.with_suffix(".b"))
             print(sorted(os.listdir(d)))
         print(os.path.join("a", "b"), os.sep, os.path.__name__)
-        with subprocess.Popen([sys.executable, "-c", "print(__import__('sys').platform)"], stdout=subprocess.PIPE) as c:
+        code = "print(__import__('sys').platform)"
+        with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE) as c:
             print(c.communicate(timeout=30)[0])
     """)
     assert out.splitlines() == [

@@ -1,1 +1,1 @@
-"""Python-shaped face: the C modules that CPython's Windows networking stands on, and the Windows view for programs."""
+"""Python-shaped face: the C modules under CPython's Windows networking, and the Windows view for programs."""

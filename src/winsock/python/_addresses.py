@@ -1,79 +1,71 @@
-"""Socket addresses and names as the `_socket` module takes and gives them, with Windows' numbers and errors."""
+"""Socket addresses as the `_socket` module takes them, and its functions about names.
+
+What names mean is the core's (winsock.names); here are CPython's types, its checks and its texts.
+"""
 
 from __future__ import annotations
 
 import _socket
 from typing import Any
 
+from winsock import names
 from winsock.abi import _constants as c
-from winsock.codes import WSA, from_eai
-from winsock.python._oserror import face, gaierror, host_error, name_error, winsock_error
+from winsock.codes import WSA, WinsockError
+from winsock.python._oserror import face, host_error, name_error, winsock_error
 
 FAMILIES = {c.AF_UNSPEC: 0, c.AF_INET: _socket.AF_INET, c.AF_INET6: _socket.AF_INET6}
 FAMILIES_BACK = {linux: windows for windows, linux in FAMILIES.items()}
 ANY = {c.AF_INET: "0.0.0.0", c.AF_INET6: "::"}
+BROADCAST = "255.255.255.255"
 MAX_PORT, MAX_FLOWINFO = 0xFFFF, 0xFFFFF
-
-_AI = {
-    c.AI_PASSIVE: _socket.AI_PASSIVE,
-    c.AI_CANONNAME: _socket.AI_CANONNAME,
-    c.AI_NUMERICHOST: _socket.AI_NUMERICHOST,
-    c.AI_NUMERICSERV: _socket.AI_NUMERICSERV,
-    c.AI_ALL: _socket.AI_ALL,
-    c.AI_ADDRCONFIG: _socket.AI_ADDRCONFIG,
-    c.AI_V4MAPPED: _socket.AI_V4MAPPED,
-    c.AI_FQDN: _socket.AI_CANONNAME,
-    c.AI_FILESERVER: 0,
-}
-_NI = {
-    c.NI_NOFQDN: _socket.NI_NOFQDN,
-    c.NI_NUMERICHOST: _socket.NI_NUMERICHOST,
-    c.NI_NAMEREQD: _socket.NI_NAMEREQD,
-    c.NI_NUMERICSERV: _socket.NI_NUMERICSERV,
-    c.NI_DGRAM: _socket.NI_DGRAM,
-}
-
-
-def _flags(flags: int, table: dict[int, int]) -> int:
-    ours = 0
-    for theirs, linux in table.items():
-        if flags & theirs:
-            ours |= linux
-            flags &= ~theirs
-    if flags:
-        raise name_error(c.EAI_BADFLAGS)
-    return ours
-
-
-def _translated(e: OSError) -> OSError:
-    """A gaierror with Windows' number."""
-    return name_error(from_eai(e.errno or 0))
+LONGEST_LABEL = 63
 
 
 def family_to_host(family: int) -> int:
-    """This machine's number of a family; WSAEAFNOSUPPORT for one that it doesn't have."""
+    """This machine's number of a family; WSAEAFNOSUPPORT for one that is not of addresses."""
     try:
         return FAMILIES[family]
     except KeyError:
         raise winsock_error(WSA.WSAEAFNOSUPPORT) from None
 
 
-def resolve_host(host: Any, family: int, caller: str = "") -> str:
-    """A numeric address for a host name: '' is any, '<broadcast>' everybody; gaierror when there is none."""
+def _host_text(host: Any) -> str:
+    """A host as text of ASCII: str by IDNA's rules, bytes as they are."""
+    if isinstance(host, bytes | bytearray):
+        return bytes(host).decode("latin-1")
+    if host.isascii() and all(0 < len(label) <= LONGEST_LABEL for label in host.removesuffix(".").split(".")):
+        return str(host)
+    return str(host.encode("idna").decode("ascii"))
+
+
+def _lookup(
+    host: str | None, service: str | None, family: int, type: int, proto: int, flags: int
+) -> list[names.Info]:
+    """getaddrinfo, whose failures are CPython's gaierror."""
+    try:
+        return names.lookup(host, service, family, type, proto, flags)
+    except WinsockError as e:
+        raise name_error(e.code) from None
+
+
+def resolve_host(host: str, family: int) -> str:
+    """A numeric address for a host: '' is any, '<broadcast>' everybody; gaierror when there is none."""
     if not host:
         return ANY[family]
-    if host == "<broadcast>" and family == c.AF_INET:
-        return "255.255.255.255"
-    try:
-        found = _socket.getaddrinfo(host, None, FAMILIES[family], _socket.SOCK_DGRAM, 0, 0)
-    except gaierror as e:
-        raise _translated(e) from None
-    numeric: str = found[0][4][0]  # type: ignore[assignment]
-    return numeric
+    if host in ("<broadcast>", BROADCAST):
+        if family != c.AF_INET:
+            raise OSError("address family mismatched")
+        return BROADCAST
+    found = _lookup(_host_text(host), None, family, c.SOCK_DGRAM, 0, 0)[0]
+    return _with_scope(found.address)
+
+
+def _with_scope(address: tuple[Any, ...]) -> str:
+    return f"{address[0]}%{address[3]}" if len(address) > 3 and address[3] else str(address[0])
 
 
 def parse(family: int, address: Any, caller: str) -> Any:
-    """The address tuple that was given to bind(), connect() ..., checked like CPython does, with a numeric host."""
+    """The address that was given to bind(), connect() ..., checked as CPython checks it, with a numeric host."""
     if family not in ANY:
         raise OSError(f"{caller}(): bad family")
     six = family == c.AF_INET6
@@ -85,42 +77,37 @@ def parse(family: int, address: Any, caller: str) -> Any:
             raise TypeError(f"{caller}(): AF_INET6 address must be a tuple (host, port[, flowinfo[, scopeid]])")
     elif len(address) != 2:
         raise TypeError(f"{caller}(): AF_INET address must be a pair (host, port)")
-    host, port = address[0], address[1]
+    host, port = address[0], _index(address[1])
     if not isinstance(host, str | bytes | bytearray):
         raise TypeError(f"str, bytes or bytearray expected, not {type(host).__name__}")
-    if isinstance(port, float) or not hasattr(port, "__index__"):
-        raise TypeError(f"'{type(port).__name__}' object cannot be interpreted as an integer")
-    port = port.__index__()
     if isinstance(host, bytes | bytearray):
-        host = bytes(host).decode("latin-1")
-    elif "\0" in host:
+        host = _host_text(host)
+    if "\0" in host:
         raise TypeError("host name must not contain null character")
     if not 0 <= port <= MAX_PORT:
         raise OverflowError(f"{caller}(): port must be 0-65535.")
     if not six:
-        return (host if _numeric4(host) else resolve_host(host, family)), port
-    flowinfo = address[2] if len(address) > 2 else 0
-    scope = address[3] if len(address) > 3 else 0
+        return (host if _is_dotted(host) else resolve_host(host, family)), port
+    flowinfo = _index(address[2]) if len(address) > 2 else 0
+    scope = _index(address[3]) if len(address) > 3 else 0
     if not 0 <= flowinfo <= MAX_FLOWINFO:
         raise OverflowError(f"{caller}(): flowinfo must be 0-1048575.")
-    numeric = host if ":" in host else resolve_host(host, family)
-    if "%" in numeric:
-        numeric, scope = _with_scope(numeric, scope)
-    return numeric, port, flowinfo, scope
+    numeric, _, zone = resolve_host(host, family).partition("%")
+    return numeric, port, flowinfo, int(zone) if zone and not scope else scope
 
 
-def _numeric4(host: str) -> bool:
-    return host.count(".") == 3 and host.replace(".", "").isdecimal() and host.isascii()
+def _index(value: Any) -> int:
+    if isinstance(value, float) or not hasattr(value, "__index__"):
+        raise TypeError(f"{type(value).__name__!r} object cannot be interpreted as an integer")
+    return int(value.__index__())
 
 
-def _with_scope(host: str, scope: int) -> tuple[str, int]:
-    numeric, _, zone = host.partition("%")
-    if zone.isdecimal():
-        return numeric, int(zone)
-    try:
-        return numeric, _socket.if_nametoindex(zone)
-    except OSError:
-        raise name_error(c.EAI_NONAME) from None
+def _is_dotted(host: str) -> bool:
+    """Four plain decimal numbers, which need no look-up."""
+    parts = host.split(".")
+    return len(parts) == 4 and all(
+        p.isdecimal() and p.isascii() and (p[0] != "0" or p == "0") and int(p) < 256 for p in parts
+    )
 
 
 # -- the module's functions
@@ -128,41 +115,28 @@ def _with_scope(host: str, scope: int) -> tuple[str, int]:
 
 @face
 def getaddrinfo(
-    host: str | bytes | None, port: Any, family: int = 0, type: int = 0, proto: int = 0, flags: int = 0
+    host: Any, port: Any, family: int = 0, type: int = 0, proto: int = 0, flags: int = 0
 ) -> list[tuple[Any, ...]]:
     """getaddrinfo(host, port [, family, type, proto, flags]) -> list of (family, type, proto, canonname, sockaddr)
 
     Resolve host and port into addrinfo struct.
     """
-    flags = int(flags)
-    if family not in FAMILIES:
-        raise name_error(c.EAI_FAMILY)
-    ours = _flags(flags, _AI)
+    if host is not None:
+        if not isinstance(host, str | bytes):
+            raise TypeError("getaddrinfo() argument 1 must be string or None")
+        host = _host_text(host) if host else ""
     if isinstance(port, int):
-        port = str(port)
-    try:
-        found = _socket.getaddrinfo(host, port or None, FAMILIES[family], type, proto, ours)
-    except gaierror as e:
-        if host == "" or (host is None and not port):
-            return getaddrinfo(_socket.gethostname(), port, family, type, proto, flags) if host == "" else _fail(e)
-        raise _translated(e) from None
-    result: list[tuple[Any, ...]] = []
-    for entry_family, kind, protocol, name, address in found:
-        # Windows repeats what was asked for; it doesn't list every type of socket.
-        entry = (
-            FAMILIES_BACK.get(entry_family, entry_family),
-            type and kind,
-            proto and protocol,
-            name,
-            address,
-        )
-        if entry not in result:
-            result.append(entry)
-    return result
-
-
-def _fail(e: OSError) -> list[tuple[Any, ...]]:
-    raise _translated(e) from None
+        port = str(int(port))
+        if len(port) > 20:
+            raise OverflowError("Python int too large to convert to C long")
+    elif isinstance(port, bytes):
+        port = port.decode()
+    elif isinstance(port, str):
+        port.encode()  # UnicodeEncodeError for what is no text
+    elif port is not None:
+        raise OSError("Int or String expected")
+    found = _lookup(host, port, int(family), int(type), int(proto), int(flags))
+    return [(info.family, info.type, info.protocol, info.canonname or "", info.address) for info in found]
 
 
 @face
@@ -171,54 +145,123 @@ def getnameinfo(sockaddr: tuple[Any, ...], flags: int) -> tuple[str, str]:
 
     Get host and port for a sockaddr.
     """
+    if not isinstance(sockaddr, tuple):
+        raise TypeError("getnameinfo() argument 1 must be a tuple")
+    if not 2 <= len(sockaddr) <= 4 or not isinstance(sockaddr[0], str):
+        raise TypeError("getnameinfo() illegal sockaddr argument")
+    host, port = sockaddr[0], _index(sockaddr[1])
+    flowinfo, scope = (*map(_index, sockaddr[2:]), 0, 0)[:2]
+    if not 0 <= flowinfo <= MAX_FLOWINFO:
+        raise OverflowError("getnameinfo(): flowinfo must be 0-1048575.")
+    found = _lookup(host, str(port), c.AF_UNSPEC, c.SOCK_DGRAM, 0, c.AI_NUMERICHOST)
+    info = found[0]
+    if info.family == c.AF_INET and len(sockaddr) != 2:
+        raise OSError("IPv4 sockaddr must be 2 tuple")
     try:
-        return _socket.getnameinfo(sockaddr, _flags(flags, _NI))
-    except gaierror as e:
-        raise _translated(e) from None
+        return names.reverse(info.data, info.family, port & MAX_PORT, flags, scope)
+    except WinsockError as e:
+        raise name_error(e.code) from None
 
 
 @face
-def gethostbyname(hostname: str) -> str:
+def gethostbyname(hostname: Any, /) -> str:
     """gethostbyname(host) -> address
 
     Return the IP address (a string of the form '255.255.255.255') for a host.
     """
-    try:
-        return _socket.gethostbyname(hostname)
-    except gaierror as e:
-        raise _translated(e) from None
+    return resolve_host(_name(hostname, "gethostbyname"), c.AF_INET)
 
 
 @face
-def gethostbyname_ex(hostname: str) -> tuple[str, list[str], list[str]]:
+def gethostbyname_ex(hostname: Any, /) -> tuple[str, list[str], list[str]]:
     """gethostbyname_ex(host) -> (name, aliaslist, addresslist)
 
     Return the true host name, a list of aliases, and a list of IP addresses for a host.
     """
+    name = _name(hostname, "gethostbyname_ex")
+    resolve_host(name, c.AF_INET)
     try:
-        return _socket.gethostbyname_ex(hostname)
-    except gaierror as e:
-        raise _translated(e) from None
-    except _socket.herror:
-        raise host_error(WSA.WSAHOST_NOT_FOUND) from None
+        return _triple(names.host_by_name(name))
+    except WinsockError as e:
+        raise host_error(e.code) from None
 
 
 @face
-def gethostbyaddr(ip_address: str) -> tuple[str, list[str], list[str]]:
+def gethostbyaddr(ip_address: Any, /) -> tuple[str, list[str], list[str]]:
     """gethostbyaddr(host) -> (name, aliaslist, addresslist)
 
     Return the true host name, a list of aliases, and a list of IP addresses for a host.
     """
+    name = _name(ip_address, "gethostbyaddr")
+    info = _lookup(name, None, c.AF_UNSPEC, c.SOCK_DGRAM, 0, 0)[0]
     try:
-        return _socket.gethostbyaddr(ip_address)
-    except gaierror as e:
-        raise _translated(e) from None
-    except _socket.herror:
-        raise host_error(WSA.WSANO_DATA) from None
+        return _triple(names.host_by_addr(info.data, info.family))
+    except WinsockError as e:
+        raise host_error(e.code) from None
+
+
+def _name(host: Any, caller: str) -> str:
+    if not isinstance(host, str | bytes | bytearray):
+        raise TypeError(f"{caller}() argument 1 must be str, bytes or bytearray, not {type(host).__name__}")
+    return _host_text(host) if host else ""
+
+
+def _triple(host: names.Host) -> tuple[str, list[str], list[str]]:
+    family = FAMILIES[host.family]
+    return host.name, list(host.aliases), [_socket.inet_ntop(family, data) for data in host.addresses]
 
 
 @face
-def inet_pton(family: int, ip_string: str) -> bytes:
+def gethostname() -> str:
+    """gethostname() -> string
+
+    Return the current host name.
+    """
+    return names.local_name()
+
+
+@face
+def getservbyname(servicename: str, protocolname: str | None = None, /) -> int:
+    """getservbyname(servicename[, protocolname]) -> integer
+
+    Return a port number from a service name and protocol name.  The optional protocol name, if given, should be 'tcp'
+    or 'udp', otherwise any protocol will match.
+    """
+    try:
+        return names.service_by_name(servicename, protocolname).port
+    except WinsockError:
+        raise OSError("service/proto not found") from None
+
+
+@face
+def getservbyport(port: int, protocolname: str | None = None, /) -> str:
+    """getservbyport(port[, protocolname]) -> string
+
+    Return the service name from a port number and protocol name.  The optional protocol name, if given, should be
+    'tcp' or 'udp', otherwise any protocol will match.
+    """
+    if not 0 <= port <= MAX_PORT:
+        raise OverflowError("getservbyport: port must be 0-65535.")
+    try:
+        return names.service_by_port(port, protocolname).name
+    except WinsockError:
+        raise OSError("port/proto not found") from None
+
+
+@face
+def getprotobyname(name: str, /) -> int:
+    """getprotobyname(name) -> integer
+
+    Return the protocol number for the named protocol.
+    """
+    try:
+        return names.protocol_by_name(name).number
+    except WinsockError:
+        raise OSError("protocol not found") from None
+
+
+@face
+def inet_pton(family: int, ip_string: str, /) -> bytes:
     """inet_pton(af, ip) -> packed IP address string
 
     Convert an IP address from string format to a packed string suitable for use with low-level network functions.
@@ -227,11 +270,11 @@ def inet_pton(family: int, ip_string: str) -> bytes:
 
 
 @face
-def inet_ntop(family: int, packed_ip: bytes) -> str:
+def inet_ntop(family: int, packed_ip: Any, /) -> str:
     """inet_ntop(af, packed_ip) -> string formatted IP address
 
     Convert a packed IP address of the given family to string format.
     """
-    if family not in (c.AF_INET, c.AF_INET6):
+    if family not in ANY:
         raise ValueError(f"unknown address family {family}")
     return _socket.inet_ntop(FAMILIES[family], packed_ip)

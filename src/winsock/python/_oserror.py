@@ -19,9 +19,11 @@ import gc
 import os
 from collections.abc import Callable
 from types import TracebackType
-from typing import Any, NoReturn
+from typing import Any, NoReturn, TypeVar, cast
 
 from winsock.codes import WSA, WinsockError, errno_class, exception_class, winerror_to_errno
+
+F = TypeVar("F", bound=Callable[..., Any])
 
 BASES: tuple[type[OSError], ...] = (
     OSError,
@@ -236,7 +238,7 @@ def keep(exc: BaseException) -> TracebackType | None:
     return exc.__traceback__ if KEEP_FRAMES else None
 
 
-def face(function: Callable[..., Any]) -> Callable[..., Any]:
+def face(function: F) -> F:
     """Make a function of the Python-shaped face: WinsockError becomes OSError, and tracebacks end at the caller.
 
     A bare raise adds no frame, so that clearing the traceback just before it leaves the caller's frame the last.
@@ -266,7 +268,7 @@ def face(function: Callable[..., Any]) -> Callable[..., Any]:
     wrapper.__doc__ = function.__doc__
     wrapper.__module__ = "_socket"
     wrapper.__wrapped__ = function  # type: ignore[attr-defined]
-    return wrapper
+    return cast(F, wrapper)
 
 
 def install() -> None:

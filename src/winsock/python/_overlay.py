@@ -45,9 +45,7 @@ def overlay(real: ModuleType, changed: Mapping[str, Any], absent: Collection[str
         def __dir__(self) -> list[str]:
             return sorted(merged())
 
-        @property
-        def __dict__(self) -> dict[str, Any]:  # type: ignore[override]
-            return merged()
+        __dict__ = property(lambda self: merged())
 
         def __repr__(self) -> str:
             return repr(real)
@@ -72,7 +70,8 @@ def overlay(real: ModuleType, changed: Mapping[str, Any], absent: Collection[str
 
 def _dict_of(module: ModuleType) -> dict[str, Any]:
     """The module's true dictionary, whatever its class says of __dict__."""
-    found: dict[str, Any] = ModuleType.__dict__["__dict__"].__get__(module)
+    attributes: Any = type.__getattribute__(ModuleType, "__dict__")
+    found: dict[str, Any] = attributes["__dict__"].__get__(module)
     return found
 
 

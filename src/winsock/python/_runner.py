@@ -20,12 +20,13 @@ def prepare(language: str | None = None, timing: str = "none") -> View:
     language    of the texts of errors, None for the default
     timing      "windows" adds Windows' delays where programs notice them
     """
-    from winsock.python import _errno, _overlay, _select, _socket, _ssl
+    from winsock.python import _errno, _overlay, _select, _socket_module, _ssl
+    from winsock.python._socket import settings
 
     _oserror.install()
     _oserror.set_language(language)
-    _socket.set_timing(timing)
-    errno, select, socket = _errno.make_module(), _select.make_module(), _socket.make_module()
+    settings.timing = timing
+    errno, select, socket = _errno.make_module(), _select.make_module(), _socket_module.make_module()
     sockets = {"errno": errno, "select": select, "_socket": socket}
     windows = {
         **sockets,

@@ -6,6 +6,7 @@ not a socket is refused.  What is this module's own is what CPython adds: object
 
 from __future__ import annotations
 
+import math
 import select as linux
 from collections.abc import Sequence
 from types import ModuleType
@@ -13,9 +14,10 @@ from typing import Any
 
 from winsock import spi
 from winsock.afd import Endpoint
+from winsock.python._endpoints import adopt, endpoints, forget
 from winsock.python._oserror import face, keep
-from winsock.python._socket import _endpoints, endpoint_of, forget, stranger
 
+LONGEST_TIMEOUT = 0x7FFFFFFF  # seconds of a struct timeval
 FD_SETSIZE = 512  # CPython is built with this, not with the header's 64
 
 _look = linux.select
@@ -49,25 +51,25 @@ def _collect(objects: Any, strangers: list[Endpoint]) -> tuple[list[Any], list[E
         raise TypeError("arguments 1-3 must be sequences") from None
     if len(items) > FD_SETSIZE:
         raise ValueError("too many file descriptors in select()")
-    endpoints = []
+    found = []
     for obj in items:
         fd = _descriptor(obj)
-        ep = endpoint_of(fd)
+        ep = endpoints.get(fd)
         if ep is None:
-            ep = stranger(fd)
+            ep = adopt(fd)
             strangers.append(ep)
-        endpoints.append(ep)
-    return items, endpoints
+        found.append(ep)
+    return items, found
 
 
-def _ready(items: list[Any], endpoints: list[Endpoint], found: list[Endpoint]) -> list[Any]:
+def _ready(items: list[Any], of: list[Endpoint], found: list[Endpoint]) -> list[Any]:
     """The objects whose endpoints were found ready."""
     if not found:
         return []
     if len(found) == len(items):
         return items
     chosen = set(found)
-    return [obj for obj, ep in zip(items, endpoints, strict=True) if ep in chosen]
+    return [obj for obj, ep in zip(items, of, strict=True) if ep in chosen]
 
 
 def select(
@@ -93,14 +95,14 @@ def select(
     try:
         # The short way, for endpoints of which Linux thinks as Windows does: one look, on the objects as they are.
         for item in rlist:
-            if not (_endpoints[item] if item.__class__ is int else item._ep).fast_ready:
+            if not (endpoints[item] if item.__class__ is int else item._ep).fast_ready:
                 raise LookupError
         for item in wlist:
-            if not (_endpoints[item] if item.__class__ is int else item._ep).fast_ready:
+            if not (endpoints[item] if item.__class__ is int else item._ep).fast_ready:
                 raise LookupError
         if xlist:
             for item in xlist:
-                if not (_endpoints[item] if item.__class__ is int else item._ep).fast_ready:
+                if not (endpoints[item] if item.__class__ is int else item._ep).fast_ready:
                     raise LookupError
         elif not rlist and not wlist:
             raise LookupError
@@ -128,7 +130,7 @@ def _select(
         timeout = float(timeout)
         if timeout < 0:
             raise ValueError("timeout must be non-negative")
-        if timeout != timeout or timeout > 0x7FFFFFFF:
+        if math.isnan(timeout) or timeout > LONGEST_TIMEOUT:
             raise OverflowError("timestamp too large to convert to C _PyTime_t")
         timeout *= 1e3
     strangers: list[Endpoint] = []
@@ -149,8 +151,6 @@ def _select(
 
 def make_module() -> ModuleType:
     """The module `select`."""
-    module = ModuleType(
-        "select", "This module supports asynchronous I/O on multiple file descriptors.\n\nOn Windows, only for sockets."
-    )
+    module = ModuleType("select", "This module supports asynchronous I/O on multiple sockets.")
     vars(module).update(select=select, error=OSError)
     return module

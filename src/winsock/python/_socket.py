@@ -9,15 +9,12 @@ from __future__ import annotations
 
 import _socket
 import operator
-import os
 import select
-import stat
 import struct
 import sys
 import time
 import warnings
 from collections.abc import Callable
-from types import ModuleType
 from typing import Any
 
 from winsock import spi
@@ -28,11 +25,10 @@ from winsock.afd._data import lost
 from winsock.afd._options import plan
 from winsock.afd._wait import wait_ready
 from winsock.codes import WSA, WinsockError
-from winsock.nt import Process, current
-from winsock.python import _addresses, _interim, _oserror
+from winsock.nt import current
+from winsock.python import _addresses, _endpoints, _oserror
 from winsock.python._oserror import face, winsock_error
 from winsock.transports import READ, WRITE
-from winsock.transports.host import HOST
 
 _C = _socket.socket
 _recv, _send, _recv_into = _C.recv, _C.send, _C.recv_into
@@ -43,107 +39,19 @@ TEST = (OSError, AttributeError, TypeError, ValueError, OverflowError)
 
 KEEPALIVE_VALS = struct.Struct("<3I")
 MAX_BUFLEN = 1024
+IOCTL_ROOM = 4  # ioctl()'s answer is a DWORD at most
 SIZE_OF_PROTOCOL_INFO = 628  # WSAPROTOCOL_INFOW
 MAX_INT = 0x7FFFFFFF
 SYN_RETRIES = 2.0  # s that Windows spends before it believes a refusal: three more SYNs, half a second apart
 
-_timing = "none"
-_default_timeout: float | None = None
+class Settings:
+    """What holds for all sockets: the default timeout, and whose timing they show."""
+
+    timeout: float | None = None
+    timing = "none"
 
 
-def set_timing(timing: str) -> None:
-    """"windows": a refused connect takes as long as there."""
-    global _timing
-    _timing = timing
-
-
-# -- which endpoint a descriptor belongs to
-
-
-_endpoints: dict[int, Endpoint] = {}
-
-
-def endpoint_of(fd: int) -> Endpoint | None:
-    """The endpoint of a descriptor that a socket of this module has, or had before detach()."""
-    return _endpoints.get(fd)
-
-
-def _remember(fd: int, ep: Endpoint) -> None:
-    old = _endpoints.get(fd)
-    if old is not None and old is not ep:
-        # Its descriptor was closed behind its back, and the number is somebody else's now.
-        old.transport.detach()  # type: ignore[attr-defined]
-        old.closed = True
-        old.refresh()
-    _endpoints[fd] = ep
-
-
-def _process() -> Process:
-    return current().process
-
-
-def _adopt(fd: int) -> Endpoint:
-    """An endpoint for a descriptor that came from elsewhere: inherited, or made by other code."""
-    try:
-        is_socket = stat.S_ISSOCK(os.fstat(fd).st_mode)
-    except (OSError, OverflowError):
-        is_socket = False
-    if not is_socket:
-        raise WinsockError(WSA.WSAENOTSOCK)
-    probe = _C(fileno=fd)
-    try:
-        family = _addresses.FAMILIES_BACK.get(probe.family)
-        kind, protocol = probe.type, probe.proto
-        listening = probe.getsockopt(_socket.SOL_SOCKET, _socket.SO_ACCEPTCONN)
-        bound = family is not None and bool(probe.getsockname()[1])
-        try:
-            peer = probe.getpeername()
-        except OSError:
-            peer = None
-    finally:
-        probe.detach()
-    if family is None:
-        raise WinsockError(WSA.WSAEAFNOSUPPORT)
-    ep = _own(spi.adopt(_process(), HOST.adopt(family, kind, protocol, fd), family, kind, protocol))
-    if bound:
-        ep.became_bound()
-    if listening:
-        ep.became_listening()
-    elif peer is not None:
-        ep.became_connected(peer)
-    ep.nonblocking = not os.get_blocking(fd)
-    return ep
-
-
-def stranger(fd: int) -> Endpoint:
-    """An endpoint for one call on a socket that is not this module's; forget() it afterwards."""
-    return _adopt(fd)
-
-
-def forget(ep: Endpoint) -> None:
-    """The end of a stranger's endpoint; the socket stays open."""
-    ep.transport.detach()  # type: ignore[attr-defined]
-    _close(ep)
-
-
-def _own(ep: Endpoint) -> Endpoint:
-    """The descriptor's O_NONBLOCK is this face's affair."""
-    ep.transport.own_blocking = True  # type: ignore[attr-defined]
-    return ep
-
-
-def _duplicate(ep: Endpoint) -> Endpoint:
-    """Another handle of the same socket, with all that is known of the first."""
-    new = spi.adopt(ep.process, ep.transport.duplicate(), ep.family, ep.type, ep.protocol, ep.flags)
-    new.restore(ep.snapshot())
-    return _own(new)
-
-
-def _close(ep: Endpoint) -> None:
-    if ep.handle:
-        spi.close_socket(ep.process, ep.handle)
-    else:
-        ep.close()
+settings = Settings()
 
 
 # -- waiting
@@ -160,7 +68,9 @@ class _Hidden:
         self.name = name
 
     def __get__(self, instance: object, owner: type | None = None) -> Any:
-        where = f"type object {owner.__name__!r}" if instance is None and owner else f"{type(instance).__name__!r} object"
+        where = f"{type(instance).__name__!r} object"
+        if instance is None and owner is not None:
+            where = f"type object {owner.__name__!r}"
         raise AttributeError(f"{where} has no attribute {self.name!r}")
 
 
@@ -191,20 +101,20 @@ class socket(_C):
             proto = 0 if proto == -1 else int(proto)
             if family not in _addresses.ANY:
                 raise WinsockError(WSA.WSAEAFNOSUPPORT)
-            ep = _own(spi.open_socket(_process(), family, type, proto, c.WSA_FLAG_OVERLAPPED))
+            ep = _endpoints.own(spi.open_socket(current().process, family, type, proto, c.WSA_FLAG_OVERLAPPED))
             super().__init__(_addresses.FAMILIES[family], type, proto, ep.transport.fileno())
         else:
             if isinstance(fileno, bytes):
-                fd, family, type, proto = _from_share(fileno), -1, -1, -1
+                fd, family, type, proto = _endpoints.from_share(fileno), -1, -1, -1
             elif isinstance(fileno, float):
                 raise TypeError("integer argument expected, got float")
             else:
                 fd = operator.index(fileno)
                 if fd == -1:
                     raise ValueError("negative file descriptor")
-            known = _endpoints.get(fd)
+            known = _endpoints.endpoints.get(fd)
             if known is None or known.closed or known.transport.fileno() != fd:
-                known = _adopt(fd)
+                known = _endpoints.adopt(fd)
             ep = known
             super().__init__(
                 _addresses.FAMILIES[ep.family] if family == -1 else _addresses.FAMILIES.get(family, family),
@@ -212,9 +122,9 @@ class socket(_C):
                 ep.protocol if proto == -1 else proto,
                 fd,
             )
-        _remember(ep.transport.fileno(), ep)
+        _endpoints.remember(ep.transport.fileno(), ep)
         self._ep = ep
-        timeout = _default_timeout
+        timeout = settings.timeout
         super().settimeout(timeout)
         ep.nonblocking = timeout is not None
 
@@ -238,7 +148,7 @@ class socket(_C):
     @property
     def family(self) -> int:
         """the socket family"""
-        linux: int = _C.family.__get__(self)  # type: ignore[attr-defined]
+        linux: int = _C.family.__get__(self)
         return _addresses.FAMILIES_BACK.get(linux, linux)
 
     def _endpoint(self) -> Endpoint:
@@ -360,7 +270,7 @@ class socket(_C):
             raise
 
     def _found_none(self) -> None:
-        """A receive had nothing to take.  If it must not wait, the next one asks first: that is cheaper than failing."""
+        """A receive had nothing to take.  If it must not wait, the next one asks first: failing costs more."""
         if super().gettimeout() == 0:
             poller = select.poll()
             poller.register(super().fileno(), ANYTHING)
@@ -535,7 +445,7 @@ class socket(_C):
                 raise TimeoutError("timed out")
             poll_connect(ep)
             code = 0 if ep.state is State.CONNECTED else ep.so_error
-        if code == WSA.WSAECONNREFUSED and _timing == "windows" and timeout != 0:
+        if code == WSA.WSAECONNREFUSED and settings.timing == "windows" and timeout != 0:
             _retry_syn(ep, start, timeout)
         return int(code)
 
@@ -564,9 +474,9 @@ class socket(_C):
         """
         ep = self._endpoint()
         new, address = self._wait_and_call(READ, ep.procs.accept)
-        _own(spi.register(ep.process, new))
+        _endpoints.own(spi.register(ep.process, new))
         fd: int = new.transport.fileno()
-        _remember(fd, new)
+        _endpoints.remember(fd, new)
         return fd, address
 
     @face
@@ -612,9 +522,9 @@ class socket(_C):
             return
         self._ep = self._dry = None
         fd = super().detach()
-        if _endpoints.get(fd) is ep:
-            del _endpoints[fd]
-        _close(ep)
+        if _endpoints.endpoints.get(fd) is ep:
+            del _endpoints.endpoints[fd]
+        _endpoints.close(ep)
 
     @face
     def detach(self) -> int:
@@ -651,7 +561,9 @@ class socket(_C):
         """
         self.settimeout(None if flag else 0.0)
 
-    def getsockopt(self, level: int, option: int, buflen: int = 0, /) -> int | bytes:
+    def getsockopt(  # type: ignore[override]
+        self, level: int, option: int, buflen: int = 0, /
+    ) -> int | bytes:
         """getsockopt(level, option[, buffersize]) -> value
 
         Get a socket option.  See the Unix manual for level and option.  If a nonzero buffersize argument is given,
@@ -661,9 +573,9 @@ class socket(_C):
             if not buflen:
                 ep = self._ep
                 key = level, option
-                value = ep.options.get(key, ep.quick[key])  # type: ignore[union-attr, index]
-                if value <= MAX_INT:  # type: ignore[operator]
-                    return value  # type: ignore[no-any-return]
+                value: int = ep.options.get(key, ep.quick[key])  # type: ignore[union-attr, index, assignment]
+                if value <= MAX_INT:
+                    return value
         except (AttributeError, TypeError, KeyError):
             pass
         try:
@@ -743,18 +655,6 @@ class socket(_C):
     sendmsg_afalg = _Hidden()
 
 
-def _from_share(info: bytes) -> int:
-    """The descriptor of a socket that share() wrote down for this process."""
-    if len(info) != SIZE_OF_PROTOCOL_INFO:
-        raise ValueError(f"socket descriptor string has wrong size, should be {SIZE_OF_PROTOCOL_INFO} bytes.")
-    ep = spi.open_ticket(_process(), info, c.WSA_FLAG_OVERLAPPED)
-    if ep is None:
-        raise WinsockError(WSA.WSAEINVAL)
-    fd = _own(ep).transport.fileno()
-    _remember(fd, ep)
-    return fd
-
-
 def _octets(data: Any) -> memoryview:
     """The bytes of what is to be sent."""
     try:
@@ -785,92 +685,3 @@ def _retry_syn(ep: Endpoint, start: float, timeout: float | None) -> None:
         time.sleep(max(0.0, start + timeout - time.monotonic()))
         raise TimeoutError("timed out")
     time.sleep(max(0.0, left))
-
-
-# -- the module
-
-
-@face
-def close(fd: int, /) -> None:
-    """close(integer) -> None
-
-    Close an integer socket file descriptor.
-    """
-    ep = _endpoints.pop(fd, None)
-    if ep is None or ep.transport.fileno() != fd:
-        ep = _adopt(fd)
-    _close(ep)
-
-
-@face
-def dup(fd: int, /) -> int:
-    """dup(integer) -> integer
-
-    Duplicate an integer socket file descriptor.
-    """
-    ep = _endpoints.get(fd) or _adopt(fd)
-    new = _duplicate(ep)
-    number = new.transport.fileno()
-    _remember(number, new)
-    return number
-
-
-def getdefaulttimeout() -> float | None:
-    """getdefaulttimeout() -> timeout
-
-    Returns the default timeout in seconds (float) for new socket objects.
-    """
-    return _default_timeout
-
-
-def setdefaulttimeout(timeout: float | None, /) -> None:
-    """setdefaulttimeout(timeout)
-
-    Set the default timeout in seconds (float) for new socket objects.
-    """
-    global _default_timeout
-    before = _socket.getdefaulttimeout()
-    try:
-        _socket.setdefaulttimeout(timeout)  # it checks the value
-        _default_timeout = _socket.getdefaulttimeout()
-    finally:
-        _socket.setdefaulttimeout(before)
-
-
-PLAIN_FUNCTIONS = (
-    "getprotobyname getservbyname getservbyport gethostname htonl htons if_indextoname if_nameindex if_nametoindex "
-    "inet_aton inet_ntoa ntohl ntohs"
-).split()
-
-
-def make_module() -> ModuleType:
-    """The module `_socket`."""
-    from winsock.python._socket_names import CONSTANTS
-
-    module = ModuleType("_socket", "Implementation module for socket operations.\n\nSee the socket module for documentation.")
-    names = vars(module)
-    names.update(CONSTANTS)
-    names.update({name: getattr(_socket, name) for name in PLAIN_FUNCTIONS})
-    names.update(
-        CAPI=_socket.CAPI,  # type: ignore[attr-defined]
-        SocketType=socket,
-        close=close,
-        dup=dup,
-        error=OSError,
-        gaierror=_socket.gaierror,
-        getaddrinfo=_addresses.getaddrinfo,
-        getdefaulttimeout=getdefaulttimeout,
-        gethostbyaddr=_addresses.gethostbyaddr,
-        gethostbyname=_addresses.gethostbyname,
-        gethostbyname_ex=_addresses.gethostbyname_ex,
-        getnameinfo=_addresses.getnameinfo,
-        has_ipv6=_socket.has_ipv6,
-        herror=_socket.herror,
-        inet_ntop=_addresses.inet_ntop,
-        inet_pton=_addresses.inet_pton,
-        setdefaulttimeout=setdefaulttimeout,
-        socket=socket,
-        timeout=TimeoutError,
-    )
-    socket.__module__ = "_socket"
-    return module

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from types import ModuleType
 from typing import Any
 
@@ -72,7 +73,9 @@ def make_module() -> ModuleType | None:
                 exc = translated(e)
             raise exc from None
 
-    class Immutable(type(real._SSLContext)):  # type: ignore[misc]
+    wrap: Callable[..., Any] = real._SSLContext._wrap_socket  # type: ignore[attr-defined]
+
+    class Immutable(type):
         """The C type can't be written to; its subclasses can."""
 
         def __setattr__(cls, name: str, value: Any) -> None:
@@ -80,11 +83,11 @@ def make_module() -> ModuleType | None:
                 raise TypeError(f"cannot set {name!r} attribute of immutable type '_ssl._SSLContext'")
             super().__setattr__(name, value)
 
-    class _SSLContext(real._SSLContext, metaclass=Immutable):  # type: ignore[misc]
+    class _SSLContext(real._SSLContext, metaclass=Immutable):
         __slots__ = ()
 
         def _wrap_socket(self, *args: Any, **kwargs: Any) -> Any:
-            return SSLSocket(super()._wrap_socket(*args, **kwargs))
+            return SSLSocket(wrap(self, *args, **kwargs))
 
     def enum_certificates(store_name: str) -> list[tuple[bytes, str, frozenset[str] | bool]]:
         """Retrieve certificates from Windows' cert store: here, the authorities that this machine trusts."""

@@ -319,7 +319,7 @@ def _pytest_rewriting(view: View, module: ModuleType) -> None:
         vars(new)["__builtins__"] = namespace
         return new
 
-    module.AssertionRewritingHook.create_module = create_module  # type: ignore[attr-defined]
+    module.AssertionRewritingHook.create_module = create_module
 
 
 AFTER_IMPORT: dict[str, Callable[[View, ModuleType], None]] = {"_pytest.assertion.rewrite": _pytest_rewriting}

@@ -1,0 +1,112 @@
+"""Which endpoint of the core a descriptor belongs to.
+
+Programs hand descriptors about: detach() and socket(fileno=...), accept's inner half, fromfd, dup, select on numbers.
+The endpoint, which knows the socket's state, has to be found again behind each.
+"""
+
+from __future__ import annotations
+
+import _socket
+import os
+import stat
+
+from winsock import spi
+from winsock.abi import _constants as c
+from winsock.afd import Endpoint
+from winsock.codes import WSA, WinsockError
+from winsock.nt import Process, current
+from winsock.python import _addresses
+from winsock.transports.host import HOST
+
+SIZE_OF_PROTOCOL_INFO = 628  # WSAPROTOCOL_INFOW
+
+# of descriptors that sockets of this interpreter have, or had before detach()
+endpoints: dict[int, Endpoint] = {}
+
+
+_FAMILIES = {**_addresses.FAMILIES_BACK, int(_socket.AF_UNIX): c.AF_UNIX}
+
+
+def remember(fd: int, ep: Endpoint) -> None:
+    """This is the descriptor's endpoint from now on."""
+    old = endpoints.get(fd)
+    if old is not None and old is not ep:
+        # Its descriptor was closed behind its back, and the number is somebody else's now.
+        forget(old)
+    endpoints[fd] = ep
+
+
+def _process() -> Process:
+    return current().process
+
+
+def adopt(fd: int) -> Endpoint:
+    """An endpoint for a descriptor that came from elsewhere: inherited, or made by other code."""
+    try:
+        is_socket = stat.S_ISSOCK(os.fstat(fd).st_mode)
+    except (OSError, OverflowError):
+        is_socket = False
+    if not is_socket:
+        raise WinsockError(WSA.WSAENOTSOCK)
+    probe = _socket.socket(fileno=fd)
+    try:
+        family = _FAMILIES.get(probe.family)
+        kind, protocol = probe.type, probe.proto
+        listening = probe.getsockopt(_socket.SOL_SOCKET, _socket.SO_ACCEPTCONN)
+        name = probe.getsockname()
+        try:
+            peer = probe.getpeername()
+        except OSError:
+            peer = None
+    finally:
+        probe.detach()
+    if family is None:
+        raise WinsockError(WSA.WSAEAFNOSUPPORT)
+    ep = own(spi.adopt(_process(), HOST.adopt(family, kind, protocol, fd), family, kind, protocol))
+    if name[1] if isinstance(name, tuple) else name:
+        ep.became_bound()
+    if listening:
+        ep.became_listening()
+    elif peer is not None:
+        ep.became_connected(peer)
+    ep.nonblocking = not os.get_blocking(fd)
+    return ep
+
+
+def forget(ep: Endpoint) -> None:
+    """The end of an endpoint whose descriptor is not its own to close."""
+    ep.transport.detach()  # type: ignore[attr-defined]
+    close(ep)
+
+
+def own(ep: Endpoint) -> Endpoint:
+    """The descriptor's O_NONBLOCK is this face's affair."""
+    ep.transport.own_blocking = True  # type: ignore[attr-defined]
+    return ep
+
+
+def duplicate(ep: Endpoint) -> Endpoint:
+    """Another handle of the same socket, with all that is known of the first."""
+    new = spi.adopt(ep.process, ep.transport.duplicate(), ep.family, ep.type, ep.protocol, ep.flags)
+    new.restore(ep.snapshot())
+    return own(new)
+
+
+def close(ep: Endpoint) -> None:
+    """closesocket."""
+    if ep.handle:
+        spi.close_socket(ep.process, ep.handle)
+    else:
+        ep.close()
+
+
+def from_share(info: bytes) -> int:
+    """The descriptor of a socket that share() wrote down for this process."""
+    if len(info) != SIZE_OF_PROTOCOL_INFO:
+        raise ValueError(f"socket descriptor string has wrong size, should be {SIZE_OF_PROTOCOL_INFO} bytes.")
+    ep = spi.open_ticket(_process(), info, c.WSA_FLAG_OVERLAPPED)
+    if ep is None:
+        raise WinsockError(WSA.WSAEINVAL)
+    fd = own(ep).transport.fileno()
+    remember(fd, ep)
+    return fd

@@ -1,1 +1,0 @@
-def ioctl(ep,control,data,size): return b""
