@@ -99,8 +99,9 @@ def test_a_list_of_protocols_filters(net, protocols, expected):
 
 
 def test_a_filter_that_nothing_passes_is_no_error(net):
-    size = ctypes.c_uint32(0)
-    assert enum_protocols("W", struct.pack("<2i", 99, 0), None, size) == 0
+    asked = struct.pack("<2i", 99, 0)
+    assert enum_protocols("W", asked, bytearray(1), ctypes.c_uint32(0)) == 0
+    net.refused(enum_protocols("W", asked, None, ctypes.c_uint32(0)), WSA.WSAENOBUFS)
 
 
 @ANSI_AND_WIDE

@@ -117,7 +117,7 @@ def _enumerate(protocols: Any, buffer: Any, length: Any, wide: bool) -> int:
     size = SIZE_W if wide else SIZE_A
     room = memory.read_u32(length)
     needed = size * len(entries)
-    if room < needed or (buffer is None and needed):
+    if room < needed or buffer is None:
         memory.write_u32(length, needed)
         raise WinsockError(WSA.WSAENOBUFS)
     if entries:

@@ -53,7 +53,7 @@ def _enum_protocols(protocols: Any, buffer: Any, length: Any, lpErrno: Any) -> i
     wanted = None if protocols is None else int_list(protocols)
     entries = [e for e in spi.BASE_ENTRIES if wanted is None or e.protocol in wanted]
     room, needed = memory.read_u32(length), SIZE_W * len(entries)
-    if room < needed or (buffer is None and needed):
+    if room < needed or buffer is None:
         memory.write_u32(length, needed)
         raise WinsockError(WSA.WSAENOBUFS)
     if entries:
