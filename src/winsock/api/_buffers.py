@@ -22,6 +22,7 @@ ALIGN = 8
 MAX_BUFFERS = 0x10000  # more than any program has; Windows' own limit is memory
 
 MADV_POPULATE_WRITE = 23
+MAX_CONTROL = 0x10000  # far more than anything that can be sent along
 MAX_MESSAGE = 0x10000  # no datagram is longer
 _madvise = ctypes.CDLL(None).madvise
 _madvise.argtypes = (ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int)

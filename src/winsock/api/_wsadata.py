@@ -203,6 +203,8 @@ def WSASendMsg(
     if flags & ~SENDMSG_FLAGS:
         raise WinsockError(WSA.WSAEOPNOTSUPP)
     views = _buffers.wsabufs(msg.buffers or None, msg.buffer_count, False)
+    if msg.control_len > _buffers.MAX_CONTROL:
+        raise WinsockError(WSA.WSAEINVAL)
     control = _buffers.unpack_control(memory.read(msg.control, msg.control_len)) if msg.control_len else ()
     address = destination(ep, msg.name, msg.namelen) if msg.namelen else None
     if overlapped:

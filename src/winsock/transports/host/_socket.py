@@ -111,8 +111,9 @@ class HostSocket(_socket.socket):
                 elif host_family == linux.AF_INET6:
                     super().setsockopt(linux.IPPROTO_IPV6, IPV6_RECVERR, 1)
                     super().setsockopt(linux.IPPROTO_IP, IP_RECVERR, 1)  # of a dual-stack socket's IPv4 side
-            if host_family == linux.AF_INET6 and fileno is None and type != c.SOCK_RAW:
-                super().setsockopt(linux.IPPROTO_IPV6, linux.IPV6_V6ONLY, 1)
+            if fileno is None:
+                for option in _options.FRESH.get((host_family, type), ()):
+                    super().setsockopt(*option)
         except OSError as e:
             raise _errors.translated(e) from None
 
@@ -243,6 +244,9 @@ class HostSocket(_socket.socket):
     # -- names, connections
 
     def _to_host(self, address: Address) -> Address:
+        if self.win_type == c.SOCK_RAW and self.win_family == c.AF_INET6:
+            # Linux takes the port for a protocol, Windows looks at none.
+            return (address[0], 0, *address[2:])
         return address
 
     def bind_to(self, address: Address, reuse: bool, exclusive: bool) -> None:
