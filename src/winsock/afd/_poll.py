@@ -121,14 +121,16 @@ def look(wanted: dict[Endpoint, int]) -> dict[Endpoint, int]:
     return _Look(wanted).once(0)
 
 
-def wait_for(wanted: dict[Endpoint, int], timeout: float | None) -> dict[Endpoint, int]:
+def wait_for(wanted: dict[Endpoint, int], timeout: float | None, looked: bool = False) -> dict[Endpoint, int]:
     """look(), but wait until there is something: at most timeout milliseconds, None for ever; {} on time-out.
+
+    looked    the caller knows that nothing was ready just now
 
     An alertable wait: the thread's APCs run while it lasts, but not if something is ready at once.  WSAEINTR when
     WSACancelBlockingCall ends it.
     """
     looking = _Look(wanted)
-    found = looking.once(0)
+    found: dict[Endpoint, int] = {} if looked else looking.once(0)
     if found or timeout == 0 or not wanted:
         return found
     with Wait(current(), next(iter(wanted)).network, timeout) as wait:
@@ -195,6 +197,7 @@ def select(
     WSAEINVAL without any endpoint; WSAENOTSOCK when one was closed before, or while select waited and it was not
     among those to read (there it counts as readable); WSAEINTR.
     """
+    looked = False
     try:
         # The short way, for endpoints of which the network thinks as Windows does.
         r = [ep.fast_ready for ep in read]
@@ -203,6 +206,7 @@ def select(
         ready_r, ready_w, ready_x = (read or write or other)[0].network.look(r, w, x, 0)
         if not ready_x and (ready_r or ready_w or timeout == 0):
             return _found(read, r, ready_r), _found(write, w, ready_w), []
+        looked = not ready_x
     except (IndexError, TypeError, ValueError, OSError):
         pass  # no endpoint, one that is different, one that is closed
     wanted: dict[Endpoint, int] = {}
@@ -213,7 +217,7 @@ def select(
             wanted[ep] = wanted.get(ep, 0) | mask
     if not wanted:
         raise WinsockError(WSA.WSAEINVAL)
-    found = wait_for(wanted, timeout)
+    found = wait_for(wanted, timeout, looked)
     result = _those(read, found, READABLE), _those(write, found, WRITABLE), _those(other, found, EXCEPTIONAL)
     if found and not any(result):
         raise WinsockError(WSA.WSAENOTSOCK)
