@@ -151,25 +151,83 @@ def test_broadcast_needs_its_option(lab):
     lab.ok(ws.sendto(sender, b"x", 1, 0, to, 16), 1)
 
 
+def told(lab, s: int) -> dict[tuple[int, int], bytes]:
+    """The control messages of the next datagram, by WSARecvMsg."""
+    lab.await_readable(s)
+    guid = WSAID["WSARecvMsg"].bytes_le
+    pointer = int.from_bytes(lab.control(s, c.SIO_GET_EXTENSION_FUNCTION_POINTER, guid, 8), "little")
+    data, room = ctypes.create_string_buffer(8), ctypes.create_string_buffer(512)
+    bufs = ctypes.create_string_buffer(struct.pack("<I4xQ", 8, ctypes.addressof(data)))
+    msg = bytearray(struct.pack("<QI4xQI4xI4xQI4x", 0, 0, ctypes.addressof(bufs), 1, 512, ctypes.addressof(room), 0))
+    lab.ok(winsock.function(pointer)(s, msg, ctypes.c_uint(), None, None))
+    (length,) = struct.unpack_from("<I", msg, 32)
+    found, at = {}, 0
+    while at < length:
+        size, level, kind = struct.unpack_from("<Qii", room.raw, at)
+        found[level, kind] = room.raw[at + 16 : at + size]
+        at += (size + 7) & ~7
+    return found
+
+
 def test_ttl_arrives_in_control_data(lab):
     sender, receiver = lab.bound(c.SOCK_DGRAM), lab.bound(c.SOCK_DGRAM)
-    lab.ok(lab.set(sender, c.IPPROTO_IP, c.IP_TTL, 33))
     lab.ok(lab.set(receiver, c.IPPROTO_IP, c.IP_RECVTTL, 1))
-    lab.ok(ws.sendto(sender, b"x", 1, 0, lab.name(receiver), 16), 1)
-    lab.await_readable(receiver)
-    pointer = int.from_bytes(
-        lab.control(receiver, c.SIO_GET_EXTENSION_FUNCTION_POINTER, WSAID["WSARecvMsg"].bytes_le, 8), "little"
-    )
-    data, control = ctypes.create_string_buffer(8), ctypes.create_string_buffer(64)
-    bufs = ctypes.create_string_buffer(struct.pack("<I4xQ", 8, ctypes.addressof(data)))
-    msg = bytearray(
-        struct.pack("<QI4xQI4xI4xQI4x", 0, 0, ctypes.addressof(bufs), 1, 64, ctypes.addressof(control), 0)
-    )
-    n = ctypes.c_uint()
-    lab.ok(winsock.function(pointer)(receiver, msg, n, None, None))
-    assert (n.value, data.raw[:1]) == (1, b"x")
-    size, level, kind, ttl = struct.unpack_from("<Qiii", control.raw)
-    assert (size, level, kind, ttl) == (20, c.IPPROTO_IP, c.IP_TTL, 33)
+    for ttl in (128, 33):  # 128 is Windows' default
+        lab.ok(ws.sendto(sender, b"x", 1, 0, lab.name(receiver), 16), 1)
+        assert told(lab, receiver) == {(c.IPPROTO_IP, c.IP_TTL): struct.pack("<i", ttl)}
+        lab.ok(lab.set(sender, c.IPPROTO_IP, c.IP_TTL, 33))
+
+
+LOOPBACK6 = bytes(15) + b"\1"
+MESSAGES = {
+    "interface": (c.IP_RECVIF, {c.IP_RECVIF: "{index}"}),
+    "arrival interface": (c.IP_ORIGINAL_ARRIVAL_IF, {c.IP_ORIGINAL_ARRIVAL_IF: "{index}"}),
+    "destination": (c.IP_RECVDSTADDR, {c.IP_RECVDSTADDR: "{to}"}),
+    "both": (c.IP_PKTINFO, {c.IP_PKTINFO: "{to}{index}"}),
+    "with scope": (c.IP_PKTINFO_EX, {c.IP_PKTINFO_EX: "{to}{index}{zero}"}),
+}
+
+
+@pytest.mark.parametrize("family", [c.AF_INET, c.AF_INET6], ids=["v4", "v6"])
+@pytest.mark.parametrize(("option", "expected"), MESSAGES.values(), ids=MESSAGES)
+def test_where_a_datagram_came_in(lab, family, option, expected):
+    level = c.IPPROTO_IP if family == c.AF_INET else c.IPPROTO_IPV6
+    sender, receiver = lab.bound(c.SOCK_DGRAM, family), lab.bound(c.SOCK_DGRAM, family)
+    name = lab.name(receiver)
+    lab.ok(lab.set(receiver, level, option, 1))
+    lab.ok(ws.sendto(sender, b"x", 1, 0, name, len(name)), 1)
+    parts = {
+        "to": (LO if family == c.AF_INET else LOOPBACK6).hex(),
+        "index": struct.pack("<I", linux.if_nametoindex("lo")).hex(),
+        "zero": bytes(4).hex(),
+    }
+    wanted = {(level, kind): bytes.fromhex(form.format(**parts)) for kind, form in expected.items()}
+    assert told(lab, receiver) == wanted
+    lab.ok(lab.set(receiver, level, option, 0))
+    lab.ok(ws.sendto(sender, b"x", 1, 0, name, len(name)), 1)
+    assert told(lab, receiver) == {}
+
+
+@pytest.mark.parametrize("family", [c.AF_INET, c.AF_INET6], ids=["v4", "v6"])
+def test_congestion_bits(lab, family):
+    level, host = (c.IPPROTO_IP, linux.IPPROTO_IP) if family == c.AF_INET else (c.IPPROTO_IPV6, linux.IPPROTO_IPV6)
+    option, message = (c.IP_RECVTOS, c.IP_TOS) if family == c.AF_INET else (c.IPV6_RECVTCLASS, c.IPV6_TCLASS)
+    sender, receiver = lab.bound(c.SOCK_DGRAM, family), lab.bound(c.SOCK_DGRAM, family)
+    name = lab.name(receiver)
+    host_option = linux.IP_TOS if family == c.AF_INET else linux.IPV6_TCLASS
+    lab.endpoint(sender).transport.setsockopt(host, host_option, 0xB9)  # DSCP 46, ECT(1)
+    lab.ok(lab.set(receiver, level, c.IP_ECN, 1))
+    lab.ok(ws.sendto(sender, b"x", 1, 0, name, len(name)), 1)
+    assert told(lab, receiver) == {(level, c.IP_ECN): struct.pack("<i", 1)}
+    lab.ok(lab.set(receiver, level, option, 1))
+    lab.ok(ws.sendto(sender, b"x", 1, 0, name, len(name)), 1)
+    assert told(lab, receiver) == {
+        (level, c.IP_ECN): struct.pack("<i", 1),
+        (level, message): struct.pack("<i", 0xB9),
+    }
+    lab.ok(lab.set(receiver, level, c.IP_ECN, 0))
+    lab.ok(ws.sendto(sender, b"x", 1, 0, name, len(name)), 1)
+    assert told(lab, receiver) == {(level, message): struct.pack("<i", 0xB9)}
 
 
 def test_segments_of_a_send(lab):

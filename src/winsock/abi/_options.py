@@ -171,6 +171,8 @@ _LEGACY = "only other protocols than TCP/IP have it"
 _NO_EFFECT = "kept and read back; nothing here depends on it"
 _INTERFACE_LIST = "the list is kept; datagrams from other interfaces are not kept away"
 _NO_MESSAGE = "kept; no control message comes of it"
+_SHAPE = "the control message is laid out as the headers suggest; no document says"
+_TUNNEL = "tells the interface that it came by, whatever tunnel that is"
 _STATE: Final[dict[str, Any]] = {"default": None, "set": False}
 
 
@@ -249,15 +251,7 @@ def _ip_rows(level: str) -> Iterable[Option]:
 
     if six:
         yield row("IPV6_HOPOPTS", BYTES, STORED, _NO_EFFECT, default=b"")
-        yield row(
-            "IPV6_UNICAST_HOPS",
-            CHAR,
-            APPROXIMATE,
-            "the default is the machine's",
-            default=None,
-            high=255,
-            carried=True,
-        )
+        yield row("IPV6_UNICAST_HOPS", CHAR, EXACT, default=128, high=255, carried=True)
         yield row("IPV6_MULTICAST_HOPS", CHAR, EXACT, default=1, high=255, types=MESSAGES, carried=True)
         yield row("IPV6_HOPLIMIT", STRICT, EXACT, boolean=True, types=MESSAGES, carried=True)
         yield row("IPV6_RECVTCLASS", STRICT, EXACT, boolean=True, types=MESSAGES, carried=True)
@@ -270,9 +264,7 @@ def _ip_rows(level: str) -> Iterable[Option]:
         yield row(
             "IP_OPTIONS", BYTES, APPROXIMATE, "the kernel refuses some without privileges", default=b"", carried=True
         )
-        yield row(
-            "IP_TTL", CHAR, APPROXIMATE, "the default is the machine's", default=None, low=1, high=255, carried=True
-        )
+        yield row("IP_TTL", CHAR, EXACT, default=128, low=1, high=255, carried=True)
         yield row("IP_TOS", CHAR, EXACT, "without effect on Windows too, by default", high=255)
         yield row("IP_MULTICAST_TTL", CHAR, EXACT, default=1, high=255, types=MESSAGES, carried=True)
         yield row("IP_RECVTTL", STRICT, EXACT, boolean=True, types=MESSAGES, carried=True)
@@ -312,10 +304,11 @@ def _ip_rows(level: str) -> Iterable[Option]:
     yield row(f"{ip}_PKTINFO", STRICT, EXACT, boolean=True, types=MESSAGES, carried=True)
     yield row(f"{ip}_UNICAST_IF", STRICT, APPROXIMATE, "the kernel heeds it for datagrams only", carried=True)
     yield row(f"{ip}_RECVERR", STRICT, STORED, _NO_MESSAGE, boolean=True, types=DATAGRAM)
-    for label in ("RECVIF", "RECVDSTADDR", "RECVRTHDR", "ECN", "PKTINFO_EX"):
-        yield row(f"{ip}_{label}", STRICT, STORED, _NO_MESSAGE, boolean=True, types=MESSAGES)
-    yield row("IP_ORIGINAL_ARRIVAL_IF", STRICT, STORED, _NO_MESSAGE, boolean=True, types=MESSAGES)
-    for label in ("WFP_REDIRECT_RECORDS", "WFP_REDIRECT_CONTEXT"):
+    yield row(f"{ip}_ECN", STRICT, EXACT, boolean=True, types=MESSAGES)
+    for label in ("RECVIF", "RECVDSTADDR", "PKTINFO_EX"):
+        yield row(f"{ip}_{label}", STRICT, APPROXIMATE, _SHAPE, boolean=True, types=MESSAGES)
+    yield row("IP_ORIGINAL_ARRIVAL_IF", STRICT, APPROXIMATE, _TUNNEL, boolean=True, types=MESSAGES)
+    for label in ("RECVRTHDR", "WFP_REDIRECT_RECORDS", "WFP_REDIRECT_CONTEXT"):
         yield row(f"{ip}_{label}", STRICT, STORED, _NO_MESSAGE, boolean=True, types=MESSAGES)
     yield row(f"{'IPV6' if six else 'IP'}_RTHDR", BYTES, STORED, _NO_EFFECT, default=b"")
     yield row(f"{ip}_IFLIST", STRICT, STORED, _INTERFACE_LIST, boolean=True)

@@ -7,7 +7,7 @@ from ctypes import addressof, c_char
 from typing import Any
 
 from winsock.abi import _constants as c
-from winsock.afd import _connection, _urgent
+from winsock.afd import _connection, _control, _urgent
 from winsock.afd._endpoint import Endpoint, State
 from winsock.afd._rules import check
 from winsock.afd._wait import wait_ready
@@ -66,7 +66,10 @@ def recv_message(ep: Endpoint, views: Sequence[Any], control: bool, flags: int) 
         while True:
             try:
                 if control or len(views) != 1:
-                    return transport.receive_message(views, control, flags)
+                    message = transport.receive_message(views, control, flags)
+                    if message.control:
+                        message = message._replace(control=_control.wanted(ep, message.control))
+                    return message
                 size, address = transport.receive_from(views[0], flags)
                 return Message(min(size, len(views[0])), size, address, [], 0)
             except WinsockError as e:

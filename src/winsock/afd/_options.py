@@ -15,7 +15,7 @@ from winsock.abi import _constants as c
 from winsock.abi import _options as table
 from winsock.abi._options import Option
 from winsock.abi._sockaddrs import pack_address
-from winsock.afd import _connection
+from winsock.afd import _connection, _control
 from winsock.afd._endpoint import Endpoint, State
 from winsock.codes import WSA, WinsockError
 from winsock.nt import ThreadState
@@ -407,6 +407,22 @@ def _set_urgent(ep: Endpoint, row: Option, value: Value) -> None:
     ep.options[row.level, other] = int(not value)
 
 
+def _set_message(ep: Endpoint, row: Option, value: Value) -> None:
+    """Control messages on or off; the network sends them whole."""
+    key = (row.level, row.name)
+    whole = _control.WHOLE_OF[key]
+    before = ep.options.get(key)
+    ep.options[key] = value
+    try:
+        ep.transport.set_option(*whole, int(_control.asked_for(ep, whole)))
+    except WinsockError:
+        if before is None:
+            del ep.options[key]
+        else:
+            ep.options[key] = before
+        raise
+
+
 def _tell_only(ep: Endpoint, row: Option, value: Value) -> None:
     """A command, not a value."""
     ep.transport.set_option(row.level, row.name, value)
@@ -437,6 +453,7 @@ _WRITERS: Final[dict[str, Callable[[Endpoint, Option, Value], None]]] = {
     "TCP_EXPEDITED_1122": _set_urgent,
     "TCP_BSDURGENT": _set_urgent,
     **{row.label: _tell_only for row in table.OPTIONS if row.carried and not row.get},
+    **{row.label: _set_message for row in table.OPTIONS if (row.level, row.name) in _control.WHOLE_OF},
 }
 
 

@@ -31,6 +31,17 @@ _SO_NO_CHECK, _UDP_SEGMENT, _UDP_GRO = 11, 103, 104
 
 _PMTU: Final = {c.IP_PMTUDISC_DO: 2, c.IP_PMTUDISC_DONT: 0, c.IP_PMTUDISC_PROBE: 3}
 
+DEFAULT_TTL = 128  # Windows'; Linux has 64
+_TTLS = (linux.IPPROTO_IP, linux.IP_TTL, DEFAULT_TTL), (linux.IPPROTO_IPV6, linux.IPV6_UNICAST_HOPS, DEFAULT_TTL)
+_V6ONLY = (linux.IPPROTO_IPV6, linux.IPV6_V6ONLY, 1)
+
+# What the kernel is told of every new socket, by family and type, so that it starts as on Windows
+FRESH: Final[dict[tuple[int, int], tuple[tuple[int, int, int], ...]]] = {
+    **{(linux.AF_INET, kind): _TTLS[:1] for kind in (linux.SOCK_STREAM, linux.SOCK_DGRAM, linux.SOCK_RAW)},
+    **{(linux.AF_INET6, kind): (_V6ONLY, *_TTLS) for kind in (linux.SOCK_STREAM, linux.SOCK_DGRAM)},
+    (linux.AF_INET6, linux.SOCK_RAW): _TTLS[1:],
+}
+
 # Options whose value the kernel takes as it is: (Windows level, name) -> (Linux level, name)
 _SAME: Final[dict[tuple[int, int], tuple[int, int]]] = {
     (c.SOL_SOCKET, c.SO_KEEPALIVE): (linux.SOL_SOCKET, linux.SO_KEEPALIVE),
