@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import itertools
 import socket as linux
+import subprocess
+import sys
 
 import pytest
 
@@ -137,6 +139,37 @@ def test_port_of_another_process(net, use, code):
         foreign.listen()
         s = opened(net, c.AF_INET, c.SOCK_STREAM, use)
         net.fails(net.bind(s, net.sin(port=foreign.getsockname()[1])), code)
+
+
+IN_A_PROCESS_OF_ITS_OWN = """
+import ctypes, sys
+import winsock.ws2_32 as ws
+ws.WSAStartup(0x0202, bytearray(408))
+s = ws.socket(2, 1, 6)
+if int(sys.argv[2]):
+    ws.setsockopt(s, 0xFFFF, int(sys.argv[2]), ctypes.c_int(1), 4)
+print(ws.bind(s, bytes.fromhex(sys.argv[1]), 16) or ws.listen(s, 5), ws.WSAGetLastError())
+"""
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "code"),
+    [("reuse", "reuse", 0), ("reuse", "default", I), ("default", "reuse", A), ("default", "default", I)],
+)
+def test_two_programs_and_one_port(net, first, second, code):
+    """SO_REUSEADDR lets a second copy of a server start, and only if the first had it too."""
+    lst = opened(net, c.AF_INET, c.SOCK_STREAM, first)
+    net.ok(net.bind(lst, net.sin()))
+    net.ok(ws.listen(lst, 5))
+    command = [
+        sys.executable,
+        "-c",
+        IN_A_PROCESS_OF_ITS_OWN,
+        net.name(lst).hex(),
+        str((USES[second] or 0) & 0xFFFFFFFF),
+    ]
+    out = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True).stdout
+    assert out.split() == (["-1", str(int(code))] if code else ["0", "0"])
 
 
 def test_udp_port_shared_with_another_process(net):

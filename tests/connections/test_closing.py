@@ -305,3 +305,31 @@ def test_number_rests_while_its_socket_is_in_use(net):
     finally:
         done.set()
         other.join()
+
+
+def test_finalizers_close_sockets_at_any_moment(net):
+    """The collector runs inside closesocket and socket too, and may call them again."""
+
+    class Owner:
+        def __init__(self):
+            self.s, self.me = net.tcp(), self
+
+        def __del__(self):
+            with net.process.attached():
+                ws.closesocket(self.s)
+
+    before = gc.get_threshold()
+    gc.set_threshold(1)
+    try:
+
+        def body():
+            for _ in range(60):
+                Owner()
+                s = net.bound()
+                net.ok(ws.listen(s, 1))
+                net.ok(ws.closesocket(s))
+
+        run_all(net, body, body)
+    finally:
+        gc.set_threshold(*before)
+    gc.collect()

@@ -101,8 +101,11 @@ def getsockname(ep: Endpoint) -> Address:
 def getpeername(ep: Endpoint) -> Address:
     """The peer's address; it outlives the connection."""
     poll_connect(ep)
+    remote = ep.remote
     check(ep, "getpeername")
-    return ep.remote
+    if remote is None:
+        raise WinsockError(WSA.WSAENOTCONN)
+    return remote
 
 
 # -- listen, accept

@@ -267,4 +267,6 @@ class Endpoint:
         return f"<Endpoint {self.handle:#x} {self.state.name}>"
 
 
-_lock = threading.Lock()  # for waiters and closed of any endpoint: held for a few instructions only
+# For waiters and closed of any endpoint, held for a few instructions only; reentrant, for the garbage collector may
+# close sockets in between.
+_lock = threading.RLock()

@@ -32,7 +32,7 @@ class HandleTable:
         self.objects: dict[int, Any] = {}
         self._next = FIRST_HANDLE
         self._free: list[int] = []
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()  # reentrant: a program's finalizers may close handles at any time
 
     def add(self, obj: Any) -> int:
         """A new handle for the object; WSAEMFILE when there are no more."""

@@ -2,8 +2,9 @@
 
 The kernel is asked plainly first.  What Windows refuses and Linux would allow is refused from a table of what this
 interpreter's sockets hold; what Windows allows and Linux refuses is allowed by setting SO_REUSEPORT (of UDP,
-SO_REUSEADDR) on the holders and the newcomer for the moment of the call.  So no port is ever open to other
-processes that Windows would keep closed.
+SO_REUSEADDR) on the holders and the newcomer for the moment of the call.  Only who asked for SO_REUSEADDR keeps it:
+two of those may share on Windows too, whatever their processes.  So no port is ever open to others that Windows would
+keep closed.
 
 Three things rest on how Linux works:
 
@@ -30,7 +31,7 @@ from typing import TYPE_CHECKING
 from winsock.abi import _constants as c
 from winsock.codes import WSA, WinsockError
 from winsock.transports._contract import Address
-from winsock.transports._sharing import CONFLICTS, Place, Relation, Use, place_of, relation
+from winsock.transports._sharing import CONFLICTS, Place, Use, place_of, relation
 from winsock.transports.host import _errors, _interfaces
 
 if TYPE_CHECKING:
@@ -55,17 +56,15 @@ class Claim:
 
     address    as it was bound, with its port
     accepted   an accepted connection of an exclusive listener: it keeps out only who wants exclusive use
-    grouped    shares the very same address with others, all by SO_REUSEADDR
     """
 
-    __slots__ = ("accepted", "address", "grouped", "key", "place", "sockets", "use")
+    __slots__ = ("accepted", "address", "key", "place", "sockets", "use")
 
     def __init__(
         self, key: tuple[int, int], place: Place, use: Use, sock: HostSocket, accepted: bool = False
     ) -> None:
         self.key, self.place, self.use, self.accepted = key, place, use, accepted
         self.address: Address = ()
-        self.grouped = False
         self.sockets = [weakref.ref(sock)]
 
     def live(self) -> HostSocket | None:
@@ -99,8 +98,13 @@ def bind(sock: HostSocket, address: Address, reuse: bool, exclusive: bool) -> No
         claim = Claim((sock.win_type, address[1]), place, use, sock)
         neighbours = _admit(claim) if address[1] else []
         _bind_beside(sock, address, claim, neighbours)
+        if use is Use.REUSE:
+            _set(sock, _sharing_option(sock), 1)
+        release(sock)  # of the name that a connect lost under another thread's hands, if any
+        _enter(claim, address, address[1] or _port(sock))
         sock.bound = claim
-        _enter(claim, address, address[1] or sock.getsockname()[1])
+    if sock.fileno() < 0:
+        release(sock)  # another thread closed it before it had the claim
 
 
 def _enter(claim: Claim, address: Address, port: int) -> None:
@@ -131,6 +135,8 @@ def restore(sock: HostSocket, name: Address | None) -> None:
             bind(sock, everywhere, False, False)
         return
     with _lock:
+        if sock.bound is not claim:
+            raise WinsockError(WSA.WSAENOTSOCK)  # closed meanwhile
         _leave(claim)
         port = claim.key[1]
         try:
@@ -138,12 +144,12 @@ def restore(sock: HostSocket, name: Address | None) -> None:
         except WinsockError as e:
             if e.code != WSA.WSAEADDRNOTAVAIL:  # that says: it has its name still
                 _plain(sock, (claim.address[0], 0, *claim.address[2:]), claim.use)
-                port = sock.getsockname()[1]
+                port = _port(sock)
         _enter(claim, claim.address, port)
 
 
-def _admit(claim: Claim) -> list[tuple[Claim, Relation]]:
-    """Who else is there, and how they meet; raises what refuses the newcomer."""
+def _admit(claim: Claim) -> list[Claim]:
+    """Who else is there that it meets; raises what refuses the newcomer."""
     neighbours = []
     for other in tuple(_claims.get(claim.key, ())):
         where = relation(other.place, claim.place)
@@ -156,24 +162,26 @@ def _admit(claim: Claim) -> list[tuple[Claim, Relation]]:
         code = CONFLICTS.get((where, other.use, claim.use))
         if code:
             raise WinsockError(code)
-        neighbours.append((other, where))
+        neighbours.append(other)
     return neighbours
 
 
-def _bind_beside(sock: HostSocket, address: Address, claim: Claim, neighbours: list[tuple[Claim, Relation]]) -> None:
-    if claim.use is Use.REUSE and sock.win_type == c.SOCK_DGRAM:
-        _set(sock, linux.SO_REUSEADDR, 1)  # the kernel's means the same: shared if all holders have it
+def _bind_beside(sock: HostSocket, address: Address, claim: Claim, neighbours: list[Claim]) -> None:
+    if claim.use is Use.REUSE and address[1]:
+        _set(sock, _sharing_option(sock), 1)
     try:
         _plain(sock, address, claim.use)
         return
     except WinsockError as e:
         if e.code not in (WSA.WSAEADDRINUSE, WSA.WSAEACCES) or not address[1]:
             raise
-    with _shared(sock, claim, [other for other, _ in neighbours]):
+    with _shared(sock, claim, neighbours):
         _plain(sock, address, claim.use)
-        for other, where in neighbours:
-            if where is Relation.SAME:
-                claim.grouped = other.grouped = True
+
+
+def _sharing_option(sock: HostSocket) -> int:
+    """What opens an address to others that have it too, as SO_REUSEADDR does on Windows."""
+    return linux.SO_REUSEPORT if sock.win_type == c.SOCK_STREAM else linux.SO_REUSEADDR
 
 
 def _plain(sock: HostSocket, address: Address, use: Use) -> None:
@@ -193,7 +201,7 @@ def _plain(sock: HostSocket, address: Address, use: Use) -> None:
 def _shared(sock: HostSocket, claim: Claim, others: list[Claim]) -> Iterator[None]:
     """While it lasts, the kernel lets the socket in beside these, and over connections that have ended."""
     stream = sock.win_type == c.SOCK_STREAM
-    option = linux.SO_REUSEPORT if stream else linux.SO_REUSEADDR
+    option = _sharing_option(sock)
     parties = [(sock, claim)]
     for other in others:
         holder = other.live()
@@ -211,9 +219,9 @@ def _shared(sock: HostSocket, claim: Claim, others: list[Claim]) -> Iterator[Non
             _set(sock, linux.SO_REUSEADDR, 0)
         if others:
             for party, its in parties:
-                if not (its.grouped if stream else its.use is Use.REUSE):
+                if its.use is not Use.REUSE:
                     _set(party, option, 0)
-            if stream and not claim.grouped:
+            if stream:
                 _close_behind(claim.key[1])
 
 
@@ -246,7 +254,18 @@ def _set(sock: HostSocket, name: int, value: int) -> None:
 
 
 def _v6only(sock: HostSocket) -> bool:
-    return bool(sock.getsockopt(linux.IPPROTO_IPV6, linux.IPV6_V6ONLY))
+    try:
+        return bool(sock.getsockopt(linux.IPPROTO_IPV6, linux.IPV6_V6ONLY))
+    except OSError as e:
+        raise _errors.translated(e) from None
+
+
+def _port(sock: HostSocket) -> int:
+    try:
+        port: int = sock.getsockname()[1]
+    except OSError as e:
+        raise _errors.translated(e) from None
+    return port
 
 
 def _scoped(address: Address) -> Address:
@@ -312,7 +331,7 @@ def listen(sock: HostSocket, backlog: int) -> None:
             with _shared(sock, claim, others):
                 _listen(sock, backlog)
             _set(sock, linux.SO_REUSEADDR, 1)
-        if claim.grouped:
+        if claim.use is Use.REUSE:
             _first_takes_all(sock)
 
 

@@ -3,13 +3,12 @@
 A thread that is inside a call has fetched the descriptor's number, and may reach the kernel only after another
 thread has closed it and a third has opened something else, under the same number.  So the file behind the number is
 replaced by a dead one, at which every call fails, and the number is given up when the last reference to the socket
-object goes: each thread inside a call holds one.  While there is only one thread, closing is closing.
+object goes: each thread inside a call holds one.
 """
 
 from __future__ import annotations
 
 import os
-import sys
 import threading
 import time
 import weakref
@@ -44,7 +43,7 @@ class _Dead:
     def __init__(self) -> None:
         self.fd = -1
         self.identity = (0, 0)
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()  # reentrant: the garbage collector may close sockets in between
 
     def number(self) -> int:
         with self._lock:
@@ -68,9 +67,6 @@ _graves: deque[weakref.ref[Grave]] = deque()
 
 def retire(fd: int) -> Grave | None:
     """Close the file behind fd now.  The caller keeps what it gets for as long as the socket object lives."""
-    if len(sys._current_frames()) == 1:
-        os.close(fd)
-        return None
     try:
         os.dup2(_dead.number(), fd, inheritable=False)
     except OSError:
