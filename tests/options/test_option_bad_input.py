@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import threading
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -164,3 +165,35 @@ def test_other_sockets_are_untouched(lab):
     for row in OPTIONS:
         if row.applies(c.AF_INET, c.SOCK_STREAM) and row.get and isinstance(row.default_for(c.SOCK_STREAM), int):
             assert lab.value(b, row.level, row.name) == row.default_for(c.SOCK_STREAM), row.label
+
+
+def test_sockets_that_are_closed_meanwhile(lab):
+    """Options and control codes of handles that other threads close: success, or WSAENOTSOCK."""
+    handles = [lab.socket() for _ in range(300)]
+    start, seen = threading.Barrier(4), set()
+
+    def work(call):
+        with lab.process.attached():
+            start.wait()
+            for s in handles:
+                for _ in range(5):
+                    result = call(s)
+                    code = ws.WSAGetLastError()
+                    seen.add((result, code))
+
+    value, room = ctypes.c_int(1), bytearray(4096)
+    calls = [
+        lambda s: ws.setsockopt(s, c.IPPROTO_TCP, c.TCP_NODELAY, value, 4),
+        lambda s: ws.getsockopt(s, c.IPPROTO_TCP, c.TCP_MAXSEG, bytearray(4), ctypes.c_int(4)),
+        lambda s: ws.WSAIoctl(s, c.SIO_TCP_INFO, bytes(4), 4, room, 4096, ctypes.c_uint(), None, None),
+    ]
+    threads = [threading.Thread(target=work, args=(call,)) for call in calls]
+    for thread in threads:
+        thread.start()
+    start.wait()
+    for s in handles:
+        ws.closesocket(s)
+    for thread in threads:
+        thread.join()
+    assert seen <= {(0, 0), (-1, WSA.WSAENOTSOCK)}
+    assert (-1, WSA.WSAENOTSOCK) in seen
