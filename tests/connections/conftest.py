@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import gc
 import os
 import socket as linux
 import struct
@@ -193,6 +194,9 @@ def net():
         while ws.WSACleanup() == 0:
             pass
     left = descriptors() - before
+    if left:  # a traceback may have been in a cycle with what it is about
+        gc.collect()
+        left = descriptors() - before
     assert not left, "descriptors were left open"
 
 
