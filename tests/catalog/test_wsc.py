@@ -80,6 +80,13 @@ def test_no_path(provider, buffer, length, code):
     assert n.value == length
 
 
+def test_nothing_without_a_place_for_the_code():
+    for error in (None, 0x10, bytes(4)):
+        assert ws.WSCGetProviderPath(TCP_PROVIDER, bytearray(200), ctypes.c_int32(100), error) == -1
+        assert ws.WSCGetProviderInfo(TCP_PROVIDER, 0, bytearray(4), ctypes.c_uint64(4), 0, error) == -1
+        assert ws.WSCEnumProtocols(None, bytearray(6280), ctypes.c_uint32(6280), error) == -1
+
+
 def test_no_path_without_its_pointers():
     assert path(TCP_PROVIDER, bytearray(200), None) == (-1, WSA.WSAEFAULT)
     assert ws.WSCGetProviderPath(NOBODY, bytearray(200), ctypes.c_int32(100), None) == -1

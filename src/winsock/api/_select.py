@@ -15,12 +15,14 @@ from winsock.abi import _constants as c
 from winsock.afd import Endpoint, _poll
 from winsock.api._call import SOCKET_ERROR, c_int, dword, endpoint, export
 from winsock.codes import WSA, WinsockError
-from winsock.nt import ThreadState, current, memory
+from winsock.nt import ThreadState, memory
+from winsock.nt._process import _tls
 
 _COUNT = struct.Struct("<I4x")
 _ONE = struct.Struct("<I4xQ")
 _TIMEVAL = struct.Struct("<ii")
 _unpack_one = _ONE.unpack_from
+_unpack_timeval = _TIMEVAL.unpack_from
 _ARRAYS = tuple(struct.Struct(f"<{n}Q") for n in range(c.FD_SETSIZE + 1))
 _unpack_two = _ARRAYS[2].unpack_from
 _NO_SOCKETS: Sequence[Any] = ()
@@ -51,7 +53,7 @@ def select(nfds: int, readfds: Any, writefds: Any, exceptfds: Any, timeout: Any)
     """
     try:
         # The short way: what is ready now, if the network alone can tell.  Any exception leads to the long way.
-        ts = current()
+        ts = _tls.state
         sockets: Any = ts.sockets
         read = write = other = _NO_SOCKETS
         network: Any = None
@@ -80,10 +82,16 @@ def select(nfds: int, readfds: Any, writefds: Any, exceptfds: Any, timeout: Any)
             if count:
                 other, network = _keys(exceptfds, count, sockets)
                 _COUNT.pack_into(exceptfds, 0, count)  # it can be written
+        waits = 1
+        if timeout is not None:
+            seconds, microseconds = _unpack_timeval(timeout)
+            waits = seconds | microseconds
+            if waits < 0:
+                raise LookupError
         ready_r, ready_w, ready_x = network.look(read, write, other, 0)
         if not ready_x:
             n = len(ready_r) + len(ready_w)
-            if n or (timeout is not None and _TIMEVAL.unpack_from(timeout) == (0, 0)):
+            if n or not waits:
                 if n != len(read) + len(write):
                     _keep(readfds, read, ready_r)
                     _keep(writefds, write, ready_w)

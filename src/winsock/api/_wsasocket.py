@@ -115,6 +115,7 @@ def WSAEnumProtocolsW(ts: ThreadState, lpiProtocols: Any, lpProtocolBuffer: Any,
 def _enumerate(protocols: Any, buffer: Any, length: Any, wide: bool) -> int:
     entries = spi.listed(None if protocols is None else int_list(protocols))
     size = SIZE_W if wide else SIZE_A
+    memory.writable(length, 4)
     room = memory.read_u32(length)
     needed = size * len(entries)
     if room < needed or buffer is None:

@@ -25,8 +25,9 @@ _log = logging.getLogger("winsock")
 
 
 def _with_errno(lpErrno: Any, call: Callable[..., int], *args: Any) -> int:
-    """call(*args); its code goes to lpErrno, if that can be written."""
+    """call(*args); its code goes to lpErrno.  Without a place for it the call fails."""
     try:
+        memory.writable(lpErrno, 4)
         return call(*args)
     except WinsockError as e:
         code = e.code
@@ -45,13 +46,13 @@ def WSCEnumProtocols(lpiProtocols: Any, lpProtocolBuffer: Any, lpdwBufferLength:
     WSAENOBUFS when there is too little room (lpdwBufferLength then says how much is needed), WSAEFAULT.
     Source: document.
     """
-    return _with_errno(lpErrno, _enum_protocols, lpiProtocols, lpProtocolBuffer, lpdwBufferLength, lpErrno)
+    return _with_errno(lpErrno, _enum_protocols, lpiProtocols, lpProtocolBuffer, lpdwBufferLength)
 
 
-def _enum_protocols(protocols: Any, buffer: Any, length: Any, lpErrno: Any) -> int:
-    memory.writable(lpErrno, 4)
+def _enum_protocols(protocols: Any, buffer: Any, length: Any) -> int:
     wanted = None if protocols is None else int_list(protocols)
     entries = [e for e in spi.BASE_ENTRIES if wanted is None or e.protocol in wanted]
+    memory.writable(length, 4)
     room, needed = memory.read_u32(length), SIZE_W * len(entries)
     if room < needed or buffer is None:
         memory.write_u32(length, needed)
