@@ -6,6 +6,7 @@ sys.stdout = x or mock.patch work as ever.
 
 from __future__ import annotations
 
+import ctypes
 import os
 import platform
 import signal
@@ -73,6 +74,18 @@ def _dict_of(module: ModuleType) -> dict[str, Any]:
     attributes: Any = type.__getattribute__(ModuleType, "__dict__")
     found: dict[str, Any] = attributes["__dict__"].__get__(module)
     return found
+
+
+# PyTypeObject's tp_flags: behind the head of a variable-size object and 18 words
+_FLAGS_OFFSET = object.__basicsize__ + 19 * ctypes.sizeof(ctypes.c_void_p)
+_IMMUTABLE = 1 << 8
+
+
+def seal(cls: type) -> None:
+    """Make a class immutable, as one made in C is; its subclasses are not.  Where that can't be done, nothing."""
+    flags = ctypes.c_ulong.from_address(id(cls) + _FLAGS_OFFSET)
+    if flags.value == cls.__flags__:
+        flags.value |= _IMMUTABLE
 
 
 # -- sys

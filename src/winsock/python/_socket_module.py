@@ -7,6 +7,7 @@ from types import ModuleType
 
 from winsock.python import _addresses, _endpoints
 from winsock.python._oserror import face
+from winsock.python._overlay import seal
 from winsock.python._socket import settings, socket
 from winsock.python._socket_names import CONSTANTS
 
@@ -93,5 +94,7 @@ def make_module() -> ModuleType:
         socket=socket,
         timeout=TimeoutError,
     )
-    socket.__module__ = "_socket"
+    if socket.__module__ != "_socket":
+        socket.__module__ = "_socket"
+        seal(socket)
     return module

@@ -9,7 +9,7 @@ from typing import Any
 
 from winsock.codes import from_errno
 from winsock.python import _oserror
-from winsock.python._overlay import overlay
+from winsock.python._overlay import overlay, seal
 
 ALL_PURPOSES = frozenset({"1.3.6.1.5.5.7.3.1", "1.3.6.1.5.5.7.3.2", "1.3.6.1.5.5.7.3.3", "1.3.6.1.5.5.7.3.4"})
 ENCODING = "x509_asn"
@@ -75,19 +75,13 @@ def make_module() -> ModuleType | None:
 
     wrap: Callable[..., Any] = real._SSLContext._wrap_socket  # type: ignore[attr-defined]
 
-    class Immutable(type):
-        """The C type can't be written to; its subclasses can."""
-
-        def __setattr__(cls, name: str, value: Any) -> None:
-            if cls is _SSLContext:
-                raise TypeError(f"cannot set {name!r} attribute of immutable type '_ssl._SSLContext'")
-            super().__setattr__(name, value)
-
-    class _SSLContext(real._SSLContext, metaclass=Immutable):
+    class _SSLContext(real._SSLContext):
         __slots__ = ()
 
         def _wrap_socket(self, *args: Any, **kwargs: Any) -> Any:
             return SSLSocket(wrap(self, *args, **kwargs))
+
+    seal(_SSLContext)
 
     def enum_certificates(store_name: str) -> list[tuple[bytes, str, frozenset[str] | bool]]:
         """Retrieve certificates from Windows' cert store: here, the authorities that this machine trusts."""
