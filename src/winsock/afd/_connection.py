@@ -55,32 +55,41 @@ def bind(ep: Endpoint, address: Address) -> None:
 
 def _check_local(ep: Endpoint, address: Address) -> None:
     """Only addresses of this machine may be bound; Linux also binds groups and broadcasts."""
-    if address[0] == BROADCAST:
+    kind = _kind(address)
+    if kind in ("one", "any"):
+        return
+    if kind == "all":
         if ep.stream:
             raise WinsockError(WSA.WSAEADDRNOTAVAIL)
         if not ep.options.get(SO_BROADCAST, 0):
             raise WinsockError(WSA.WSAEACCES)
-    elif _ip(address).is_multicast:
+    else:
         raise WinsockError(WSA.WSAEADDRNOTAVAIL)
 
 
-@lru_cache(256)
-def _parsed(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address:
-    ip = ipaddress.ip_address(host)
-    return getattr(ip, "ipv4_mapped", None) or ip
+def _kind(address: Address) -> str:
+    """What an address stands for: "one" host, "any" of ours, a "group", "all" (broadcast).
 
-
-def _ip(address: Address) -> ipaddress.IPv4Address | ipaddress.IPv6Address:
-    """The IP address of a tuple; WSAEADDRNOTAVAIL for a host that is a name."""
+    WSAEADDRNOTAVAIL for a host that is a name.
+    """
     try:
-        return _parsed(address[0].split("%")[0])
+        return _kind_of(address[0])
     except ValueError:
         raise WinsockError(WSA.WSAEADDRNOTAVAIL) from None
 
 
+@lru_cache(256)
+def _kind_of(host: str) -> str:
+    ip = ipaddress.ip_address(host.split("%", 1)[0])
+    ip = getattr(ip, "ipv4_mapped", None) or ip
+    if ip.is_unspecified:
+        return "any"
+    return "group" if ip.is_multicast else "all" if str(ip) == BROADCAST else "one"
+
+
 def is_group(address: Address) -> bool:
     """Whether it is a multicast address."""
-    return _ip(address).is_multicast
+    return _kind(address) == "group"
 
 
 def autobind(ep: Endpoint) -> None:
@@ -201,7 +210,7 @@ def connect(ep: Endpoint, address: Address | None, blocking: bool | None = None)
             _check_remote(address)
         _connect_stream(ep, address, not ep.nonblocking if blocking is None else blocking)
         return
-    if address is None or _ip(address).is_unspecified:
+    if address is None or _kind(address) == "any":
         if ep.state is not State.OPEN:
             ep.transport.disconnect()
             ep.became_connected(None)
@@ -213,8 +222,7 @@ def connect(ep: Endpoint, address: Address | None, blocking: bool | None = None)
 
 def _check_remote(address: Address) -> None:
     """A stream connects to one host's port."""
-    ip = _ip(address)
-    if ip.is_unspecified or ip.is_multicast or address[0] == BROADCAST or not address[1]:
+    if _kind(address) != "one" or not address[1]:
         raise WinsockError(WSA.WSAEADDRNOTAVAIL)
 
 

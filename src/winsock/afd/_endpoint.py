@@ -31,6 +31,8 @@ class State(Enum):
     RESET = "reset"  # the peer, or the network, ended the connection
     CLOSED = "closed"
 
+    __hash__ = object.__hash__  # Enum's own is slow, and every check of the refusal table asks for it
+
     def __repr__(self) -> str:
         return self.name
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import ipaddress
 from enum import Enum
+from functools import lru_cache
 from typing import Any, Final
 
 from winsock.codes import WSA
@@ -63,14 +64,19 @@ ANY6: Final[Place] = (6, None)
 
 def place_of(address: Address, dual: bool) -> Place:
     """Where a tuple address lies; dual: of an IPv6 socket with IPV6_V6ONLY off."""
-    ip = ipaddress.ip_address(address[0].split("%")[0])
+    return _place(address[0], address[3] if len(address) > 3 else 0, dual)
+
+
+@lru_cache(512)
+def _place(host: str, scope: int, dual: bool) -> Place:
+    ip = ipaddress.ip_address(host.split("%", 1)[0])
     if isinstance(ip, ipaddress.IPv4Address):
         return ANY4 if ip.is_unspecified else (4, ip)
     if ip.is_unspecified:
         return DUAL if dual else ANY6
     if ip.ipv4_mapped is not None:
         return ANY4 if ip.ipv4_mapped.is_unspecified else (4, ip.ipv4_mapped)
-    return 6, (ip, address[3] if len(address) > 3 and ip.is_link_local else 0)
+    return 6, (ip, scope if ip.is_link_local else 0)
 
 
 def relation(holder: Place, newcomer: Place) -> Relation | None:
