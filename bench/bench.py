@@ -29,6 +29,12 @@ WORKS = {
     "getsockopt": "getsockopt",
     "select_two": "select",
 }
+# measured C-shaped against Wine only
+CALLS = {
+    "datagram": "sendto+recvfrom 64 B",
+    "make": "socket+closesocket",
+    "accept": "connect+accept+close",
+}
 PYTHON_BUDGET, C_BUDGET, WINE_BUDGET = 1.2, 1.5, 0.2
 EXPLAIN_BUDGET, IMPORT_BUDGET_MS, MEMORY_BUDGET = 3.0, 30.0, 2.0
 NOT_YET = {
@@ -98,8 +104,10 @@ def compare(table: Table, workers: dict[str, Worker], rounds: int, only: str) ->
         ("C-shaped", "c", "plain", "CPython's socket", C_BUDGET),
         ("C-shaped", "c", "wine", "C under Wine", WINE_BUDGET),
     ]
-    for work, label in WORKS.items():
-        if only not in label:
+    everyone = workers
+    for work, label in {**WORKS, **CALLS}.items():
+        workers = everyone if work in WORKS else {n: w for n, w in everyone.items() if n in ("c", "wine")}
+        if only not in label or len(workers) < 2:
             continue
         times = {name: worker.times_for(work) for name, worker in workers.items()}
         seen: dict[str, list[float]] = {name: [] for name in workers}

@@ -5,20 +5,22 @@
 #include <string.h>
 
 static char buffer[65536], data[65536];
-static SOCKET a, b, quiet, other;
+static SOCKET a, b, quiet, other, listener, udp;
+static struct sockaddr_in name, udp_name;
+
+static void bind_local(SOCKET s, struct sockaddr_in *local)
+{
+    int length = sizeof *local;
+    local->sin_family = AF_INET;
+    local->sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    if (bind(s, (void *)local, sizeof *local) || getsockname(s, (void *)local, &length)) exit(3);
+}
 
 static void make_pair(SOCKET *one, SOCKET *two)
 {
-    struct sockaddr_in name = { .sin_family = AF_INET };
-    int length = sizeof name;
-    SOCKET listener = socket(AF_INET, SOCK_STREAM, 0);
-    name.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    if (bind(listener, (void *)&name, sizeof name) || listen(listener, 1)
-            || getsockname(listener, (void *)&name, &length)) exit(3);
     *one = socket(AF_INET, SOCK_STREAM, 0);
     if (connect(*one, (void *)&name, sizeof name)) exit(3);
     *two = accept(listener, NULL, NULL);
-    closesocket(listener);
 }
 
 static void once(const char *work)
@@ -42,6 +44,21 @@ static void once(const char *work)
         fd_set reading = { 1, { b } }, writing = { 1, { a } };
         struct timeval now = { 0 };
         select(0, &reading, &writing, NULL, &now);
+    } else if (!strcmp(work, "datagram")) {
+        struct sockaddr_in from;
+        int length = sizeof from;
+        sendto(udp, data, 64, 0, (void *)&udp_name, sizeof udp_name);
+        recvfrom(udp, buffer, 64, 0, (void *)&from, &length);
+    } else if (!strcmp(work, "make")) {
+        closesocket(socket(AF_INET, SOCK_STREAM, 0));
+    } else if (!strcmp(work, "accept")) {
+        struct linger reset = { 1, 0 };         /* leaves no connection in TIME_WAIT */
+        SOCKET client = socket(AF_INET, SOCK_STREAM, 0), server;
+        if (connect(client, (void *)&name, sizeof name)) exit(3);
+        server = accept(listener, NULL, NULL);
+        setsockopt(client, SOL_SOCKET, SO_LINGER, (void *)&reset, sizeof reset);
+        closesocket(client);
+        closesocket(server);
     } else exit(2);
 }
 
@@ -54,6 +71,11 @@ int main(void)
     long times;
 
     if (WSAStartup(0x0202, &start)) return 3;
+    listener = socket(AF_INET, SOCK_STREAM, 0);
+    bind_local(listener, &name);
+    if (listen(listener, 5)) return 3;
+    udp = socket(AF_INET, SOCK_DGRAM, 0);
+    bind_local(udp, &udp_name);
     make_pair(&a, &b);
     make_pair(&other, &quiet);
     ioctlsocket(quiet, FIONBIO, &on);

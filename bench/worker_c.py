@@ -19,20 +19,24 @@ def check(value):
     return value
 
 
+def bind_local(s):
+    name = bytearray(pack("<HH", c.AF_INET, 0) + b"\x7f\0\0\1" + bytes(8))
+    check(ws.bind(s, name, 16))
+    check(ws.getsockname(s, name, c_int32(16)))
+    return name
+
+
 def make_pair():
-    name, length = bytearray(16), c_int32(16)
-    listener = check(ws.socket(c.AF_INET, c.SOCK_STREAM, 0))
-    check(ws.bind(listener, pack("<HH", c.AF_INET, 0) + b"\x7f\0\0\1" + bytes(8), 16))
-    check(ws.listen(listener, 1))
-    check(ws.getsockname(listener, name, length))
     a = check(ws.socket(c.AF_INET, c.SOCK_STREAM, 0))
     check(ws.connect(a, name, 16))
     b = check(ws.accept(listener, None, None))
-    ws.closesocket(listener)
     return a, b
 
 
 check(ws.WSAStartup(0x0202, bytearray(408)))
+listener, udp = check(ws.socket(c.AF_INET, c.SOCK_STREAM, 0)), check(ws.socket(c.AF_INET, c.SOCK_DGRAM, 0))
+name, udp_name = bind_local(listener), bind_local(udp)
+check(ws.listen(listener, 5))
 a, b = make_pair()
 _, quiet = make_pair()
 check(ws.ioctlsocket(quiet, c.FIONBIO, c_uint32(1)))
@@ -74,6 +78,31 @@ def select_two(times):
     for _ in range(times):
         reading[:16], writing[:16] = read, write
         select(0, reading, writing, None, NOW)
+
+
+def datagram(times):
+    sendto, recvfrom = ws.sendto, ws.recvfrom
+    sender, length = bytearray(16), c_int32(16)
+    for _ in range(times):
+        sendto(udp, SMALL, 64, 0, udp_name, 16)
+        recvfrom(udp, buffer, 64, 0, sender, length)
+
+
+def make(times):
+    socket, closesocket = ws.socket, ws.closesocket
+    for _ in range(times):
+        closesocket(socket(c.AF_INET, c.SOCK_STREAM, 0))
+
+
+def accept(times):
+    reset = pack("<HH", 1, 0)  # leaves no connection in TIME_WAIT
+    for _ in range(times):
+        client = ws.socket(c.AF_INET, c.SOCK_STREAM, 0)
+        check(ws.connect(client, name, 16))
+        server = check(ws.accept(listener, None, None))
+        ws.setsockopt(client, c.SOL_SOCKET, c.SO_LINGER, reset, 4)
+        ws.closesocket(client)
+        ws.closesocket(server)
 
 
 def memory(times):
