@@ -3,6 +3,15 @@
 C names, C argument order, C return values; errors by GetLastError().  A call never raises.
 """
 
+from winsock.api._files import CreateFileA as CreateFileA
+from winsock.api._files import CreateFileW as CreateFileW
+from winsock.api._files import GetTempFileNameA as GetTempFileNameA
+from winsock.api._files import GetTempFileNameW as GetTempFileNameW
+from winsock.api._files import GetTempPathA as GetTempPathA
+from winsock.api._files import GetTempPathW as GetTempPathW
+from winsock.api._files import ReadFile as ReadFile
+from winsock.api._files import SetFilePointer as SetFilePointer
+from winsock.api._files import WriteFile as WriteFile
 from winsock.api._kernel import CloseHandle as CloseHandle
 from winsock.api._kernel import GetComputerNameExW as GetComputerNameExW
 from winsock.api._kernel import GetCurrentProcess as GetCurrentProcess
@@ -20,3 +29,6 @@ from winsock.api._kernel import SleepEx as SleepEx
 from winsock.api._kernel import VirtualAlloc as VirtualAlloc
 from winsock.api._kernel import VirtualFree as VirtualFree
 from winsock.api._kernel import VirtualProtect as VirtualProtect
+from winsock.api._ports import CreateIoCompletionPort as CreateIoCompletionPort
+from winsock.api._ports import GetQueuedCompletionStatus as GetQueuedCompletionStatus
+from winsock.api._ports import PostQueuedCompletionStatus as PostQueuedCompletionStatus

@@ -13,6 +13,8 @@ from winsock.api._call import dword, export
 from winsock.api._startup import WSAGetLastError, WSASetLastError
 from winsock.codes import WinsockError
 from winsock.nt import Process, ThreadState, current, memory, queue_apc, run_apcs
+from winsock.nt._completion import CompletionPort
+from winsock.nt._files import FileObject
 from winsock.nt._virtual import PAGE, Pages
 from winsock.transports.host import HOST
 
@@ -40,7 +42,8 @@ def _handle(value: Any) -> int:
     return operator.index(value) & MASK
 
 
-def _object(ts: ThreadState, handle: Any) -> Any:
+def handle_object(ts: ThreadState, handle: Any) -> Any:
+    """What a handle stands for; ERROR_INVALID_HANDLE."""
     number = _handle(handle)
     if number == c.CURRENT_PROCESS:
         return ts.process
@@ -97,7 +100,7 @@ def OpenThread(ts: ThreadState, dwDesiredAccess: int, bInheritHandle: int, dwThr
 @kernel(0)
 def QueueUserAPC(ts: ThreadState, pfnAPC: Any, hThread: int, dwData: int) -> int:
     """Have a thread call pfnAPC(dwData) when it next waits alertably; 0 on failure."""
-    obj = _object(ts, hThread)
+    obj = handle_object(ts, hThread)
     if not isinstance(obj, ThreadObject) or not callable(pfnAPC):
         raise WinsockError(c.ERROR_INVALID_HANDLE)
     queue_apc(obj.state, pfnAPC, _handle(dwData))
@@ -140,8 +143,11 @@ def CloseHandle(ts: ThreadState, hObject: int) -> int:
     if number in ts.process.sockets:
         spi.close_socket(ts.process, number)
         return 1
-    if ts.process.handles.remove(number) is None:
+    obj = ts.process.handles.remove(number)
+    if obj is None:
         raise WinsockError(c.ERROR_INVALID_HANDLE)
+    if isinstance(obj, (CompletionPort, FileObject)):
+        obj.close()
     return 1
 
 

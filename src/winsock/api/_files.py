@@ -1,0 +1,152 @@
+"""kernel32's files: temporary names, opening, reading, writing.  Paths are the host's own."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from typing import Any
+
+from winsock.abi import _constants as c
+from winsock.api._call import INVALID_SOCKET, dword
+from winsock.api._kernel import handle_object, kernel
+from winsock.codes import WinsockError
+from winsock.nt import ThreadState, memory
+from winsock.nt._files import FileObject, file_error
+
+INVALID_HANDLE_VALUE = INVALID_SOCKET
+
+
+def _string(ptr: Any, wide: bool) -> str:
+    return memory.wstring(ptr) if wide else os.fsdecode(memory.cstring(ptr))
+
+
+def _store(text: str, ptr: Any, wide: bool) -> None:
+    memory.write(ptr, (text + "\0").encode("utf-16-le", "surrogatepass") if wide else os.fsencode(text) + b"\0")
+
+
+def _temp_path(room: int, ptr: Any, wide: bool) -> int:
+    folder = os.path.join(tempfile.gettempdir(), "")
+    n = len(folder) if wide else len(os.fsencode(folder))
+    if room <= n:
+        return n + 1
+    _store(folder, ptr, wide)
+    return n
+
+
+@kernel(0)
+def GetTempPathA(ts: ThreadState, nBufferLength: int, lpBuffer: Any) -> int:
+    """The folder for temporary files, with its closing slash: characters, or those needed with the NUL."""
+    return _temp_path(dword(nBufferLength), lpBuffer, False)
+
+
+@kernel(0)
+def GetTempPathW(ts: ThreadState, nBufferLength: int, lpBuffer: Any) -> int:
+    """The same in UTF-16."""
+    return _temp_path(dword(nBufferLength), lpBuffer, True)
+
+
+def _temp_name(folder: Any, prefix: Any, unique: int, name: Any, wide: bool) -> int:
+    memory.writable(name, 1)
+    where, start = _string(folder, wide), _string(prefix, wide)[:3]
+    if unique:
+        _store(os.path.join(where, f"{start}{unique & 0xFFFF:x}.TMP"), name, wide)
+        return unique & 0xFFFF
+    try:
+        fd, path = tempfile.mkstemp(".TMP", start, where)
+    except OSError as e:
+        raise file_error(e) from None
+    os.close(fd)
+    _store(path, name, wide)
+    return 1
+
+
+@kernel(0)
+def GetTempFileNameA(ts: ThreadState, lpPathName: Any, lpPrefixString: Any, uUnique: int, lpTempFileName: Any) -> int:
+    """A file name of MAX_PATH characters at most in a folder; with uUnique 0 the file is made, empty."""
+    return _temp_name(lpPathName, lpPrefixString, dword(uUnique), lpTempFileName, False)
+
+
+@kernel(0)
+def GetTempFileNameW(ts: ThreadState, lpPathName: Any, lpPrefixString: Any, uUnique: int, lpTempFileName: Any) -> int:
+    """The same in UTF-16."""
+    return _temp_name(lpPathName, lpPrefixString, dword(uUnique), lpTempFileName, True)
+
+
+def _create(ts: ThreadState, name: str, access: int, disposition: int, flags: int) -> int:
+    return ts.process.handles.add(FileObject(name, dword(access), dword(disposition), dword(flags)))
+
+
+@kernel(INVALID_HANDLE_VALUE)
+def CreateFileA(
+    ts: ThreadState,
+    lpFileName: Any,
+    dwDesiredAccess: int,
+    dwShareMode: int,
+    lpSecurityAttributes: Any,
+    dwCreationDisposition: int,
+    dwFlagsAndAttributes: int,
+    hTemplateFile: Any,
+) -> int:
+    """Open or create a file.  Sharing modes and security are not kept: Linux has none of that kind."""
+    return _create(ts, _string(lpFileName, False), dwDesiredAccess, dwCreationDisposition, dwFlagsAndAttributes)
+
+
+@kernel(INVALID_HANDLE_VALUE)
+def CreateFileW(
+    ts: ThreadState,
+    lpFileName: Any,
+    dwDesiredAccess: int,
+    dwShareMode: int,
+    lpSecurityAttributes: Any,
+    dwCreationDisposition: int,
+    dwFlagsAndAttributes: int,
+    hTemplateFile: Any,
+) -> int:
+    """The same with a UTF-16 name."""
+    return _create(ts, _string(lpFileName, True), dwDesiredAccess, dwCreationDisposition, dwFlagsAndAttributes)
+
+
+def _file(ts: ThreadState, handle: Any) -> FileObject:
+    found = handle_object(ts, handle)
+    if not isinstance(found, FileObject):
+        raise WinsockError(c.ERROR_INVALID_HANDLE)
+    return found
+
+
+@kernel(0)
+def WriteFile(ts: ThreadState, hFile: int, lpBuffer: Any, nBytes: int, lpWritten: Any, lpOverlapped: Any) -> int:
+    """Write to a file, without OVERLAPPED."""
+    target = _file(ts, hFile)
+    if not memory.is_null(lpOverlapped):
+        raise WinsockError(c.ERROR_NOT_SUPPORTED)
+    n = target.write(memory.read(lpBuffer, dword(nBytes)))
+    if not memory.is_null(lpWritten):
+        memory.write_u32(lpWritten, n)
+    return 1
+
+
+@kernel(0)
+def ReadFile(ts: ThreadState, hFile: int, lpBuffer: Any, nBytes: int, lpRead: Any, lpOverlapped: Any) -> int:
+    """Read from a file, without OVERLAPPED; 0 bytes at its end."""
+    source = _file(ts, hFile)
+    if not memory.is_null(lpOverlapped):
+        raise WinsockError(c.ERROR_NOT_SUPPORTED)
+    data = source.read(dword(nBytes))
+    memory.write(lpBuffer, data)
+    if not memory.is_null(lpRead):
+        memory.write_u32(lpRead, len(data))
+    return 1
+
+
+@kernel(c.INVALID_SET_FILE_POINTER)
+def SetFilePointer(ts: ThreadState, hFile: int, lDistance: int, lpDistanceHigh: Any, dwMoveMethod: int) -> int:
+    """Move a file's position: its low 32 bits, the high ones into lpDistanceHigh."""
+    low = dword(lDistance)
+    if memory.is_null(lpDistanceHigh):
+        distance = low - (1 << 32) if low >> 31 else low
+    else:
+        distance = memory.read_i32(lpDistanceHigh) << 32 | low
+    at = _file(ts, hFile).seek(distance, dword(dwMoveMethod))
+    if not memory.is_null(lpDistanceHigh):
+        memory.write_u32(lpDistanceHigh, at >> 32)
+    return at & 0xFFFFFFFF
