@@ -150,7 +150,7 @@ def test_temporary_names(process):
     assert folder[:n].endswith(b"/")
     assert k32.GetTempPathA(1, folder) == n + 1
     assert k32.GetTempFileNameA(folder, b"abcdef", 0, name)
-    made = name.split(b"\0")[0]
+    made = bytes(name).split(b"\0")[0]
     assert os.path.basename(made).startswith(b"abc")
     assert os.path.exists(made)
     os.unlink(made)

@@ -40,6 +40,7 @@ class FileObject:
     """An open file; a path is the host's own."""
 
     def __init__(self, path: str, access: int, disposition: int, flags: int) -> None:
+        self.fd = -1
         if disposition not in _HOW:
             raise WinsockError(c.ERROR_INVALID_PARAMETER)
         both = access & c.GENERIC_READ and access & c.GENERIC_WRITE
