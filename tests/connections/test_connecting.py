@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import ctypes
+import socket as linux
 import struct
+from pathlib import Path
 
 import pytest
 
@@ -257,6 +259,37 @@ def test_scope_of_no_interface(net, host):
     s = net.socket(c.AF_INET6)
     net.fails(net.bind(s, net.sin6(host, 0, 0xABACAB)), WSA.WSAEADDRNOTAVAIL)
     net.ok(net.bind(s, net.sin6(host)))
+
+
+def test_scope_of_the_addresss_own_interface(net):
+    s = net.socket(c.AF_INET6)
+    net.ok(net.bind(s, net.sin6("::1", 0, linux.if_nametoindex("lo"))))
+
+
+def test_link_local_addresses_get_their_scope(net):
+    for host, scope in link_locals():
+        for given in (0, scope):
+            s = net.socket(c.AF_INET6)
+            net.ok(net.bind(s, net.sin6(host, 0, given)))
+            assert net.name(s)[8:] == net.sin6(host, 0, scope)[8:]
+            net.ok(ws.listen(s, 1))
+            client = net.socket(c.AF_INET6)
+            net.ok(net.connect(client, net.name(s)))
+            assert net.peer(client) == net.name(s)
+        net.fails(net.bind(net.socket(c.AF_INET6), net.sin6(host, 0, 0xABACAB)), WSA.WSAEADDRNOTAVAIL)
+
+
+def link_locals():
+    try:
+        lines = Path("/proc/net/if_inet6").read_text().splitlines()
+    except FileNotFoundError:
+        lines = []
+    found = [
+        (linux.inet_ntop(linux.AF_INET6, bytes.fromhex(address)), int(number, 16))
+        for address, number, _, scope, *_ in map(str.split, lines)
+        if scope == "20"
+    ]
+    return found or pytest.skip("no link-local address here")
 
 
 # -- datagrams

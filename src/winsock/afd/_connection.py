@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import os
 import threading
 from collections import deque
 from collections.abc import Callable
@@ -36,6 +37,7 @@ DEFERRED = "deferred"  # in Endpoint.extra of a listener: connections that WSAAc
 Condition = Callable[[TransportSocket, Address], int]
 
 _settling = threading.RLock()  # one thread learns how a connect went
+os.register_at_fork(after_in_child=_settling._at_fork_reinit)  # type: ignore[attr-defined]
 
 
 # -- names
@@ -247,7 +249,7 @@ def _connect_stream(ep: Endpoint, address: Address, blocking: bool) -> None:
         raise WinsockError(WSA.WSAEWOULDBLOCK)  # Windows never connects a non-blocking socket at once
     try:
         in_time = wait_ready(ep, WRITE, CONNECT_TIMEOUT, WSA.WSAEINTR, lambda: ep.state is not State.CONNECTING)
-    except WinsockError:
+    except BaseException:  # closed, cancelled, or a signal's exception
         _give_up(ep, 0)
         raise
     if not in_time:

@@ -7,6 +7,7 @@ Rule 3: a refused call changes nothing; what is refused is a table (_rules.py).
 
 from __future__ import annotations
 
+import os
 import threading
 from enum import Enum
 from typing import TYPE_CHECKING, Any
@@ -272,3 +273,4 @@ class Endpoint:
 # For waiters and closed of any endpoint, held for a few instructions only; reentrant, for the garbage collector may
 # close sockets in between.
 _lock = threading.RLock()
+os.register_at_fork(after_in_child=_lock._at_fork_reinit)  # type: ignore[attr-defined]

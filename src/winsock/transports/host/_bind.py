@@ -21,6 +21,7 @@ from __future__ import annotations
 import ctypes
 import errno
 import ipaddress
+import os
 import socket as linux
 import threading
 import weakref
@@ -78,6 +79,7 @@ class Claim:
 
 _claims: dict[tuple[int, int], list[Claim]] = {}  # by (type, port); a table of this machine's ports, hence global
 _lock = threading.RLock()
+os.register_at_fork(after_in_child=_lock._at_fork_reinit)  # type: ignore[attr-defined]
 
 
 # -- bind
@@ -285,7 +287,7 @@ def _scoped(address: Address) -> Address:
         return host, port, flow, scope
     if ip.is_link_local:
         return address
-    if ip.is_unspecified or all(i.index != scope or i.address != host for i in _interfaces.interfaces()):
+    if ip.is_unspecified or all(i.number != scope or i.address != host for i in _interfaces.interfaces()):
         raise WinsockError(WSA.WSAEADDRNOTAVAIL)
     return host, port, flow, 0
 

@@ -52,6 +52,10 @@ class _Dead:
                 self.identity = self._look()
             return self.fd
 
+    def after_fork(self) -> None:
+        """Another thread may have held the lock."""
+        self._lock = threading.RLock()
+
     def _look(self) -> tuple[int, int]:
         try:
             found = os.fstat(self.fd)
@@ -61,6 +65,7 @@ class _Dead:
 
 
 _dead = _Dead()
+os.register_at_fork(after_in_child=_dead.after_fork)
 _dead.number()  # early, while there are descriptors
 _graves: deque[weakref.ref[Grave]] = deque()
 
