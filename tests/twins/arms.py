@@ -273,12 +273,9 @@ class Kit:
         assert self.ws.ioctlsocket(s, c.FIONBIO, ctypes.c_uint32(1)).ret == 0
         return s
 
-    def free_port(self) -> int:
-        """A port that nobody has: taken and given back."""
-        s = self.ws.socket(c.AF_INET, c.SOCK_STREAM, 0)
-        port = port_of(self.name(self.bound(s)))
-        self.ws.closesocket(s)
-        return port
+    def deaf_port(self) -> int:
+        """A port that refuses connections: it is held, so that nobody else gets it, and nobody listens."""
+        return port_of(self.name(self.bound(self.tcp())))
 
     def option(self, s: Any, level: int, name: int, size: int = 4) -> tuple[Any, int]:
         """getsockopt as an int: (result, value)."""

@@ -122,7 +122,7 @@ def test_connect_a_listener(ws, kit):
 
 
 def test_connect_refused(ws, kit):
-    assert ws.connect(kit.tcp(), sin(port=kit.free_port()), 16).error == WSA.WSAECONNREFUSED
+    assert ws.connect(kit.tcp(), sin(port=kit.deaf_port()), 16).error == WSA.WSAECONNREFUSED
 
 
 @pytest.mark.wine(differs="WSAEADDRNOTAVAIL")

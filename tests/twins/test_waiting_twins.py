@@ -59,7 +59,7 @@ def test_select_acceptable(ws, kit):
 
 def test_refused_connect_is_an_exception(ws, kit):
     s = kit.nonblocking(kit.tcp())
-    assert ws.connect(s, sin(port=kit.free_port()), 16).error == WSA.WSAEWOULDBLOCK
+    assert ws.connect(s, sin(port=kit.deaf_port()), 16).error == WSA.WSAEWOULDBLOCK
     reading, writing, failing = fd_set(s), fd_set(s), fd_set(s)
     assert ws.select(0, reading, writing, failing, timeval(10)).ret == 1
     assert (members(reading), members(writing), members(failing)) == ([], [], [int(s)])
