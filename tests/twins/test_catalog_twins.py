@@ -122,7 +122,7 @@ def test_a_connection_to_accept(ws, kit):
 
 def test_a_blocking_connect_that_was_refused(ws, kit):
     s = kit.tcp()
-    assert ws.connect(s, sin(port=kit.free_port()), 16).error == WSA.WSAECONNREFUSED
+    assert ws.connect(s, sin(port=kit.deaf_port()), 16).error == WSA.WSAECONNREFUSED
     assert sets_of(ws, s) == "x"
 
 
