@@ -173,6 +173,7 @@ class _Look:
         answers = network.wait(current(), entries, 0 if found else timeout)
         if not answers:
             self.deaf.clear()
+        changed = False
         for transport, got in answers:
             ep = asked[transport]
             state = ep.state
@@ -181,6 +182,10 @@ class _Look:
                 found[ep] = ready
             elif ep.state is state:
                 self.deaf.add(ep)
+            else:
+                changed = True
+        if changed and not found:
+            return self.once(0)  # a connect has ended: what is asked of its endpoint is something else now
         return found
 
 

@@ -94,22 +94,22 @@ def select(
     """
     try:
         # The short way, for endpoints of which Linux thinks as Windows does: one look, on the objects as they are.
+        if not 0 < len(rlist) + len(wlist) + len(xlist) <= FD_SETSIZE:
+            raise LookupError
         for item in rlist:
-            if not (endpoints[item] if item.__class__ is int else item._ep).fast_ready:
+            if (endpoints[item] if item.__class__ is int else item._ep).fast_ready is None:
                 raise LookupError
-        for item in wlist:
-            if not (endpoints[item] if item.__class__ is int else item._ep).fast_ready:
-                raise LookupError
+        if wlist:
+            for item in wlist:
+                if (endpoints[item] if item.__class__ is int else item._ep).fast_ready is None:
+                    raise LookupError
         if xlist:
             for item in xlist:
-                if not (endpoints[item] if item.__class__ is int else item._ep).fast_ready:
+                if (endpoints[item] if item.__class__ is int else item._ep).fast_ready is None:
                     raise LookupError
-        elif not rlist and not wlist:
-            raise LookupError
-        if len(rlist) <= FD_SETSIZE and len(wlist) <= FD_SETSIZE and len(xlist) <= FD_SETSIZE:
-            found = _look(rlist, wlist, xlist, 0)
-            if (timeout == 0 or found[0] or found[1]) and not found[2]:
-                return found
+        ready = _look(rlist, wlist, xlist, 0)
+        if (timeout == 0 or ((ready[0] or ready[1]) and (timeout is None or timeout > 0))) and not ready[2]:
+            return ready
     except (AttributeError, LookupError, TypeError, ValueError, OSError):
         pass
     try:

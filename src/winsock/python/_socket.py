@@ -301,7 +301,7 @@ class socket(_C):
     def _recv(self, bufsize: int, flags: int, error: BaseException | None) -> bytes:
         if error is not None:
             self._failed(error)
-        if bufsize < 0:
+        if operator.index(bufsize) < 0:
             raise ValueError("negative buffersize in recv")
         buffer = bytearray(bufsize)
         n = self._receive(buffer, flags)[0]
@@ -361,7 +361,7 @@ class socket(_C):
 
         Like recv(buffersize, flags) but also return the sender's address info.
         """
-        if bufsize < 0:
+        if operator.index(bufsize) < 0:
             raise ValueError("negative buffersize in recvfrom")
         buffer = bytearray(bufsize)
         n, address, _ = self._receive(buffer, flags)
@@ -458,9 +458,7 @@ class socket(_C):
         connections.  If not specified, a default reasonable value is chosen.
         """
         ep = self._endpoint()
-        if isinstance(backlog, float):
-            raise TypeError("'float' object cannot be interpreted as an integer")
-        backlog = backlog.__index__()
+        backlog = operator.index(backlog)
         if backlog > MAX_INT:
             raise OverflowError("Python int too large to convert to C int")
         ep.procs.listen(ep, max(backlog, 0))
