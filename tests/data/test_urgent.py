@@ -66,6 +66,29 @@ def test_only_the_last_byte_of_a_send_is_urgent(net):
     assert mark(net, b) == 1
 
 
+def test_at_a_raw_address(net):
+    a, b = net.pair()
+    mem, parts = net.alloc(b"abc"), [net.alloc(b"d"), net.alloc(b"ef")]
+    net.ok(ws.send(a, mem.addr, 3, c.MSG_OOB), 3)
+    net.ok(ws.send(a, mem.addr, 1, c.MSG_OOB), 1)
+    n = ctypes.c_uint32()
+    net.ok(ws.WSASend(a, net.wsabuf(*parts), 2, n, c.MSG_OOB, None, None))
+    assert n.value == 3
+    assert net.recv_all(b, 4) == b"abde"
+    assert [net.recv(b, 1, c.MSG_OOB) for _ in range(3)] == [b"c", b"a", b"f"]
+
+
+@pytest.mark.parametrize("n", [1, 2, 100_000])
+def test_nothing_at_that_address(net, n):
+    a, b = net.pair()
+    array = (n).to_bytes(8, "little") + (16).to_bytes(8, "little")
+    for _ in range(2):
+        net.fails(ws.send(a, 16, n, c.MSG_OOB), WSA.WSAEFAULT)
+        net.fails(ws.sendto(a, 16, n, c.MSG_OOB, None, 0), WSA.WSAEFAULT)
+        net.fails(ws.WSASend(a, array, 1, ctypes.c_uint32(), c.MSG_OOB, None, None), WSA.WSAEFAULT)
+    net.fails(ws.recv(net.nonblocking(b), bytearray(1), 1, 0), WSA.WSAEWOULDBLOCK)
+
+
 def test_peeking_leaves_it(net):
     a, b = net.pair()
     urgent(net, a)

@@ -95,6 +95,15 @@ def test_more_buffers_than_linux_takes_at_once(net):
     assert b"".join(m.mem.raw for m in into) == b"".join(m.mem.raw for m in mem)
 
 
+def test_more_buffers_of_memory_that_is_not_there(net):
+    for kind in ("pair", "udp_pair"):
+        a, _ = getattr(net, kind)()
+        array = struct.pack("<I4xQ", 8, UNMAPPED) * 3000
+        net.fails(wsasend(a, array, 3000, ctypes.c_uint32()), WSA.WSAEFAULT)
+    huge = struct.pack("<I4xQ", 1 << 31, net.alloc(8).addr) * 3000
+    net.fails(wsasend(a, huge, 3000, ctypes.c_uint32()), WSA.WSAEMSGSIZE)
+
+
 def test_blocking_send_of_much(net):
     a, b = net.pair()
     mem = [net.alloc(bytes([i]) * 700_000) for i in range(5)]

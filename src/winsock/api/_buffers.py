@@ -19,6 +19,7 @@ WSABUF = struct.Struct("<I4xQ")  # len, buf
 WSAMSG = struct.Struct("<Qi4xQI4xI4xQI4x")  # name, namelen, lpBuffers, dwBufferCount, Control (a WSABUF), dwFlags
 CMSGHDR = struct.Struct("<Qii")  # cmsg_len, cmsg_level, cmsg_type
 ALIGN = 8
+MANY = 1024  # Linux takes no more at once
 MAX_BUFFERS = 0x10000  # more than any program has; Windows' own limit is memory
 
 MADV_POPULATE_WRITE = 23
@@ -77,22 +78,57 @@ def octets(address: int, n: int) -> Any:
     return (c_char * n).from_address(address)
 
 
-def wsabufs(array: Any, count: int, writable: bool) -> list[memoryview]:
-    """The buffers of a WSABUF array, at least one; empty ones but the first are left out.
+def outgoing(buf: Any, n: Any, flags: Any) -> list[Any]:
+    """n bytes of the caller's to be sent, as one buffer or two.
+
+    The urgent byte is looked at here, by Python: at a raw address that may crash, so it is fetched with care.
+    """
+    if isinstance(buf, int) and c_int(flags) & c.MSG_OOB and (size := c_int(n)) > 0:
+        return _urgent_last(int(buf), size)
+    return [buffer(buf, n, False)]
+
+
+def _urgent_last(address: int, n: int) -> list[Any]:
+    last = memory.read(address + n - 1, 1)
+    return [memory.view(address, n - 1), last] if n > 1 else [last]
+
+
+def wsabufs_in(array: Any, count: int) -> list[memoryview]:
+    """The buffers of a WSABUF array to receive into, at least one; empty ones but the first are left out.
 
     WSAEINVAL for no or absurdly many buffers, WSAEFAULT for memory that is not there.
     """
+    views = []
+    for length, address in _entries(array, count):
+        probe(address, length)
+        views.append(memoryview((c_char * length).from_address(address)).cast("B"))
+    return views or [memoryview(bytearray())]
+
+
+def wsabufs_out(array: Any, count: int, flags: int, stream: bool) -> list[Any]:
+    """The buffers of a WSABUF array to be sent; see wsabufs_in.
+
+    A message of more buffers than the kernel takes at once is put together here; WSAEMSGSIZE if it is too long.
+    """
+    entries = _entries(array, count)
+    for length, address in entries:
+        if not 0 < address <= memory.MAX_ADDRESS - length:
+            raise memory.fault()
+    if not stream and len(entries) > MANY:
+        if sum(length for length, _ in entries) > MAX_MESSAGE:
+            raise WinsockError(WSA.WSAEMSGSIZE)
+        return [b"".join(memory.read(address, length) for length, address in entries)]
+    views: list[Any] = [memoryview((c_char * n).from_address(at)).cast("B") for n, at in entries]
+    if flags & c.MSG_OOB and entries:
+        views[-1:] = _urgent_last(entries[-1][1], entries[-1][0])
+    return views or [memoryview(bytearray())]
+
+
+def _entries(array: Any, count: int) -> list[tuple[int, int]]:
+    """(length, address) of an array's buffers that are not empty."""
     if not 0 < count <= MAX_BUFFERS:
         raise WinsockError(WSA.WSAEINVAL)
-    views = []
-    for length, address in WSABUF.iter_unpack(memory.read(array, count * WSABUF.size)):
-        if length:
-            if writable:
-                probe(address, length)
-            elif not 0 < address <= memory.MAX_ADDRESS - length:
-                raise memory.fault()
-            views.append(memoryview((c_char * length).from_address(address)).cast("B"))
-    return views or [memoryview(bytearray())]
+    return [entry for entry in WSABUF.iter_unpack(memory.read(array, count * WSABUF.size)) if entry[0]]
 
 
 class Msg(NamedTuple):

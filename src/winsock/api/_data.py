@@ -13,9 +13,9 @@ from typing import Any
 
 from winsock.abi import _constants as c
 from winsock.abi._sockaddrs import pack_address
-from winsock.afd import Truncated, ignored, lost
+from winsock.afd import Endpoint, Truncated, ignored, lost
 from winsock.api import _sockaddr
-from winsock.api._buffers import buffer, octets, probe
+from winsock.api._buffers import buffer, octets, outgoing, probe
 from winsock.api._call import SOCKET_ERROR, c_int, endpoint, refuse_nested, unexpected
 from winsock.codes import WSA, WinsockError
 from winsock.nt import ThreadState, current, memory
@@ -48,9 +48,10 @@ def recv(s: int, buf: Any, len: int, flags: int) -> int:
     Source: document; resets and truncation are facts.
     """
     ts = current()
+    ep: Any = None
     error = None
     try:
-        ep: Any = ts.sockets[s]
+        ep = ts.sockets[s]
         if not flags and 0 < len <= MAX_INT:
             if ep.fast_recv:
                 room = octets(buf, len) if type(buf) is int else buf
@@ -72,7 +73,7 @@ def recv(s: int, buf: Any, len: int, flags: int) -> int:
         error = e.with_traceback(None)  # else a cycle keeps the socket alive
     except Exception:
         pass  # the provider finds out what was wrong
-    return _slow("recv", _recv, ts, s, buf, len, flags, error)
+    return _slow("recv", _recv, ts, ep, s, buf, len, flags, error)
 
 
 def send(s: int, buf: Any, len: int, flags: int) -> int:
@@ -86,16 +87,17 @@ def send(s: int, buf: Any, len: int, flags: int) -> int:
     SO_BROADCAST), WSAEINVAL (unknown flag), WSAEOPNOTSUPP, WSAEFAULT, WSAENOTSOCK.  Source: document.
     """
     ts = current()
+    ep: Any = None
     error = None
     try:
-        ep: Any = ts.sockets[s]
+        ep = ts.sockets[s]
         if not flags and (ep.fast_send or (ep.fast_message and ep.remote is not None)):
             data = buf if type(buf) is bytes and buf.__len__() == len else _octets(buf, len)
             n: int = ep.transport.fast_send(data, SEND_FLAGS)
             if n == len or ep.nonblocking:
                 ts.last_error = 0
                 return n
-            return _slow("send", _send_rest, ts, s, data, n)
+            return _slow("send", _send_rest, ts, ep, data, n)
     except BlockingIOError:
         if ep.nonblocking:
             ts.last_error = WOULDBLOCK
@@ -104,7 +106,7 @@ def send(s: int, buf: Any, len: int, flags: int) -> int:
         error = e.with_traceback(None)  # else a cycle keeps the socket alive
     except Exception:
         pass
-    return _slow("send", _send, ts, s, buf, len, flags, error)
+    return _slow("send", _send, ts, ep, s, buf, len, flags, error)
 
 
 def recvfrom(s: int, buf: Any, len: int, flags: int, from_: Any, fromlen: Any) -> int:
@@ -115,9 +117,10 @@ def recvfrom(s: int, buf: Any, len: int, flags: int, from_: Any, fromlen: Any) -
     On a stream they are left alone.  Errors: see recv; WSAEFAULT also for too little room, before anything is taken.
     """
     ts = current()
+    ep: Any = None
     error = None
     try:
-        ep: Any = ts.sockets[s]
+        ep = ts.sockets[s]
         if (
             ep.fast_message
             and not flags
@@ -144,7 +147,7 @@ def recvfrom(s: int, buf: Any, len: int, flags: int, from_: Any, fromlen: Any) -
         error = e.with_traceback(None)  # else a cycle keeps the socket alive
     except Exception:
         pass
-    return _slow("recvfrom", _recvfrom, ts, s, buf, len, flags, from_, fromlen, error)
+    return _slow("recvfrom", _recvfrom, ts, ep, s, buf, len, flags, from_, fromlen, error)
 
 
 def sendto(s: int, buf: Any, len: int, flags: int, to: Any, tolen: int) -> int:
@@ -154,9 +157,10 @@ def sendto(s: int, buf: Any, len: int, flags: int, to: Any, tolen: int) -> int:
     port 0), WSAEAFNOSUPPORT for another family's, WSAEFAULT for a short one.  Source: document.
     """
     ts = current()
+    ep: Any = None
     error = None
     try:
-        ep: Any = ts.sockets[s]
+        ep = ts.sockets[s]
         if ep.fast_message and not flags and to:
             data = buf if type(buf) is bytes and buf.__len__() == len else _octets(buf, len)
             n: int = ep.transport.fast_send_to(data, SEND_FLAGS, destination(ep, to, tolen))
@@ -170,7 +174,7 @@ def sendto(s: int, buf: Any, len: int, flags: int, to: Any, tolen: int) -> int:
         error = e.with_traceback(None)  # else a cycle keeps the socket alive
     except Exception:
         pass
-    return _slow("sendto", _sendto, ts, s, buf, len, flags, to, tolen, error)
+    return _slow("sendto", _sendto, ts, ep, s, buf, len, flags, to, tolen, error)
 
 
 def WSARecvEx(s: int, buf: Any, len: int, flags: Any) -> int:
@@ -183,7 +187,7 @@ def WSARecvEx(s: int, buf: Any, len: int, flags: Any) -> int:
     return _slow("WSARecvEx", _recv_ex, current(), s, buf, len, flags)
 
 
-# -- the way through the provider
+# -- the way through the provider; ep is the endpoint, if the short cut found it: a call looks up its handle once
 
 
 def _slow(name: str, function: Any, ts: ThreadState, *args: Any) -> int:
@@ -203,17 +207,25 @@ def _slow(name: str, function: Any, ts: ThreadState, *args: Any) -> int:
     return SOCKET_ERROR
 
 
-def _recv(ts: ThreadState, s: Any, buf: Any, n: int, flags: int, error: OSError | None) -> int:
-    ep = endpoint(ts, s)
+def _recv(ts: ThreadState, ep: Endpoint | None, s: Any, buf: Any, n: int, flags: int, error: OSError | None) -> int:
+    ep = ep or endpoint(ts, s)
     if error is not None:
         _receive_failed(ep, error)
     return ep.procs.recv(ep, [buffer(buf, n, True, WSA.WSAEINVAL)], c_int(flags))[0]
 
 
 def _recvfrom(
-    ts: ThreadState, s: Any, buf: Any, n: int, flags: int, from_: Any, fromlen: Any, error: OSError | None
+    ts: ThreadState,
+    ep: Endpoint | None,
+    s: Any,
+    buf: Any,
+    n: int,
+    flags: int,
+    from_: Any,
+    fromlen: Any,
+    error: OSError | None,
 ) -> int:
-    ep = endpoint(ts, s)
+    ep = ep or endpoint(ts, s)
     if error is not None:
         _receive_failed(ep, error)
     view = buffer(buf, n, True, WSA.WSAEINVAL)
@@ -241,27 +253,34 @@ def _recv_ex(ts: ThreadState, s: Any, buf: Any, n: int, flags: Any) -> int:
     return got
 
 
-def _send(ts: ThreadState, s: Any, buf: Any, n: int, flags: int, error: OSError | None) -> int:
-    ep = endpoint(ts, s)
+def _send(ts: ThreadState, ep: Endpoint | None, s: Any, buf: Any, n: int, flags: int, error: OSError | None) -> int:
+    ep = ep or endpoint(ts, s)
     if error is not None:
         _send_failed(ep, error)
-    return ep.procs.send(ep, [buffer(buf, n, False)], c_int(flags))
+    return ep.procs.send(ep, outgoing(buf, n, flags), c_int(flags))
 
 
-def _send_rest(ts: ThreadState, s: Any, data: Any, sent: int) -> int:
+def _send_rest(ts: ThreadState, ep: Endpoint, data: Any, sent: int) -> int:
     """The short cut sent a part."""
-    ep = endpoint(ts, s)
     return sent + ep.procs.send(ep, [memoryview(data).cast("B")[sent:]], 0)
 
 
 def _sendto(
-    ts: ThreadState, s: Any, buf: Any, n: int, flags: int, to: Any, tolen: int, error: OSError | None
+    ts: ThreadState,
+    ep: Endpoint | None,
+    s: Any,
+    buf: Any,
+    n: int,
+    flags: int,
+    to: Any,
+    tolen: int,
+    error: OSError | None,
 ) -> int:
-    ep = endpoint(ts, s)
+    ep = ep or endpoint(ts, s)
     if error is not None:
         _send_failed(ep, error)
     address = None if memory.is_null(to) or ep.stream else destination(ep, to, tolen)
-    return ep.procs.send(ep, [buffer(buf, n, False)], c_int(flags), address)
+    return ep.procs.send(ep, outgoing(buf, n, flags), c_int(flags), address)
 
 
 def _receive_failed(ep: Any, error: OSError) -> None:
@@ -276,9 +295,9 @@ def _receive_failed(ep: Any, error: OSError) -> None:
 
 def _send_failed(ep: Any, error: OSError) -> None:
     if ep.stream:
-        e = ep.transport.failure(error)
-        lost(ep, e.code)
-        raise e
+        code = ep.transport.failure(error).code
+        lost(ep, code)
+        raise WinsockError(code)
     # A datagram: this took an earlier one's error from the socket, so the next receive looks into the queue; or it
     # was this one's own error, and sending again finds that out.
     ep.transport.errors_waiting = True

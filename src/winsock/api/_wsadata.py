@@ -58,7 +58,7 @@ def WSASend(
     """
     ep = endpoint(ts, s)
     overlapped = _overlapped(lpNumberOfBytesSent, lpOverlapped, lpCompletionRoutine)
-    views = _buffers.wsabufs(lpBuffers, dword(dwBufferCount), False)
+    views = _buffers.wsabufs_out(lpBuffers, dword(dwBufferCount), dword(dwFlags), ep.stream)
     if overlapped:
         raise _overlapped_send(ep, None)
     memory.write_u32(lpNumberOfBytesSent, ep.procs.send(ep, views, dword(dwFlags)))
@@ -81,7 +81,7 @@ def WSASendTo(
     """sendto with a WSABUF array.  Errors: see sendto and WSASend."""
     ep = endpoint(ts, s)
     overlapped = _overlapped(lpNumberOfBytesSent, lpOverlapped, lpCompletionRoutine)
-    views = _buffers.wsabufs(lpBuffers, dword(dwBufferCount), False)
+    views = _buffers.wsabufs_out(lpBuffers, dword(dwBufferCount), dword(dwFlags), ep.stream)
     address = None if memory.is_null(lpTo) or ep.stream else destination(ep, lpTo, iTolen)
     if overlapped:
         raise _overlapped_send(ep, address)
@@ -153,7 +153,7 @@ def _receive(
     pending = _overlapped(received, overlapped, routine)
     flags = memory.read_u32(flags_ptr)
     memory.writable(flags_ptr, 4)
-    views = _buffers.wsabufs(array, dword(count), True)
+    views = _buffers.wsabufs_in(array, dword(count))
     named = not (memory.is_null(name) or memory.is_null(namelen) or ep.stream)
     if named:
         name_room(ep.family, name, namelen)
@@ -202,7 +202,7 @@ def WSASendMsg(
     flags = dword(dwFlags)
     if flags & ~SENDMSG_FLAGS:
         raise WinsockError(WSA.WSAEOPNOTSUPP)
-    views = _buffers.wsabufs(msg.buffers or None, msg.buffer_count, False)
+    views = _buffers.wsabufs_out(msg.buffers or None, msg.buffer_count, flags, False)
     if msg.control_len > _buffers.MAX_CONTROL:
         raise WinsockError(WSA.WSAEINVAL)
     control = _buffers.unpack_control(memory.read(msg.control, msg.control_len)) if msg.control_len else ()
@@ -234,7 +234,7 @@ def WSARecvMsg(
         raise WinsockError(WSA.WSAEOPNOTSUPP)
     if ep.stream:
         raise WinsockError(WSA.WSAEINVAL)
-    views = _buffers.wsabufs(msg.buffers or None, msg.buffer_count, True)
+    views = _buffers.wsabufs_in(msg.buffers or None, msg.buffer_count)
     memory.writable(lpMsg, _buffers.WSAMSG.size)
     room = _buffers.name_size(ep.family) if msg.namelen else 0
     if msg.namelen < room:
