@@ -206,6 +206,18 @@ def test_nonblocking_refusal(net, refused):
     assert ws.send(s, b"x", 1, 0) == 1
 
 
+def test_connection_that_is_reset_before_anybody_looks(net):
+    lst, s = net.listener(), net.nonblocking(net.tcp())
+    net.fails(net.connect(s, net.name(lst)), WSA.WSAEWOULDBLOCK)
+    server = net.accept(lst)
+    net.set(server, c.SO_LINGER, 1)
+    net.ok(ws.closesocket(server))
+    assert net.ready(s, "write")
+    assert so_error(net, s) == 0
+    net.fails(ws.recv(s, bytearray(1), 1, 0), WSA.WSAECONNRESET)
+    net.fails(net.connect(s, net.name(lst)), WSA.WSAEISCONN)
+
+
 def test_connect_under_way(net, silent):
     s = net.nonblocking(net.tcp())
     net.fails(net.connect(s, silent), WSA.WSAEWOULDBLOCK)

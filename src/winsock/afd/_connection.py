@@ -257,12 +257,9 @@ def _connect_stream(ep: Endpoint, address: Address, blocking: bool) -> None:
         raise WinsockError(WSA.WSAETIMEDOUT)
     with _settling:
         if ep.state is State.CONNECTING:
-            code = ep.transport.connect_error()
+            code = _ended(ep, 0)  # a blocking connect reports a failure itself: SO_ERROR stays 0
             if code:
-                ep.transport.connect_abandon()
-                ep.connect_ended(0)  # a blocking connect reports it itself: SO_ERROR stays 0
                 raise WinsockError(code)
-            ep.became_connected(address)
         elif ep.state is State.BOUND:  # another thread, in select, was faster to learn it
             raise WinsockError(ep.so_error or WSA.WSAECONNREFUSED)
         elif ep.closed:
@@ -285,15 +282,25 @@ def poll_connect(ep: Endpoint) -> bool:
             return True
         if not ep.transport.readiness() & (WRITE | ERROR | HANGUP):
             return False
-        code = ep.transport.connect_error()
-        if ep.closed:
-            return True
-        if code:
-            ep.transport.connect_abandon()
-            ep.connect_ended(code)
-        else:
-            ep.became_connected(ep.remote)
+        if not ep.closed:
+            _ended(ep, None)
         return True
+
+
+def _ended(ep: Endpoint, kept: int | None) -> int:
+    """A connect that was under way has ended: what it failed with, or 0.
+
+    kept    what a failure leaves in SO_ERROR; its code if None
+    """
+    code = ep.transport.connect_error()
+    if code and code != WSA.WSAECONNRESET:
+        ep.transport.connect_abandon()
+        ep.connect_ended(code if kept is None else kept)
+        return code
+    ep.became_connected(ep.remote)
+    if code:
+        ep.became_reset(code)  # there was a connection, and the peer has reset it already
+    return 0
 
 
 # -- the end
