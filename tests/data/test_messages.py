@@ -321,6 +321,15 @@ def test_unreachable_port_is_told_to_the_next_receive(net, family, connected, ca
             net.fails(ws.recvfrom(s, bytearray(8), 8, 0, name, n), code)
 
 
+def test_unreachable_port_of_ipv4_on_a_dual_stack_socket(net):
+    s = net.socket(c.AF_INET6, c.SOCK_DGRAM)
+    net.option(s, c.IPPROTO_IPV6, c.IPV6_V6ONLY, 0)
+    net.ok(ws.bind(s, struct.pack("<H26x", c.AF_INET6), 28))
+    mapped = struct.pack("<H", c.AF_INET6) + net.closed_port()[2:4] + bytes(14) + b"\xff\xff\x7f\0\0\1" + bytes(4)
+    unreachable(net, s, mapped)
+    net.fails(ws.recv(s, bytearray(8), 8, 0), WSA.WSAECONNRESET)
+
+
 def test_each_unreachable_port_is_told(net):
     s, to = net.udp(), net.closed_port()
     for _ in range(3):
