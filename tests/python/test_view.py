@@ -201,6 +201,15 @@ def test_imports_of_windows_only_modules_fail_as_imports_do(program) -> None:
     """) == "winreg\nfcntl\n"
 
 
+def test_submodules_of_replaced_packages_can_be_imported_by_name(program) -> None:
+    program("""
+        import socket
+        from importlib import metadata, resources
+        import importlib.util
+        assert metadata.version and resources.files and importlib.util.find_spec
+    """)
+
+
 def test_pickles_and_json_of_the_view(program) -> None:
     out = program("""
         import json, pickle, socket, sys

@@ -63,6 +63,9 @@ NETWORKING = frozenset(
 # Modules of Unix that networking code of the standard library must not find.
 ABSENT = frozenset({"fcntl", "grp", "posix", "pwd", "resource", "syslog", "termios"})
 
+# Of the replaced modules, those that have submodules of their own.
+PACKAGES = frozenset({"importlib"})
+
 _IMPORT_NAME = opcode.opmap["IMPORT_NAME"]
 _EXTENDED_ARG = opcode.opmap["EXTENDED_ARG"]
 
@@ -134,6 +137,8 @@ class View:
                 if level == 0 and do is original:
                     module = replaced.get(name)
                     if module is not None:
+                        if fromlist and name in PACKAGES:
+                            original(name, globals, locals, fromlist, level)  # its submodules
                         return module
                     if name in absent:
                         raise ModuleNotFoundError(f"No module named {name!r}", name=name)
