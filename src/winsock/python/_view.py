@@ -52,6 +52,8 @@ OUTSIDE = frozenset(
         "psutil", "pytest", "rich", "setuptools", "trio", "uvloop", "winsock", "xdist", "zmq",
     }
 )  # fmt: skip
+# Third-party modules in which a networking library asks once for the platform.
+DECIDING = frozenset({"twisted.python.runtime"})
 # Importing one of these makes a third-party module networking code.
 NETWORKING = frozenset(
     {
@@ -205,6 +207,8 @@ class View:
             return None
         if origin is None:
             return None
+        if name in DECIDING:
+            return "program"
         return "ask" if self._in_site(origin) else "program"
 
     def _in_stdlib(self, origin: str) -> bool:
