@@ -131,6 +131,8 @@ def ReadFile(ts: ThreadState, hFile: int, lpBuffer: Any, nBytes: int, lpRead: An
     source = _file(ts, hFile)
     if not memory.is_null(lpOverlapped):
         raise WinsockError(c.ERROR_NOT_SUPPORTED)
+    if dword(nBytes):
+        memory.writable(lpBuffer, dword(nBytes))
     data = source.read(dword(nBytes))
     memory.write(lpBuffer, data)
     if not memory.is_null(lpRead):

@@ -111,5 +111,5 @@ def _moved(data: bytes, base: int) -> bytes:
     (count,) = struct.unpack_from("<i", data)
     for at in range(LIST_HEADER, LIST_HEADER + LIST_ENTRY * count, LIST_ENTRY):
         (offset,) = struct.unpack_from("<Q", moved, at)
-        struct.pack_into("<Q", moved, at, base + offset)
+        struct.pack_into("<Q", moved, at, base + offset & memory.MAX_ADDRESS)
     return bytes(moved)

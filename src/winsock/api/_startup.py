@@ -92,7 +92,7 @@ def WSASetLastError(iError: int) -> None:
     """Set the calling thread's last error."""
     try:
         current().last_error = dword(iError)
-    except TypeError:
+    except Exception:
         current().last_error = WSA.WSAEINVAL
 
 

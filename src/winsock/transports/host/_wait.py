@@ -10,6 +10,8 @@ from collections.abc import Sequence
 from winsock.nt import ThreadState
 from winsock.transports._contract import TransportSocket
 
+LONGEST = 0x7FFFFFFF  # ms that poll takes, 24 days; who has to wait longer looks again then
+
 
 class _Waker:
     """A thread's eventfd.
@@ -70,6 +72,8 @@ def wait(
     if waker is not None:
         poller.register(waker.fd, select.POLLIN)
     found: list[tuple[TransportSocket, int]] = []
+    if timeout is not None and timeout > LONGEST:
+        timeout = LONGEST
     for fd, events in poller.poll(timeout):
         if waker is not None and fd == waker.fd:
             waker.clear()

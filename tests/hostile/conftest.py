@@ -1,0 +1,321 @@
+"""A process full of sockets in different states, and the watch that nothing is left behind or reported as a fault."""
+
+from __future__ import annotations
+
+import ctypes
+import logging
+import os
+import socket as linux
+import struct
+import threading
+from typing import Any
+
+import pytest
+
+import winsock
+import winsock.ws2_32 as ws
+from winsock import kernel32 as k32
+from winsock.abi import _constants as c
+from winsock.codes import WSA
+
+NO_SOCKET = (1 << 64) - 1
+PAGE = 4096
+
+
+def descriptors() -> set[str]:
+    """What is open; threads' wake-up descriptors do not count, they live as long as their threads."""
+    found = set()
+    for fd in os.listdir("/proc/self/fd"):
+        try:
+            target = os.readlink(f"/proc/self/fd/{fd}")
+        except FileNotFoundError:
+            continue
+        if "eventfd" not in target:
+            found.add(f"{fd} {target}")
+    return found
+
+
+@pytest.fixture(autouse=True)
+def no_faults_of_our_own(caplog):
+    """winsock logs what should never happen inside it; nothing of that is tolerated here."""
+    caplog.set_level(logging.WARNING, "winsock")
+    yield
+    logged = [r.getMessage() + "\n" + (r.exc_text or "") for r in caplog.records if r.name == "winsock"]
+    assert not logged, logged
+
+
+@pytest.fixture
+def nothing_left():
+    """No descriptor is left open."""
+    before = descriptors()
+    yield
+    assert not descriptors() - before
+
+
+@pytest.fixture(autouse=True)
+def no_name_server(monkeypatch):
+    """Names that are not this machine's are asked of nobody."""
+    import _socket
+
+    real = _socket.getaddrinfo
+
+    def lookup(host: Any, *args: Any, **more: Any) -> Any:
+        try:
+            return real(host, *args[:4], (args[4] if len(args) > 4 else 0) | _socket.AI_NUMERICHOST)
+        except _socket.gaierror:
+            raise _socket.gaierror(_socket.EAI_NONAME, "no such name") from None
+
+    def reverse(address: Any) -> Any:
+        raise _socket.herror(1, "no such address")
+
+    for module in (_socket, linux):
+        monkeypatch.setattr(module, "getaddrinfo", lookup)
+        monkeypatch.setattr(module, "gethostbyaddr", reverse)
+
+
+def sin(port: int = 0, host: str = "127.0.0.1") -> bytes:
+    return struct.pack("<H", c.AF_INET) + struct.pack(">H", port) + linux.inet_aton(host) + bytes(8)
+
+
+def sin6(port: int = 0, host: str = "::1") -> bytes:
+    return (
+        struct.pack("<H", c.AF_INET6) + struct.pack(">HI", port, 0) + linux.inet_pton(linux.AF_INET6, host) + bytes(4)
+    )
+
+
+class Zoo:
+    """Sockets of a process by the state they are in; all are non-blocking, so that no call waits."""
+
+    STATES = ("fresh", "fresh udp", "fresh v6", "bound", "udp", "udp peer", "listening", "connected", "ended", "unix")
+
+    def __init__(self, process: winsock.Process) -> None:
+        self.process = process
+        self.tid = k32.GetCurrentThreadId()
+        self.state = "fresh"
+        self.known: dict[str, int] = {}
+        self.spares: list[int] = []
+        self.keep: list[Any] = []
+        self.thread = k32.OpenThread(0, 0, self.tid)
+        self.listening = self.make("listening")
+        self.port = self.port_of(self.listening)
+        self.target4 = sin(self.port)
+        self.memory()
+
+    # -- sockets
+
+    @staticmethod
+    def socket(family: int = c.AF_INET, kind: int = c.SOCK_STREAM) -> int:
+        s = ws.socket(family, kind, 0)
+        assert s != NO_SOCKET, WSA(ws.WSAGetLastError())
+        assert ws.ioctlsocket(s, c.FIONBIO, b"\1\0\0\0") == 0
+        return s
+
+    @staticmethod
+    def ok(result: int) -> None:
+        assert result == 0, WSA(ws.WSAGetLastError())
+
+    def port_of(self, s: int) -> int:
+        name = bytearray(128)
+        self.ok(ws.getsockname(s, name, ctypes.c_int(128)))
+        return int.from_bytes(name[2:4], "big")
+
+    def drain(self) -> None:
+        """Take and close the connections that nobody took."""
+        while (s := ws.accept(self.listening, None, None)) != NO_SOCKET:
+            ws.closesocket(s)
+
+    def connected(self) -> int:
+        self.drain()
+        s = self.socket()
+        ws.connect(s, self.target4, 16)
+        write = bytearray(struct.pack("<I4xQ", 1, s))
+        assert ws.select(0, None, write, None, struct.pack("<ii", 5, 0)) == 1
+        read = bytearray(struct.pack("<I4xQ", 1, self.listening))
+        assert ws.select(0, read, None, None, struct.pack("<ii", 5, 0)) == 1
+        peer = ws.accept(self.listening, None, None)
+        assert peer != NO_SOCKET
+        assert ws.send(peer, b"waiting", 7, 0) == 7
+        read = bytearray(struct.pack("<I4xQ", 1, s))
+        assert ws.select(0, read, None, None, struct.pack("<ii", 5, 0)) == 1
+        self.spares.append(peer)
+        return s
+
+    def make(self, state: str) -> int:
+        family = {"fresh v6": c.AF_INET6, "unix": c.AF_UNIX}.get(state, c.AF_INET)
+        if state in ("connected", "ended"):
+            s = self.connected()
+            if state == "ended":
+                self.ok(ws.shutdown(s, c.SD_BOTH))
+            return s
+        s = self.socket(family, c.SOCK_DGRAM if "udp" in state else c.SOCK_STREAM)
+        if state in ("bound", "listening", "udp", "udp peer"):
+            self.ok(ws.bind(s, sin(), 16))
+        if state == "listening":
+            self.ok(ws.listen(s, 50))
+        if state == "udp peer":
+            self.ok(ws.connect(s, sin(self.port_of(s)), 16))
+            assert ws.send(s, b"waiting", 7, 0) == 7
+        return s
+
+    def at(self, state: str) -> int:
+        """The socket of that state, a new one if the old one is gone."""
+        if self.known.get(state) not in self.process.sockets:
+            self.known[state] = self.make(state)
+        return self.known[state]
+
+    def renew(self, state: str) -> None:
+        """The last call changed it."""
+        old = self.known.pop(state, None)
+        if old in self.process.sockets:
+            ws.ioctlsocket(old, c.FIONBIO, bytes(4))
+            ws.closesocket(old)
+        for spare in self.spares:
+            ws.closesocket(spare)
+        self.spares.clear()
+        self.drain()
+
+    @property
+    def s(self) -> int:
+        return self.at(self.state)
+
+    def spare(self) -> int:
+        """A socket to be closed."""
+        s = self.socket()
+        self.spares.append(s)
+        return s
+
+    def closed(self) -> int:
+        """The handle of a socket that is no more."""
+        s = self.socket()
+        self.ok(ws.closesocket(s))
+        return s
+
+    @property
+    def v6(self) -> bool:
+        return self.state == "fresh v6"
+
+    @property
+    def target(self) -> bytes:
+        return sin6(self.port) if self.v6 else self.target4
+
+    @property
+    def any(self) -> bytes:
+        return sin6() if self.v6 else sin()
+
+    @property
+    def group(self) -> bytes:
+        return sin6(7777, "ff02::7") if self.v6 else sin(7777, "239.1.2.3")
+
+    def look(self) -> Any:
+        """All that an endpoint knows of itself, and what the network knows."""
+        ep: Any = self.process.sockets.get(self.known.get(self.state, 0))
+        if ep is None:
+            return None
+        try:
+            name = ep.transport.local_name()
+            waiting = ep.transport.pending() if ep.state.name not in ("LISTENING", "OPEN") else 0
+        except winsock.codes.WinsockError as e:
+            name = waiting = e.code
+        return ep.snapshot(), ep.handle, ep.closed, name, waiting
+
+    # -- memory
+
+    def held(self, data: bytes) -> int:
+        """The address of a copy that lives as long as this."""
+        buffer = ctypes.create_string_buffer(data, len(data))
+        self.keep.append(buffer)
+        return ctypes.addressof(buffer)
+
+    def region(self, pages: int = 1, protection: int = c.PAGE_READWRITE) -> int:
+        base = k32.VirtualAlloc(None, pages * PAGE, c.MEM_COMMIT | c.MEM_RESERVE, protection)
+        assert base
+        self.regions.append(base)
+        return base
+
+    def memory(self) -> None:
+        self.regions: list[int] = []
+        self.pages = self.region()
+        self.watched = k32.VirtualAlloc(
+            None, PAGE, c.MEM_COMMIT | c.MEM_RESERVE | c.MEM_WRITE_WATCH, c.PAGE_READWRITE
+        )
+        self.regions.append(self.watched)
+        base = self.region(2)
+        assert k32.VirtualProtect(base + PAGE, PAGE, c.PAGE_NOACCESS, ctypes.c_uint32(0))
+        self.edge, self.nowhere = base + PAGE, base + PAGE + 64
+        self.readonly = self.region(1, c.PAGE_READONLY)
+        self.buffers = b"".join(struct.pack("<I4xQ", 8, self.held(b"scatter!")) for _ in range(2))
+        self.address_list = struct.pack("<i4xQi4x", 1, self.held(self.target4), 16)
+        info, n = bytearray(8192), ctypes.c_int(8192)
+        assert ws.WSAEnumProtocolsW(None, info, n) > 0
+        self.provider = bytes(info[20:36])
+        self.folder = os.getcwd()
+        self.file_name = os.path.join(self.folder, "file")
+        with open(self.file_name, "wb") as file:
+            file.write(b"bytes" * 100)
+        self.file = k32.CreateFileW(self.file_name, c.GENERIC_READ | c.GENERIC_WRITE, 0, None, 3, 0, None)
+        self.port_handle = k32.CreateIoCompletionPort(-1, 0, 0, 0)
+        assert self.file != NO_SOCKET
+        assert self.port_handle
+
+    def message(self, name: bytes | None = None) -> bytearray:
+        """A WSAMSG with an address and two buffers."""
+        where = self.held(name if name is not None else bytes(28))
+        head = struct.pack("<Qi4xQI4x", where, len(name or bytes(28)), self.held(self.buffers), 2)
+        return bytearray(head + bytes(24))
+
+    # -- callbacks
+
+    @staticmethod
+    def condition(*args: Any) -> int:
+        return c.CF_ACCEPT
+
+    @staticmethod
+    def apc(data: Any) -> None:
+        pass
+
+    def close(self) -> None:
+        for base in self.regions:
+            k32.VirtualFree(base, 0, c.MEM_RELEASE)
+        for handle in list(self.process.handles.objects):
+            k32.CloseHandle(handle)
+
+
+@pytest.fixture
+def process(nothing_left):
+    """A process where Winsock is started."""
+    process = winsock.Process()
+    with process.attached():
+        assert ws.WSAStartup(0x0202, bytearray(408)) == 0
+        yield process
+        while process.startups:
+            ws.WSACleanup()
+
+
+@pytest.fixture
+def zoo(process, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)  # where files that are made without a folder go
+    zoo = Zoo(process)
+    yield zoo
+    zoo.close()
+
+
+@pytest.fixture
+def on_thread(process):
+    """Run functions on threads of the process; their results in order."""
+
+    def run(*functions: Any) -> list[Any]:
+        results: list[Any] = [None] * len(functions)
+
+        def work(i: int) -> None:
+            with process.attached():
+                results[i] = functions[i]()
+
+        threads = [threading.Thread(target=work, args=(i,), daemon=True) for i in range(len(functions))]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join(60)
+            assert not thread.is_alive(), "still running"
+        return results
+
+    return run

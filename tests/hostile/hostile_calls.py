@@ -1,0 +1,288 @@
+"""Every export of the faces: kinds of parameters, how it fails, with which codes, and a call that is right.
+
+A kind is one letter a parameter:
+
+    s   a SOCKET                           h   a handle of another kind
+    i   a number                           n   a number of bytes, characters, elements
+    P   memory that is read                p   the same, may be NULL
+    O   memory that is written             o   the same, may be NULL
+    L   a length in and out                l   the same, may be NULL
+    T   a text                             t   the same, may be NULL
+    C   a function                         c   the same, may be NULL
+    x   an OVERLAPPED, a completion routine or something reserved: NULL
+    a   an address that was given out, to be freed
+    *   anything, never looked at
+
+How a call fails: "-1", "0", "INVALID" (INVALID_SOCKET) with the code as last error; "code": the code itself;
+"errno": -1 with the code where the last argument points; "never": it cannot.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import struct
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from winsock import iphlpapi, kernel32, mswsock, ws2_32
+from winsock.abi import _constants as c
+from winsock.api import _extension, _wsadata
+
+FACES = (ws2_32, mswsock, iphlpapi, kernel32)
+# What SIO_GET_EXTENSION_FUNCTION_POINTER hands out, and no face has.
+EXTENSIONS = ("AcceptEx", "ConnectEx", "DisconnectEx", "TransmitFile", "TransmitPackets", "WSARecvMsg")
+
+
+@dataclass(frozen=True)
+class Call:
+    """One export.
+
+    args      of a call that is right, for the state of things that test_sweep.py makes
+    startup   it needs WSAStartup
+    clears    success sets the last error to 0
+    """
+
+    name: str
+    kinds: str
+    fails: str
+    codes: frozenset[str]
+    args: Callable[[Any], list[Any]]
+    startup: bool = True
+
+    @property
+    def function(self) -> Any:
+        homes = (*FACES, _extension, _wsadata)
+        return next(getattr(home, self.name) for home in homes if hasattr(home, self.name))
+
+    @property
+    def failure(self) -> int | None:
+        return {"-1": -1, "0": 0, "INVALID": (1 << 64) - 1, "errno": -1, "SEEK": c.INVALID_SET_FILE_POINTER}.get(
+            self.fails
+        )
+
+
+# Codes that the reference gives for a call; the names without WSA.  These any call may have: arguments of types that
+# C does not know are bad pointers and numbers; the rest is for calls that need WSAStartup.
+ANYWHERE = frozenset(("EFAULT", "EINVAL"))
+SOCKETS = frozenset(("NOTINITIALISED", "ENETDOWN", "EINPROGRESS", "ENOBUFS"))
+TRANSFER = "ENOTSOCK EINTR ENOTCONN ESHUTDOWN EOPNOTSUPP EWOULDBLOCK ECONNRESET ECONNABORTED ENETRESET ETIMEDOUT"
+RECEIVE = TRANSFER + " EMSGSIZE"
+SEND = TRANSFER + " EMSGSIZE EACCES EHOSTUNREACH"
+SEND_TO = SEND + " EADDRNOTAVAIL EAFNOSUPPORT EDESTADDRREQ ENETUNREACH"
+CONNECT = (
+    "ENOTSOCK EADDRINUSE EINTR EALREADY EADDRNOTAVAIL EAFNOSUPPORT ECONNREFUSED EISCONN ENETUNREACH EHOSTUNREACH "
+    "ETIMEDOUT EWOULDBLOCK EACCES"
+)
+NAMES = "HOST_NOT_FOUND TRY_AGAIN NO_RECOVERY NO_DATA"
+ADDRINFO = NAMES + " EAFNOSUPPORT TYPE_NOT_FOUND ESOCKTNOSUPPORT"
+MAKE = "EAFNOSUPPORT EPROTONOSUPPORT EPROTOTYPE ESOCKTNOSUPPORT EMFILE"
+
+TABLE: dict[str, Call] = {}
+
+
+def call(
+    name: str, kinds: str, fails: str, codes: str, args: Callable[[Any], list[Any]], startup: bool = True
+) -> None:
+    known = ANYWHERE | set(codes.split()) | (SOCKETS if startup else frozenset())
+    TABLE[name] = Call(name, kinds, fails, frozenset(known), args, startup)
+
+
+def length(n: int) -> ctypes.c_int:
+    return ctypes.c_int(n)
+
+
+def room(n: int) -> bytearray:
+    return bytearray(n)
+
+
+def fd_set(*sockets: int) -> bytearray:
+    return bytearray(struct.pack(f"<I4x{len(sockets)}Q", len(sockets), *sockets))
+
+
+NOW = bytes(8)
+HINTS = struct.pack("<iiiiQQQQ", 0, c.AF_INET, c.SOCK_STREAM, 0, 0, 0, 0, 0)
+HINTS_EX = HINTS + bytes(24)
+GUID = bytes.fromhex("a01a0fe7ab8bcf118ca300805f48a192")  # MSAFD Tcpip [TCP/IP]
+
+# -- start, error, blocking hooks
+call(
+    "WSAStartup",
+    "iO",
+    "code",
+    "SYSNOTREADY VERNOTSUPPORTED EINPROGRESS EPROCLIM",
+    lambda e: [0x202, room(408)],
+    False,
+)
+call("WSACleanup", "", "-1", "", lambda e: [])
+call("WSAGetLastError", "", "never", "", lambda e: [], False)
+call("WSASetLastError", "i", "never", "", lambda e: [0], False)
+call("WSASetBlockingHook", "C", "0", "EOPNOTSUPP", lambda e: [lambda: 0])
+call("WSAUnhookBlockingHook", "", "-1", "EOPNOTSUPP", lambda e: [])
+call("WSAIsBlocking", "", "0", "EOPNOTSUPP", lambda e: [])
+call("WSACancelBlockingCall", "", "-1", "EOPNOTSUPP", lambda e: [])
+
+# -- sockets
+call("socket", "iii", "INVALID", MAKE, lambda e: [c.AF_INET, c.SOCK_STREAM, 0])
+for _w in "AW":
+    call(
+        f"WSASocket{_w}", "iiipii", "INVALID", MAKE + " EACCES",
+        lambda e: [c.AF_INET, c.SOCK_DGRAM, 0, None, 0, c.WSA_FLAG_OVERLAPPED],
+    )  # fmt: skip
+    call(f"WSADuplicateSocket{_w}", "siO", "-1", "ENOTSOCK EMFILE", lambda e: [e.s, e.process.pid, room(628)])
+    call(f"WSAEnumProtocols{_w}", "pOL", "-1", "", lambda e: [None, room(16384), length(16384)])
+call("closesocket", "s", "-1", "ENOTSOCK EINTR EWOULDBLOCK", lambda e: [e.spare()])
+call("bind", "sPn", "-1", "ENOTSOCK EACCES EADDRINUSE EADDRNOTAVAIL EAFNOSUPPORT", lambda e: [e.s, e.any, len(e.any)])
+call("listen", "si", "-1", "ENOTSOCK EADDRINUSE EISCONN EMFILE EOPNOTSUPP", lambda e: [e.s, 5])
+call("accept", "sol", "INVALID", "ENOTSOCK ECONNRESET EINTR EMFILE EOPNOTSUPP EWOULDBLOCK",
+     lambda e: [e.s, room(128), length(128)])  # fmt: skip
+call("WSAAccept", "solc*", "INVALID",
+     "ENOTSOCK ECONNRESET EINTR EMFILE EOPNOTSUPP EWOULDBLOCK ECONNREFUSED TRY_AGAIN EACCES",
+     lambda e: [e.s, room(128), length(128), e.condition, 7])  # fmt: skip
+call("connect", "sPn", "-1", CONNECT, lambda e: [e.s, e.target, len(e.target)])
+call("WSAConnect", "sPnpopx", "-1", CONNECT + " EPROTONOSUPPORT EOPNOTSUPP",
+     lambda e: [e.s, e.target, len(e.target), None, None, None, None])  # fmt: skip
+_CONNECT_MANY = CONNECT + " HOST_NOT_FOUND TYPE_NOT_FOUND"
+for _w in "AW":
+    call(f"WSAConnectByName{_w}", "sTTlolopx", "0", _CONNECT_MANY,
+         lambda e: [e.s, "127.1", f"{e.port}", length(99), room(99), length(99), room(99), NOW, None])  # fmt: skip
+call("WSAConnectByList", "sPlolopx", "0", _CONNECT_MANY,
+     lambda e: [e.s, e.address_list, length(128), room(128), length(128), room(128), NOW, None])  # fmt: skip
+call("WSAJoinLeaf", "sPnpopxi", "INVALID", CONNECT + " EPROTONOSUPPORT EOPNOTSUPP",
+     lambda e: [e.s, e.group, len(e.group), None, None, None, None, c.JL_BOTH])  # fmt: skip
+call("shutdown", "si", "-1", "ENOTSOCK ECONNABORTED ECONNRESET ENOTCONN", lambda e: [e.s, c.SD_SEND])
+call("WSASendDisconnect", "sp", "-1", "ENOTSOCK ENOPROTOOPT ENOTCONN", lambda e: [e.s, None])
+call("WSARecvDisconnect", "so", "-1", "ENOTSOCK ENOPROTOOPT ENOTCONN", lambda e: [e.s, None])
+call("getsockname", "sOL", "-1", "ENOTSOCK", lambda e: [e.s, room(128), length(128)])
+call("getpeername", "sOL", "-1", "ENOTSOCK ENOTCONN", lambda e: [e.s, room(128), length(128)])
+
+# -- data
+call("recv", "sOni", "-1", RECEIVE, lambda e: [e.s, room(64), 64, 0])
+call("WSARecvEx", "sOnL", "-1", RECEIVE, lambda e: [e.s, room(64), 64, length(0)])
+call("recvfrom", "sOniol", "-1", RECEIVE + " EISCONN", lambda e: [e.s, room(64), 64, 0, room(128), length(128)])
+call("send", "sPni", "-1", SEND, lambda e: [e.s, b"bytes", 5, 0])
+call("sendto", "sPnipn", "-1", SEND_TO, lambda e: [e.s, b"bytes", 5, 0, e.target, len(e.target)])
+call("WSASend", "sPnoixx", "-1", SEND, lambda e: [e.s, e.buffers, 2, length(0), 0, None, None])
+call("WSASendTo", "sPnoipnxx", "-1", SEND_TO,
+     lambda e: [e.s, e.buffers, 2, length(0), 0, e.target, len(e.target), None, None])  # fmt: skip
+call("WSARecv", "sPnoLxx", "-1", RECEIVE, lambda e: [e.s, e.buffers, 2, length(0), length(0), None, None])
+call("WSARecvFrom", "sPnoLolxx", "-1", RECEIVE,
+     lambda e: [e.s, e.buffers, 2, length(0), length(0), room(128), length(128), None, None])  # fmt: skip
+call("WSASendMsg", "sPioxx", "-1", SEND_TO, lambda e: [e.s, e.message(e.target), 0, length(0), None, None])
+
+# -- readiness
+call("select", "*oooP", "-1", "ENOTSOCK EINTR", lambda e: [0, fd_set(e.s), fd_set(e.s), fd_set(e.s), NOW])
+call("WSAPoll", "Oni", "-1", "ENOTSOCK EINTR", lambda e: [bytearray(struct.pack("<QhhI", e.s, c.POLLIN, 0, 0)), 1, 0])
+call("__WSAFDIsSet", "sp", "never", "", lambda e: [e.s, fd_set(e.s)], False)
+
+# -- options, control codes
+call(
+    "getsockopt", "siiOL", "-1", "ENOTSOCK ENOPROTOOPT", lambda e: [e.s, c.SOL_SOCKET, c.SO_TYPE, room(4), length(4)]
+)
+call("setsockopt", "siiPn", "-1", "ENOTSOCK ENOPROTOOPT ENETRESET ENOTCONN EADDRNOTAVAIL EACCES",
+     lambda e: [e.s, c.SOL_SOCKET, c.SO_KEEPALIVE, bytes(4), 4])  # fmt: skip
+call("ioctlsocket", "siO", "-1", "ENOTSOCK EOPNOTSUPP", lambda e: [e.s, c.FIONREAD, room(4)])
+call("WSAIoctl", "sipnonOxx", "-1",
+     "ENOTSOCK EOPNOTSUPP EWOULDBLOCK ENOPROTOOPT ENOTCONN EMSGSIZE EAFNOSUPPORT ENETUNREACH EHOSTUNREACH",
+     lambda e: [e.s, c.SIO_ADDRESS_LIST_QUERY, None, 0, room(4096), 4096, length(0), None, None])  # fmt: skip
+
+# -- names
+call("gethostname", "On", "-1", "", lambda e: [room(256), 256])
+call("GetHostNameW", "On", "-1", "", lambda e: [room(512), 256])
+call("gethostbyname", "t", "0", NAMES + " EINTR", lambda e: ["localhost"])
+call("gethostbyaddr", "Pni", "0", NAMES + " EAFNOSUPPORT EINTR", lambda e: [b"\x7f\0\0\1", 4, c.AF_INET])
+call("getservbyname", "Tt", "0", NAMES, lambda e: ["http", "tcp"])
+call("getservbyport", "it", "0", NAMES, lambda e: [0x5000, "tcp"])
+call("getprotobyname", "T", "0", NAMES, lambda e: ["tcp"])
+call("getprotobynumber", "i", "0", NAMES, lambda e: [6])
+call("getaddrinfo", "ttpO", "code", ADDRINFO, lambda e: ["127.0.0.1", "80", HINTS, room(8)])
+call("GetAddrInfoW", "ttpO", "code", ADDRINFO, lambda e: ["127.0.0.1", "80", HINTS, room(8)])
+for _w in "AW":
+    call(f"GetAddrInfoEx{_w}", "tti*pOxxxx", "code", ADDRINFO + " SERVICE_NOT_FOUND",
+         lambda e: ["127.0.0.1", "80", c.NS_DNS, None, HINTS_EX, room(8), None, None, None, None])  # fmt: skip
+for _name in ("freeaddrinfo", "FreeAddrInfoW", "FreeAddrInfoEx", "FreeAddrInfoExW"):
+    call(_name, "a", "never", "", lambda e: [None], False)
+call("getnameinfo", "Pnononi", "code", NAMES + " EAFNOSUPPORT",
+     lambda e: [e.target4, 16, room(64), 64, room(64), 64, c.NI_NUMERICHOST | c.NI_NUMERICSERV])  # fmt: skip
+call("GetNameInfoW", "Pnononi", "code", NAMES + " EAFNOSUPPORT",
+     lambda e: [e.target4, 16, room(128), 64, room(128), 64, c.NI_NUMERICHOST | c.NI_NUMERICSERV])  # fmt: skip
+for _name in ("A", "W", "ExA", "ExW"):
+    call(f"WSAEnumNameSpaceProviders{_name}", "LO", "-1", "", lambda e: [length(4096), room(4096)])
+
+# -- strings, byte order
+call("inet_addr", "T", "never", "", lambda e: ["127.0.0.1"], False)
+call("inet_ntoa", "i", "0", "", lambda e: [0x100007F], False)
+call("inet_pton", "iTO", "-1", "EAFNOSUPPORT", lambda e: [c.AF_INET, "127.0.0.1", room(4)], False)
+call("InetPtonW", "iTO", "-1", "EAFNOSUPPORT", lambda e: [c.AF_INET, "127.0.0.1", room(4)], False)
+call("inet_ntop", "iPOn", "0", "EAFNOSUPPORT INVALID_PARAMETER", lambda e: [c.AF_INET, bytes(4), room(64), 64], False)
+call("InetNtopW", "iPOn", "0", "EAFNOSUPPORT INVALID_PARAMETER", lambda e: [c.AF_INET, bytes(4), room(64), 32], False)
+for _w in "AW":
+    call(f"WSAAddressToString{_w}", "PnpOL", "-1", "", lambda e: [e.target4, 16, None, room(128), length(64)])
+    call(f"WSAStringToAddress{_w}", "TipOL", "-1", "", lambda e: ["127.0.0.1", c.AF_INET, None, room(16), length(16)])
+for _name in ("htonl", "htons", "ntohl", "ntohs"):
+    call(_name, "i", "never", "", lambda e: [1], False)
+    call("WSA" + _name.capitalize(), "siO", "-1", "ENOTSOCK", lambda e: [e.s, 1, room(4)])
+
+# -- installers
+call("WSCEnumProtocols", "pOLO", "errno", "ENOBUFS", lambda e: [None, room(16384), length(16384), length(0)], False)
+call("WSCGetProviderInfo", "PiOPiO", "errno", "NO_RECOVERY CALL_NOT_IMPLEMENTED EINVALIDPROVIDER",
+     lambda e: [e.provider, 0, room(4), bytearray(struct.pack("<Q", 4)), 0, length(0)], False)  # fmt: skip
+call("WSCGetProviderPath", "POLO", "errno", "", lambda e: [e.provider, room(512), length(256), length(0)], False)
+
+# -- IP Helper
+call("GetAdaptersAddresses", "iixoL", "code", "BUFFER_OVERFLOW NO_DATA INVALID_PARAMETER NOACCESS",
+     lambda e: [0, 0, None, room(1 << 16), length(1 << 16)], False)  # fmt: skip
+call("if_nametoindex", "T", "0", "", lambda e: ["lo"], False)
+call("if_indextoname", "iO", "0", "", lambda e: [1, room(257)], False)
+
+# -- kernel32
+KERNEL = "INVALID_PARAMETER INVALID_HANDLE NOT_ENOUGH_MEMORY NOACCESS"
+for _name in ("GetLastError", "GetCurrentProcess", "GetCurrentProcessId", "GetCurrentThread", "GetCurrentThreadId"):
+    call(_name, "", "never", "", lambda e: [], False)
+call("SetLastError", "i", "never", "", lambda e: [0], False)
+call("CloseHandle", "h", "0", KERNEL, lambda e: [e.spare()], False)
+call("OpenThread", "iii", "0", KERNEL + " EMFILE", lambda e: [0, 0, e.tid], False)
+call("QueueUserAPC", "Ch*", "0", KERNEL, lambda e: [e.apc, e.thread, 0], False)
+call("Sleep", "i", "never", "", lambda e: [0], False)
+call("SleepEx", "ii", "never", "", lambda e: [0, 1], False)
+call("VirtualAlloc", "xnii", "0", KERNEL,
+     lambda e: [None, 4096, c.MEM_COMMIT | c.MEM_RESERVE, c.PAGE_READWRITE], False)  # fmt: skip
+call("VirtualFree", "ani", "0", KERNEL, lambda e: [e.region(), 0, c.MEM_RELEASE], False)
+call("VirtualProtect", "aniO", "0", KERNEL, lambda e: [e.pages, 4096, c.PAGE_READWRITE, length(0)], False)
+call("GetWriteWatch", "ianoOO", "code", KERNEL,
+     lambda e: [0, e.watched, 4096, room(64), bytearray(struct.pack("<Q", 8)), length(0)], False)  # fmt: skip
+call("ResetWriteWatch", "an", "code", KERNEL, lambda e: [e.watched, 4096], False)
+call("GetComputerNameExW", "iOL", "0", KERNEL + " MORE_DATA", lambda e: [1, room(512), length(256)], False)
+
+# -- kernel32's files and completion ports
+FILES = KERNEL + " FILE_NOT_FOUND PATH_NOT_FOUND ACCESS_DENIED FILE_EXISTS ALREADY_EXISTS INVALID_NAME NOT_SUPPORTED"
+for _w in "AW":
+    call(f"GetTempPath{_w}", "nO", "0", FILES, lambda e: [256, room(512)], False)
+    call(f"GetTempFileName{_w}", "TTiO", "0", FILES, lambda e: [e.folder, "abc", 0, room(520)], False)
+    call(
+        f"CreateFile{_w}",
+        "Ti*xii*",
+        "INVALID",
+        FILES,
+        lambda e: [e.file_name, c.GENERIC_READ, 0, None, 3, 0, None],
+        False,
+    )
+call("WriteFile", "hPnox", "0", FILES, lambda e: [e.file, b"bytes", 5, length(0), None], False)
+call("ReadFile", "hOnox", "0", FILES, lambda e: [e.file, room(64), 64, length(0), None], False)
+call("SetFilePointer", "hili", "SEEK", FILES + " NEGATIVE_SEEK", lambda e: [e.file, 0, length(0), 0], False)
+call("CreateIoCompletionPort", "hhii", "0", KERNEL, lambda e: [e.spare(), 0, 7, 0], False)
+call("PostQueuedCompletionStatus", "hii*", "0", KERNEL, lambda e: [e.port_handle, 1, 2, None], False)
+call("GetQueuedCompletionStatus", "hOOOi", "0", "INVALID_HANDLE WAIT_TIMEOUT ABANDONED_WAIT_0",
+     lambda e: [e.port_handle, length(0), room(8), room(8), 0], False)  # fmt: skip
+
+# -- extension functions: overlapped ones, so that no call of them is right yet
+OVERLAPPED = bytearray(32)
+EXTENDED = "ENOTSOCK INVALID_PARAMETER EALREADY EISCONN ENOTCONN ESHUTDOWN EOPNOTSUPP EADDRNOTAVAIL EAFNOSUPPORT"
+call(
+    "AcceptEx", "ssOnnnoO", "0", EXTENDED, lambda e: [e.listening, e.spare(), room(256), 64, 64, 64, None, OVERLAPPED]
+)
+call("ConnectEx", "sPnpnoO", "0", EXTENDED, lambda e: [e.s, e.target, len(e.target), None, 0, None, OVERLAPPED])
+call("DisconnectEx", "soii", "0", EXTENDED, lambda e: [e.s, None, 0, 0])
+call("TransmitFile", "shnnopi", "0", EXTENDED, lambda e: [e.s, 0, 0, 0, None, None, 0])
+call("TransmitPackets", "sPnnoi", "0", EXTENDED, lambda e: [e.s, bytes(64), 1, 0, None, 0])
+call("WSARecvMsg", "sOoxx", "-1", RECEIVE, lambda e: [e.s, e.message(), length(0), None, None])
