@@ -229,10 +229,15 @@ def test_from_another_program(net):
         assert net.recv(a) == b"hello"
 
 
-def test_a_lost_peer_does_not_take_bytes(net):
+@pytest.mark.parametrize("listening", [True, False])
+def test_bytes_for_a_lost_peer_go_to_nobody(net, listening):
     """The address of a peer that is gone may belong to another connection later."""
-    a, b = net.pair()
+    listener, a = net.listener(), net.socket()
+    net.ok(ws.connect(a, net.name(listener), 16))
+    b = ws.accept(listener, None, None)
+    if not listening:
+        net.ok(ws.closesocket(listener))
     urgent(net, a)
     net.ok(ws.closesocket(b))
     ws.send(a, b"!", 1, c.MSG_OOB)
-    assert all(not ep.extra.get("urgent") for ep in net.process.sockets.values())
+    assert not any(ep.extra.get("urgent") or ep.extra.get("urgent unaccepted") for ep in net.process.sockets.values())

@@ -18,8 +18,9 @@ from winsock.transports import ERROR, HANGUP, RDHUP, URGENT, Address
 
 OOBINLINE = (c.SOL_SOCKET, c.SO_OOBINLINE)
 QUEUE = "urgent"  # Endpoint.extra: the bytes that wait (bytearray)
-PEER = "urgent peer"  # Endpoint.extra: weak reference to the endpoint that receives
-UNACCEPTED = "urgent unaccepted"  # a listener's Endpoint.extra: {address of the client: bytes that wait}
+PEER = "urgent peer"  # Endpoint.extra: weak reference to the endpoint that receives, or FOREIGN
+UNACCEPTED = "urgent unaccepted"  # a listener's Endpoint.extra: {client's address: (its endpoint, bytes that wait)}
+FOREIGN = None  # the other end is another program's
 
 
 def inline(ep: Endpoint) -> bool:
@@ -85,34 +86,36 @@ def deliver(ep: Endpoint, byte: int) -> bool:
 
     False if that end is not here, or takes urgent data inline: then the byte goes over the network.
     """
-    peer = _peer(ep)
-    if peer is not None:
-        if inline(peer):
-            return False
+    peer = _other_end(ep)
+    if peer is None or inline(peer):
+        return False
+    if peer.state is not State.LISTENING:
         peer.extra.setdefault(QUEUE, bytearray()).append(byte)
         peer.refresh()
         for ts in list(peer.waiters):
             ts.interrupt()
         return True
-    listener = _listener(ep)
-    if listener is None or inline(listener):
-        return False
-    unaccepted: dict[Address, bytearray] = listener.extra.setdefault(UNACCEPTED, {})
-    unaccepted.setdefault(_short(ep.transport.local_name()), bytearray()).append(byte)
+    unaccepted: dict[Address, tuple[Any, bytearray]] = peer.extra.setdefault(UNACCEPTED, {})
+    here = _short(ep.transport.local_name())
+    sender, queue = unaccepted.get(here, (None, b""))
+    if sender is None or sender() is not ep:  # an older connection's that nobody accepted
+        sender, queue = unaccepted[here] = weakref.ref(ep), bytearray()
+    assert isinstance(queue, bytearray)
+    queue.append(byte)
     return True
 
 
 def reaches_inline(ep: Endpoint) -> bool:
     """Whether the other end is here and takes urgent data as ordinary data: nothing is urgent then."""
-    peer = _peer(ep) or _listener(ep)
+    peer = _other_end(ep)
     return peer is not None and inline(peer)
 
 
 def accepted(listener: Endpoint, new: Endpoint, address: Address) -> None:
     """A connection leaves its listener with the urgent bytes that came before."""
     unaccepted = listener.extra.get(UNACCEPTED)
-    if unaccepted and (queue := unaccepted.pop(_short(address), None)):
-        new.extra[QUEUE] = queue
+    if unaccepted and (found := unaccepted.pop(_short(address), None)):
+        new.extra[QUEUE] = found[1]
 
 
 def _short(address: Address) -> Address:
@@ -120,17 +123,25 @@ def _short(address: Address) -> Address:
     return tuple(address[:2]) if isinstance(address, tuple) else address
 
 
-def _peer(ep: Endpoint) -> Endpoint | None:
-    """The endpoint at the other end of a connection, if it lives in this interpreter; looked up once."""
-    known = ep.extra.get(PEER)
-    if known is not None:
-        found: Endpoint | None = known()
-        return found if found is not None and not found.closed else None
+def _other_end(ep: Endpoint) -> Endpoint | None:
+    """The endpoint at the other end of a connection, or the listener that has yet to accept it; None if not here.
+
+    Looked up until it is known who accepted the connection.
+    """
+    if PEER in ep.extra:
+        known = ep.extra[PEER]
+        peer: Endpoint | None = known() if known is not FOREIGN else None
+        return peer if peer is not None and not peer.closed else None
     if ep.family == c.AF_UNIX:
         return None
     here, there = _short(ep.transport.local_name()), _short(ep.transport.peer_name())
+    listener = None
     for other in _endpoints(ep):
-        if (
+        if other.state is State.LISTENING:
+            name = _short(other.transport.local_name())
+            if name[1] == there[1] and name[0] in (there[0], "0.0.0.0", "::"):
+                listener = other
+        elif (
             other.state in (State.CONNECTED, State.RESET)
             and other is not ep
             and _short(other.remote) == here
@@ -138,20 +149,9 @@ def _peer(ep: Endpoint) -> Endpoint | None:
         ):
             ep.extra[PEER] = weakref.ref(other)
             return other
-    return None
-
-
-def _listener(ep: Endpoint) -> Endpoint | None:
-    """The listener here that has yet to accept this connection."""
-    if ep.family == c.AF_UNIX:
-        return None
-    there = _short(ep.transport.peer_name())
-    for other in _endpoints(ep):
-        if other.state is State.LISTENING:
-            name = _short(other.transport.local_name())
-            if name[1] == there[1] and name[0] in (there[0], "0.0.0.0", "::"):
-                return other
-    return None
+    if listener is None:
+        ep.extra[PEER] = FOREIGN
+    return listener
 
 
 def _endpoints(ep: Endpoint) -> list[Endpoint]:
