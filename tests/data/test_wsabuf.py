@@ -222,3 +222,20 @@ def test_overlapped_is_refused_after_what_the_state_refuses(net):
     net.fails(wsarecv(b, array, 1, n, None, ov), WSA.WSAESHUTDOWN)
     net.fails(wsasend(b, array, 1, n, 0, ov), WSA.WSAESHUTDOWN)
     net.fails(wsarecv((1 << 64) - 1, array, 1, n, None, ov), WSA.WSAENOTSOCK)
+
+
+@pytest.mark.parametrize("graceful", [False, True])
+def test_overlapped_on_a_lost_connection(net, graceful):
+    a, b = net.pair()
+    net.ok(ws.closesocket(a)) if graceful else net.reset(a)
+    net.await_end(b)
+    array, ov, n = net.wsabuf(net.alloc(8)), bytearray(32), ctypes.c_uint32(SENTINEL)
+    for _ in range(2):
+        code = WSA.WSAEOPNOTSUPP if graceful else WSA.WSAECONNRESET
+        net.fails(wsarecv(b, array, 1, n, None, ov), code)
+        net.fails(wsasend(b, array, 1, n, 0, ov), code)
+    assert n.value == SENTINEL
+    if graceful:
+        assert net.recv(b) == b""
+    else:
+        net.fails(ws.recv(b, bytearray(8), 8, 0), WSA.WSAECONNRESET)

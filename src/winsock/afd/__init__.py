@@ -4,6 +4,7 @@ from winsock.afd._connection import check_close as check_close
 from winsock.afd._connection import is_group as is_group
 from winsock.afd._connection import poll_connect as poll_connect
 from winsock.afd._data import Truncated as Truncated
+from winsock.afd._data import check_alive as check_alive
 from winsock.afd._data import check_receive as check_receive
 from winsock.afd._data import check_send as check_send
 from winsock.afd._data import ignored as ignored

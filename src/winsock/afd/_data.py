@@ -13,7 +13,7 @@ from winsock.afd._rules import check
 from winsock.afd._wait import wait_ready
 from winsock.codes import WSA, WinsockError
 from winsock.nt._virtual import Pages
-from winsock.transports import RDHUP, READ, URGENT, WRITE, Address, Message
+from winsock.transports import ERROR, RDHUP, READ, URGENT, WRITE, Address, Message
 
 RECV_FLAGS = c.MSG_OOB | c.MSG_PEEK | c.MSG_DONTROUTE | c.MSG_WAITALL | c.MSG_PUSH_IMMEDIATE | c.MSG_PARTIAL
 SEND_FLAGS = c.MSG_OOB | c.MSG_DONTROUTE | c.MSG_PARTIAL
@@ -125,6 +125,15 @@ def lost(ep: Endpoint, code: int) -> None:
     """A call failed with this code: if a stream's connection is gone, it stays gone."""
     if code in _LOSSES and ep.type == c.SOCK_STREAM:
         ep.became_reset(code)
+
+
+def check_alive(ep: Endpoint) -> None:
+    """Raise what ended the connection, if something did and no call has met it yet."""
+    if ep.stream and ep.state is State.CONNECTED and ep.transport.readiness() & ERROR:
+        code = ep.transport.broken()
+        if code:
+            lost(ep, code)
+            raise WinsockError(code)
 
 
 # -- checks

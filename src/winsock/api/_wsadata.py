@@ -6,7 +6,7 @@ from typing import Any
 
 from winsock.abi import _constants as c
 from winsock.abi._sockaddrs import pack_address
-from winsock.afd import Endpoint, Truncated, check_receive, check_send
+from winsock.afd import Endpoint, Truncated, check_alive, check_receive, check_send
 from winsock.api import _buffers, _sockaddr
 from winsock.api._call import SOCKET_ERROR, dword, endpoint, export
 from winsock.api._data import destination, name_room
@@ -33,11 +33,13 @@ def _overlapped(count: Any, overlapped: Any, routine: Any) -> bool:
 def _overlapped_receive(ep: Endpoint) -> WinsockError:
     """Overlapped requests are not made yet; what the socket's state refuses is refused first."""
     check_receive(ep)
+    check_alive(ep)
     return WinsockError(WSA.WSAEOPNOTSUPP)
 
 
 def _overlapped_send(ep: Endpoint, address: Address | None) -> WinsockError:
     check_send(ep, address)
+    check_alive(ep)
     return WinsockError(WSA.WSAEOPNOTSUPP)
 
 

@@ -68,6 +68,9 @@ class TransportSocket(Protocol):
     def receive_failed(self, e: OSError) -> None:
         """Raise what a failed receive of the hot path means; returns if Windows would know of no error."""
 
+    def broken(self) -> int:
+        """The code of what ended a connection; it may be asked for once.  0 while nothing did."""
+
     errors_waiting: bool  # an error that a receive has to report may lie in a queue: no hot path now
 
     def fileno(self) -> int: ...

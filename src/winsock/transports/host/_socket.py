@@ -218,6 +218,14 @@ class HostSocket(_socket.socket):
             return WinsockError(WSA.WSAECONNABORTED)
         return _errors.translated(e)
 
+    def broken(self) -> int:
+        """The code of what ended a connection, which this asks for once; 0 while nothing did."""
+        try:
+            number = self.getsockopt(linux.SOL_SOCKET, linux.SO_ERROR)
+        except OSError as e:
+            return _errors.code_of(e.errno)
+        return self.failure(OSError(number, "")).code if number else 0
+
     def receive_failed(self, e: OSError) -> None:
         """A receive of the hot path failed with this; returns if it was about an error that is none."""
         if self.win_type == c.SOCK_STREAM:
