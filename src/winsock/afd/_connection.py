@@ -11,7 +11,7 @@ from functools import lru_cache
 
 from winsock.abi import _constants as c
 from winsock.afd import _urgent
-from winsock.afd._endpoint import Endpoint, State
+from winsock.afd._endpoint import NOTHING, Endpoint, State
 from winsock.afd._rules import check
 from winsock.afd._wait import wait_ready
 from winsock.codes import WSA, WinsockError
@@ -154,7 +154,7 @@ def accept(ep: Endpoint, condition: Condition | None = None) -> tuple[Endpoint, 
             _put_back(ep, transport, address)
             raise WinsockError(WSA.WSATRY_AGAIN if verdict == c.CF_DEFER else WSA.WSAEINVAL)
     new = Endpoint(ep.process, ep.network, transport, ep.family, ep.type, ep.protocol, ep.flags, ep.procs)
-    new.options = dict(ep.options)
+    new.options = dict(ep.options) or NOTHING
     _urgent.accepted(ep, new, address)
     for name in INHERITED_STATE:
         setattr(new, name, getattr(ep, name))
@@ -189,7 +189,7 @@ def _put_back(ep: Endpoint, transport: TransportSocket, address: Address) -> Non
     """The connection is the next one again."""
     with _settling:
         if not ep.closed:
-            ep.extra.setdefault(DEFERRED, deque()).appendleft((transport, address))
+            ep.noted(DEFERRED, deque).appendleft((transport, address))
             ep.refresh()
             return
     transport.finish(abortive=True)

@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import os
 import threading
+from collections.abc import Callable, Mapping
 from enum import Enum
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from winsock.abi import _constants as c
@@ -40,6 +42,8 @@ class State(Enum):
 
 # A stream in these states is ready for what the network says; in others one of them says more than the other.
 _SETTLED = frozenset({State.CONNECTED, State.LISTENING})
+
+NOTHING: Mapping[Any, Any] = MappingProxyType({})  # most endpoints' `options` and `extra`, at no cost of memory
 
 # What a duplicate handle has in common with its source at first, besides options and state.
 _COPIED = (
@@ -133,9 +137,9 @@ class Endpoint:
         self.connect_time: float | None = None  # ms of the network's clock
         self.local: Address | None = None
         self.remote: Address | None = None
-        self.options: dict[tuple[int, int], Any] = {}
-        self.extra: dict[str, Any] = {}
-        self.waiters: list[ThreadState] = []
+        self.options: Mapping[tuple[int, int], Any] = NOTHING
+        self.extra: Mapping[str, Any] = NOTHING
+        self.waiters: tuple[ThreadState, ...] = ()
         self.fast_recv = self.fast_send = self.fast_message = False
         self.fast_ready: Any = None
         self.quick: dict[tuple[int, int], int | None] | None = None
@@ -144,6 +148,39 @@ class Endpoint:
     def stream(self) -> bool:
         """A byte stream, as against messages."""
         return self.type == c.SOCK_STREAM
+
+    # -- what only few endpoints have
+
+    def set_option(self, key: tuple[int, int], value: Any) -> None:
+        """Keep an option's value."""
+        if self.options is NOTHING:
+            self.options = {key: value}
+        else:
+            self.options[key] = value  # type: ignore[index]
+
+    def reset_option(self, key: tuple[int, int]) -> None:
+        """The option has its default again."""
+        if key in self.options:
+            del self.options[key]  # type: ignore[attr-defined]
+
+    def note(self, name: str, value: Any) -> None:
+        """Keep something in `extra`."""
+        if self.extra is NOTHING:
+            self.extra = {name: value}
+        else:
+            self.extra[name] = value  # type: ignore[index]
+
+    def noted(self, name: str, make: Callable[[], Any]) -> Any:
+        """What `extra` has there, made now if it is not."""
+        if name not in self.extra:
+            self.note(name, make())
+        return self.extra[name]
+
+    def drop(self, name: str) -> Any:
+        """Take it out of `extra`: what it was, or None."""
+        if name in self.extra:
+            return self.extra.pop(name)  # type: ignore[attr-defined]
+        return None
 
     # -- transitions
 
@@ -164,7 +201,7 @@ class Endpoint:
             self.fast_ready = self.transport.look_key()
         else:
             self.fast_ready = None
-        for ts in list(self.waiters):
+        for ts in self.waiters:
             ts.interrupt()  # who selects on it looks again
 
     def became_bound(self) -> None:
@@ -184,7 +221,7 @@ class Endpoint:
         """A stream has its connection; a datagram socket its peer (None dissolves it)."""
         self.remote = remote
         if self.stream:
-            self.extra.pop("lost", None)
+            self.drop("lost")
             self.state = State.CONNECTED
             self.connect_failed = False
             self.connect_time = self.network.now()
@@ -203,7 +240,7 @@ class Endpoint:
         """The connection is lost; every later send and receive gets this code, the first one to tell."""
         if self.state is State.CONNECTED:
             self.state = State.RESET
-            self.extra["lost"] = code
+            self.note("lost", code)
             self.refresh()
 
     def shut(self, how: int) -> None:
@@ -221,7 +258,7 @@ class Endpoint:
             self.closed = True
             self.state = State.CLOSED
             self.refresh()
-            waiters = list(self.waiters)
+            waiters = self.waiters
         for ts in waiters:
             ts.interrupt()
         if not waiters:
@@ -229,7 +266,7 @@ class Endpoint:
 
     def _finish(self) -> None:
         """Nobody is inside any more."""
-        for transport, _ in self.extra.pop("deferred", ()):
+        for transport, _ in self.drop("deferred") or ():
             transport.finish(abortive=True)
         self.transport.finish()
 
@@ -246,8 +283,9 @@ class Endpoint:
         for name in _COPIED:
             if name in snapshot:
                 setattr(self, name, snapshot[name])
-        self.options = dict(snapshot.get("options", {}))
-        self.extra.update(snapshot.get("extra", {}))
+        self.options = dict(snapshot.get("options", {})) or NOTHING
+        for name, value in snapshot.get("extra", {}).items():
+            self.note(name, value)
         self.state = State(snapshot["state"])
         self.refresh()
 
@@ -257,11 +295,13 @@ class Endpoint:
         with _lock:
             if self.closed:
                 raise WinsockError(WSA.WSAENOTSOCK)
-            self.waiters.append(ts)
+            self.waiters = (*self.waiters, ts)
 
     def leave_wait(self, ts: ThreadState) -> None:
         with _lock:
-            self.waiters.remove(ts)
+            waiters = list(self.waiters)
+            waiters.remove(ts)
+            self.waiters = tuple(waiters)
             last = self.closed and not self.waiters
         if last:
             self._finish()

@@ -92,13 +92,13 @@ def _u32(value: int) -> bytes:
 
 def _kept(ep: Endpoint, row: Control, data: bytes, room: int | None) -> bytes:
     """Remember the input."""
-    ep.options[0, row.code] = data
+    ep.set_option((0, row.code), data)
     return b""
 
 
 def _switch(ep: Endpoint, row: Control, data: bytes, room: int | None) -> bytes:
     """SIO_UDP_CONNRESET, SIO_UDP_NETRESET: receiving looks at them."""
-    ep.options[0, row.code] = int(_number(data) != 0)
+    ep.set_option((0, row.code), int(_number(data) != 0))
     return b""
 
 

@@ -90,12 +90,12 @@ def deliver(ep: Endpoint, byte: int) -> bool:
     if peer is None or inline(peer):
         return False
     if peer.state is not State.LISTENING:
-        peer.extra.setdefault(QUEUE, bytearray()).append(byte)
+        peer.noted(QUEUE, bytearray).append(byte)
         peer.refresh()
-        for ts in list(peer.waiters):
+        for ts in peer.waiters:
             ts.interrupt()
         return True
-    unaccepted: dict[Address, tuple[Any, bytearray]] = peer.extra.setdefault(UNACCEPTED, {})
+    unaccepted: dict[Address, tuple[Any, bytearray]] = peer.noted(UNACCEPTED, dict)
     here = _short(ep.transport.local_name())
     sender, queue = unaccepted.get(here, (None, b""))
     if sender is None or sender() is not ep:  # an older connection's that nobody accepted
@@ -115,7 +115,7 @@ def accepted(listener: Endpoint, new: Endpoint, address: Address) -> None:
     """A connection leaves its listener with the urgent bytes that came before."""
     unaccepted = listener.extra.get(UNACCEPTED)
     if unaccepted and (found := unaccepted.pop(_short(address), None)):
-        new.extra[QUEUE] = found[1]
+        new.note(QUEUE, found[1])
 
 
 def _short(address: Address) -> Address:
@@ -147,10 +147,10 @@ def _other_end(ep: Endpoint) -> Endpoint | None:
             and _short(other.remote) == here
             and _short(other.transport.local_name()) == there
         ):
-            ep.extra[PEER] = weakref.ref(other)
+            ep.note(PEER, weakref.ref(other))
             return other
     if listener is None:
-        ep.extra[PEER] = FOREIGN
+        ep.note(PEER, FOREIGN)
     return listener
 
 

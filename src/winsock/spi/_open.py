@@ -47,7 +47,7 @@ def open_socket(
     transport = network.socket(entry.family, entry.type, protocol)
     ep = Endpoint(process, network, transport, entry.family, entry.type, protocol, flags, BASE)
     if number:
-        ep.options[GROUP_ID] = number
+        ep.set_option(GROUP_ID, number)
     return register(process, ep)
 
 
