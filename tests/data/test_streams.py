@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import mmap
 import os
 import socket
 import threading
@@ -94,6 +95,28 @@ def test_bad_memory_for_recv_is_wsaefault_and_loses_nothing(net, buf):
 def test_bad_memory_for_send_is_wsaefault(net, name):
     a, _ = net.pair()
     net.fails(ws.send(a, BAD[name], 8, 0), WSA.WSAEFAULT)
+
+
+@pytest.mark.parametrize("call", ["send", "sendto", "WSASend", "urgent"])
+def test_memory_that_ends_too_early_sends_nothing(net, call):
+    libc = ctypes.CDLL(None)
+    libc.mmap.restype = ctypes.c_void_p
+    libc.mmap.argtypes = (ctypes.c_void_p, ctypes.c_size_t, *[ctypes.c_int] * 3, ctypes.c_long)
+    libc.munmap.argtypes = (ctypes.c_void_p, ctypes.c_size_t)
+    where = libc.mmap(None, 1 << 20, mmap.PROT_READ, mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS, -1, 0)
+    libc.munmap(where + 40960, (1 << 20) - 40960)
+    a, b = net.pair()
+    n = 40961
+    if call == "WSASend":
+        array = n.to_bytes(8, "little") + where.to_bytes(8, "little")
+        net.fails(ws.WSASend(a, array, 1, ctypes.c_uint32(), 0, None, None), WSA.WSAEFAULT)
+    elif call == "sendto":
+        net.fails(ws.sendto(a, where, n, 0, None, 0), WSA.WSAEFAULT)
+    else:
+        net.fails(ws.send(a, where, n, c.MSG_OOB if call == "urgent" else 0), WSA.WSAEFAULT)
+    net.fails(ws.recv(net.nonblocking(b), bytearray(1), 1, 0), WSA.WSAEWOULDBLOCK)
+    net.ok(ws.send(a, where, 40960, 0), 40960)
+    libc.munmap(where, 40960)
 
 
 @pytest.mark.parametrize("n", [-1, -(1 << 31), 1 << 31, (1 << 32) - 1])

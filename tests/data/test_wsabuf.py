@@ -100,7 +100,7 @@ def test_more_buffers_of_memory_that_is_not_there(net):
         a, _ = getattr(net, kind)()
         array = struct.pack("<I4xQ", 8, UNMAPPED) * 3000
         net.fails(wsasend(a, array, 3000, ctypes.c_uint32()), WSA.WSAEFAULT)
-    huge = struct.pack("<I4xQ", 1 << 31, net.alloc(8).addr) * 3000
+    huge = struct.pack("<I4xQ", 1 << 16, net.alloc(1 << 16).addr) * 3000
     net.fails(wsasend(a, huge, 3000, ctypes.c_uint32()), WSA.WSAEMSGSIZE)
 
 

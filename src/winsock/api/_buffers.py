@@ -7,7 +7,7 @@ import mmap
 import struct
 from collections.abc import Sequence
 from ctypes import c_char
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from winsock.abi import _constants as c
 from winsock.api._call import c_int
@@ -22,7 +22,7 @@ ALIGN = 8
 MANY = 1024  # Linux takes no more at once
 MAX_BUFFERS = 0x10000  # more than any program has; Windows' own limit is memory
 
-MADV_POPULATE_WRITE = 23
+MADV_POPULATE_READ, MADV_POPULATE_WRITE = 22, 23
 MAX_CONTROL = 0x10000  # far more than anything that can be sent along
 MAX_MESSAGE = 0x10000  # no datagram is longer
 _madvise = ctypes.CDLL(None).madvise
@@ -38,7 +38,7 @@ def _populates() -> bool:
     return known
 
 
-POPULATES = _populates()
+POPULATES: Final = _populates()
 PAGE_MASK = -mmap.PAGESIZE
 
 
@@ -73,6 +73,18 @@ def probe(address: int, n: int) -> None:
         raise memory.fault()
 
 
+def probe_read(address: int, n: int) -> None:
+    """WSAEFAULT unless the last of n bytes can be read at a raw address.
+
+    Linux would send as much as there is and then fail.  The first page it looks at by itself, before it sends.
+    """
+    if not 0 < address <= memory.MAX_ADDRESS - n:
+        raise memory.fault()
+    last = (address + n - 1) & PAGE_MASK
+    if last > address and POPULATES and _madvise(last, mmap.PAGESIZE, MADV_POPULATE_READ) != 0:
+        raise memory.fault()
+
+
 def octets(address: int, n: int) -> Any:
     """n bytes at a raw address for a system call, which answers EFAULT if they are not there."""
     return (c_char * n).from_address(address)
@@ -83,8 +95,10 @@ def outgoing(buf: Any, n: Any, flags: Any) -> list[Any]:
 
     The urgent byte is looked at here, by Python: at a raw address that may crash, so it is fetched with care.
     """
-    if isinstance(buf, int) and c_int(flags) & c.MSG_OOB and (size := c_int(n)) > 0:
-        return _urgent_last(int(buf), size)
+    if isinstance(buf, int) and (size := c_int(n)) > 0:
+        probe_read(int(buf), size)
+        if c_int(flags) & c.MSG_OOB:
+            return _urgent_last(int(buf), size)
     return [buffer(buf, n, False)]
 
 
@@ -112,8 +126,7 @@ def wsabufs_out(array: Any, count: int, flags: int, stream: bool) -> list[Any]:
     """
     entries = _entries(array, count)
     for length, address in entries:
-        if not 0 < address <= memory.MAX_ADDRESS - length:
-            raise memory.fault()
+        probe_read(address, length)
     if not stream and len(entries) > MANY:
         if sum(length for length, _ in entries) > MAX_MESSAGE:
             raise WinsockError(WSA.WSAEMSGSIZE)

@@ -15,7 +15,7 @@ from winsock.abi import _constants as c
 from winsock.abi._sockaddrs import pack_address
 from winsock.afd import Endpoint, Truncated, ignored, lost
 from winsock.api import _sockaddr
-from winsock.api._buffers import buffer, octets, outgoing, probe
+from winsock.api._buffers import buffer, octets, outgoing, probe, probe_read
 from winsock.api._call import SOCKET_ERROR, c_int, endpoint, refuse_nested, unexpected
 from winsock.codes import WSA, WinsockError
 from winsock.nt import ThreadState, current, memory
@@ -311,6 +311,8 @@ def _octets(buf: Any, n: int) -> Any:
     kind = type(buf)
     if kind is int:
         if 0 <= n <= MAX_INT:
+            if n:
+                probe_read(buf, n)
             return octets(buf, n)
         raise WinsockError(WSA.WSAEFAULT)
     if kind is bytearray or kind is bytes:
