@@ -303,3 +303,56 @@ def test_a_closed_pipe_for_output(tmp_path: Path) -> None:
         os.close(write)
         results.append((done.returncode, done.stderr.splitlines()[-1]))
     assert results[0] == results[1]
+
+
+ASYNCIO = """\
+import asyncio
+async def main():
+    server = await asyncio.start_server(lambda r, w: None, "127.0.0.1", 0)
+    print("ready", flush=True)
+    try:
+        await server.serve_forever()
+    finally:
+        print("left", flush=True)
+asyncio.run(main())
+"""
+
+
+def test_ctrl_c_ends_an_event_loop(script, tmp_path: Path) -> None:
+    process = subprocess.Popen(
+        [sys.executable, "-m", "winsock", "run", script(ASYNCIO)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        cwd=tmp_path,
+        text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
+    )
+    assert process.stdout is not None
+    assert process.stdout.readline() == "ready\n"
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=30)
+    assert out == "left\n"
+    assert process.returncode == -signal.SIGINT
+    assert err.splitlines()[-1].startswith("KeyboardInterrupt")
+
+
+def test_http_server_module_serves_and_stops(tmp_path: Path) -> None:
+    import urllib.request
+
+    (tmp_path / "page.txt").write_text("hello")
+    process = subprocess.Popen(
+        [sys.executable, "-u", "-m", "winsock", "run", "-m", "http.server", "0", "--bind", "127.0.0.1"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        cwd=tmp_path,
+        text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
+    )
+    assert process.stdout is not None
+    address = process.stdout.readline().split("(")[1].split(")")[0]
+    with urllib.request.urlopen(f"{address}page.txt") as answer:
+        assert answer.read() == b"hello"
+    process.send_signal(signal.SIGINT)
+    out, _ = process.communicate(timeout=30)
+    assert "Keyboard interrupt received" in out
+    assert process.returncode == 0

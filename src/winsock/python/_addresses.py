@@ -117,10 +117,7 @@ def _is_dotted(host: str) -> bool:
 def getaddrinfo(
     host: Any, port: Any, family: int = 0, type: int = 0, proto: int = 0, flags: int = 0
 ) -> list[tuple[Any, ...]]:
-    """getaddrinfo(host, port [, family, type, proto, flags]) -> list of (family, type, proto, canonname, sockaddr)
-
-    Resolve host and port into addrinfo struct.
-    """
+    """getaddrinfo(host, port[, family, type, proto, flags]): [(family, type, proto, name, address)]."""
     if host is not None:
         if not isinstance(host, str | bytes):
             raise TypeError("getaddrinfo() argument 1 must be string or None")
@@ -141,10 +138,7 @@ def getaddrinfo(
 
 @face
 def getnameinfo(sockaddr: tuple[Any, ...], flags: int) -> tuple[str, str]:
-    """getnameinfo(sockaddr, flags) --> (host, port)
-
-    Get host and port for a sockaddr.
-    """
+    """getnameinfo(address, flags): (host, service)."""
     if not isinstance(sockaddr, tuple):
         raise TypeError("getnameinfo() argument 1 must be a tuple")
     if not 2 <= len(sockaddr) <= 4 or not isinstance(sockaddr[0], str):
@@ -165,19 +159,13 @@ def getnameinfo(sockaddr: tuple[Any, ...], flags: int) -> tuple[str, str]:
 
 @face
 def gethostbyname(hostname: Any, /) -> str:
-    """gethostbyname(host) -> address
-
-    Return the IP address (a string of the form '255.255.255.255') for a host.
-    """
+    """gethostbyname(host): an IPv4 address."""
     return resolve_host(_name(hostname, "gethostbyname"), c.AF_INET)
 
 
 @face
 def gethostbyname_ex(hostname: Any, /) -> tuple[str, list[str], list[str]]:
-    """gethostbyname_ex(host) -> (name, aliaslist, addresslist)
-
-    Return the true host name, a list of aliases, and a list of IP addresses for a host.
-    """
+    """gethostbyname_ex(host): (name, aliases, IPv4 addresses)."""
     name = _name(hostname, "gethostbyname_ex")
     resolve_host(name, c.AF_INET)
     try:
@@ -188,10 +176,7 @@ def gethostbyname_ex(hostname: Any, /) -> tuple[str, list[str], list[str]]:
 
 @face
 def gethostbyaddr(ip_address: Any, /) -> tuple[str, list[str], list[str]]:
-    """gethostbyaddr(host) -> (name, aliaslist, addresslist)
-
-    Return the true host name, a list of aliases, and a list of IP addresses for a host.
-    """
+    """gethostbyaddr(host): (name, aliases, addresses)."""
     name = _name(ip_address, "gethostbyaddr")
     info = _lookup(name, None, c.AF_UNSPEC, c.SOCK_DGRAM, 0, 0)[0]
     try:
@@ -213,20 +198,13 @@ def _triple(host: names.Host) -> tuple[str, list[str], list[str]]:
 
 @face
 def gethostname() -> str:
-    """gethostname() -> string
-
-    Return the current host name.
-    """
+    """gethostname(): this computer's name."""
     return names.local_name()
 
 
 @face
 def getservbyname(servicename: str, protocolname: str | None = None, /) -> int:
-    """getservbyname(servicename[, protocolname]) -> integer
-
-    Return a port number from a service name and protocol name.  The optional protocol name, if given, should be 'tcp'
-    or 'udp', otherwise any protocol will match.
-    """
+    """getservbyname(name[, protocol]): a service's port."""
     try:
         return names.service_by_name(servicename, protocolname).port
     except WinsockError:
@@ -235,11 +213,7 @@ def getservbyname(servicename: str, protocolname: str | None = None, /) -> int:
 
 @face
 def getservbyport(port: int, protocolname: str | None = None, /) -> str:
-    """getservbyport(port[, protocolname]) -> string
-
-    Return the service name from a port number and protocol name.  The optional protocol name, if given, should be
-    'tcp' or 'udp', otherwise any protocol will match.
-    """
+    """getservbyport(port[, protocol]): a service's name."""
     if not 0 <= port <= MAX_PORT:
         raise OverflowError("getservbyport: port must be 0-65535.")
     try:
@@ -250,10 +224,7 @@ def getservbyport(port: int, protocolname: str | None = None, /) -> str:
 
 @face
 def getprotobyname(name: str, /) -> int:
-    """getprotobyname(name) -> integer
-
-    Return the protocol number for the named protocol.
-    """
+    """getprotobyname(name): a protocol's number."""
     try:
         return names.protocol_by_name(name).number
     except WinsockError:
@@ -262,19 +233,13 @@ def getprotobyname(name: str, /) -> int:
 
 @face
 def inet_pton(family: int, ip_string: str, /) -> bytes:
-    """inet_pton(af, ip) -> packed IP address string
-
-    Convert an IP address from string format to a packed string suitable for use with low-level network functions.
-    """
+    """inet_pton(family, text): an address as bytes."""
     return _socket.inet_pton(family_to_host(family), ip_string)
 
 
 @face
 def inet_ntop(family: int, packed_ip: Any, /) -> str:
-    """inet_ntop(af, packed_ip) -> string formatted IP address
-
-    Convert a packed IP address of the given family to string format.
-    """
+    """inet_ntop(family, bytes): an address as text."""
     if family not in ANY:
         raise ValueError(f"unknown address family {family}")
     return _socket.inet_ntop(FAMILIES[family], packed_ip)

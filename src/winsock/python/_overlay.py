@@ -109,7 +109,7 @@ class WindowsVersion(_WindowsVersion):
 
 
 def getwindowsversion() -> WindowsVersion:
-    """Return info about the running version of Windows as a named tuple."""
+    """The version of Windows that the view shows."""
     return WindowsVersion(*BUILD, 2, "")
 
 

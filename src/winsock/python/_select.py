@@ -7,20 +7,22 @@ not a socket is refused.  What is this module's own is what CPython adds: object
 from __future__ import annotations
 
 import math
-import select as linux
 from collections.abc import Sequence
 from types import ModuleType
 from typing import Any
 
 from winsock import spi
 from winsock.afd import Endpoint
+from winsock.nt._process import _tls
 from winsock.python._endpoints import adopt, endpoints, forget
 from winsock.python._oserror import face, keep
+from winsock.transports import READ, URGENT, WRITE
+from winsock.transports.host import HOST
 
 LONGEST_TIMEOUT = 0x7FFFFFFF  # seconds of a struct timeval
 FD_SETSIZE = 512  # CPython is built with this, not with the header's 64
 
-_look = linux.select
+READ_OR_WRITE = READ | WRITE
 
 
 def _descriptor(obj: Any) -> int:
@@ -72,44 +74,52 @@ def _ready(items: list[Any], of: list[Endpoint], found: list[Endpoint]) -> list[
     return [obj for obj, ep in zip(items, of, strict=True) if ep in chosen]
 
 
+def _those(items: Sequence[Any], ready: list[tuple[Any, int]], events: int) -> list[Any]:
+    """The objects that are ready for one of these events."""
+    keys = {key for key, got in ready if got & events}
+    return [item for item in items if (endpoints[item] if item.__class__ is int else item._ep).fast_ready in keys]
+
+
 def select(
     rlist: Sequence[Any], wlist: Sequence[Any], xlist: Sequence[Any], timeout: float | None = None, /
 ) -> tuple[list[Any], list[Any], list[Any]]:
-    """Wait until one or more file descriptors are ready for some kind of I/O.
+    """select(r, w, x[, seconds]): those of r that can be read, of w that can be written, of x that are exceptional.
 
-    The first three arguments are iterables of file descriptors to be waited for:
-    rlist -- wait until ready for reading
-    wlist -- wait until ready for writing
-    xlist -- wait for an "exceptional condition"
-    If only one kind of condition is required, pass [] for the other lists.
-
-    A file descriptor is either a socket or file object, or a small integer gotten from a fileno() method call on one
-    of those.  The optional 4th argument specifies a timeout in seconds; it may be a floating point number to specify
-    fractions of seconds.  If it is absent or None, the call will never time out.
-
-    The return value is a tuple of three lists corresponding to the first three arguments; each contains the subset of
-    the corresponding file descriptors that are ready.
-
-    On Windows, only sockets are supported; on Unix, all file descriptors can be used.
+    Sockets or their descriptors, at most 512 a set; seconds is how long to wait, None for ever.
     """
     try:
-        # The short way, for endpoints of which Linux thinks as Windows does: one look, on the objects as they are.
-        if not 0 < len(rlist) + len(wlist) + len(xlist) <= FD_SETSIZE:
+        # The short way, for endpoints of which Linux thinks as Windows does: what is ready now.
+        reads, writes = len(rlist), len(wlist)
+        if not 0 < reads + writes + len(xlist) <= FD_SETSIZE:
             raise LookupError
+        wanted: dict[Any, int] = {}
         for item in rlist:
-            if (endpoints[item] if item.__class__ is int else item._ep).fast_ready is None:
-                raise LookupError
-        if wlist:
-            for item in wlist:
-                if (endpoints[item] if item.__class__ is int else item._ep).fast_ready is None:
-                    raise LookupError
+            wanted[(endpoints[item] if item.__class__ is int else item._ep).fast_ready] = READ
+        for item in wlist:
+            key = (endpoints[item] if item.__class__ is int else item._ep).fast_ready
+            wanted[key] = READ_OR_WRITE if key in wanted else WRITE
         if xlist:
             for item in xlist:
-                if (endpoints[item] if item.__class__ is int else item._ep).fast_ready is None:
-                    raise LookupError
-        ready = _look(rlist, wlist, xlist, 0)
-        if (timeout == 0 or ((ready[0] or ready[1]) and (timeout is None or timeout > 0))) and not ready[2]:
-            return ready
+                key = (endpoints[item] if item.__class__ is int else item._ep).fast_ready
+                wanted[key] = wanted.get(key, 0) | URGENT
+        ready = HOST.look(_tls.state, wanted)
+        readable = writable = 0
+        for _, got in ready:
+            if got == READ:
+                readable += 1
+            elif got == WRITE:
+                writable += 1
+            elif got == READ_OR_WRITE:
+                readable += 1
+                writable += 1
+            else:
+                raise LookupError
+        if timeout == 0 or (ready and (timeout is None or timeout > 0)):
+            return (
+                [*rlist] if readable == reads else _those(rlist, ready, READ) if readable else [],
+                [*wlist] if writable == writes else _those(wlist, ready, WRITE) if writable else [],
+                [],
+            )
     except (AttributeError, LookupError, TypeError, ValueError, OSError):
         pass
     try:

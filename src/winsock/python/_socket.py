@@ -75,11 +75,9 @@ class _Hidden:
 
 
 class socket(_C):
-    """socket(family=AF_INET, type=SOCK_STREAM, proto=0) -> socket object
+    """A socket on Windows: socket(family=AF_INET, type=SOCK_STREAM, proto=0, fileno=None).
 
-    Open a socket of the given type.  The family argument specifies the address family; it defaults to AF_INET.
-    The type argument specifies whether this is a stream (SOCK_STREAM, this is the default) or datagram
-    (SOCK_DGRAM) socket.  The protocol argument defaults to 0, specifying the default protocol.
+    fileno    a descriptor to take over, or the bytes of share()
     """
 
     __slots__ = ("_dry", "_ep")
@@ -177,12 +175,7 @@ class socket(_C):
     # -- data, at full speed
 
     def recv(self, bufsize: int, flags: int = 0, /) -> bytes:
-        """recv(buffersize[, flags]) -> data
-
-        Receive up to buffersize bytes from the socket.  For the optional flags argument, see the Unix manual.  When
-        no data is available, block until at least one byte is available or until the remote end is closed.  When
-        the remote end is closed and all data is read, return the empty string.
-        """
+        """recv(size[, flags]): at most size bytes of a stream, b'' at its end; or one message."""
         error = None
         try:
             ep = self._ep
@@ -201,10 +194,7 @@ class socket(_C):
             raise
 
     def recv_into(self, buffer: Any, nbytes: int = 0, flags: int = 0) -> int:
-        """recv_into(buffer, [nbytes[, flags]]) -> nbytes_read
-
-        A version of recv() that stores its data into a buffer rather than creating a new string.
-        """
+        """recv_into(buffer[, size[, flags]]): like recv, into a buffer; how many bytes came."""
         error = None
         try:
             ep = self._ep
@@ -223,11 +213,7 @@ class socket(_C):
             raise
 
     def send(self, data: Any, flags: int = 0, /) -> int:
-        """send(data[, flags]) -> count
-
-        Send a data string to the socket.  Return the number of bytes sent; this may be less than len(data) if the
-        network is busy.
-        """
+        """send(data[, flags]): how many bytes were taken; a blocking stream takes all."""
         error, sent = None, 0
         try:
             ep = self._ep
@@ -247,11 +233,7 @@ class socket(_C):
             raise
 
     def sendall(self, data: Any, flags: int = 0, /) -> None:
-        """sendall(data[, flags])
-
-        Send a data string to the socket.  This calls send() repeatedly until all data is sent.  If an error occurs,
-        it's impossible to tell how much data has been sent.
-        """
+        """sendall(data[, flags]): send all of it, or raise; then nobody knows how much went."""
         error, n = None, 0
         try:
             ep = self._ep
@@ -357,10 +339,7 @@ class socket(_C):
 
     @face
     def recvfrom(self, bufsize: int, flags: int = 0, /) -> tuple[bytes, Any]:
-        """recvfrom(buffersize[, flags]) -> (data, address info)
-
-        Like recv(buffersize, flags) but also return the sender's address info.
-        """
+        """recvfrom(size[, flags]): what recv gives, and the sender's address."""
         if operator.index(bufsize) < 0:
             raise ValueError("negative buffersize in recvfrom")
         buffer = bytearray(bufsize)
@@ -369,20 +348,13 @@ class socket(_C):
 
     @face
     def recvfrom_into(self, buffer: Any, nbytes: int = 0, flags: int = 0) -> tuple[int, Any]:
-        """recvfrom_into(buffer[, nbytes[, flags]]) -> (nbytes, address info)
-
-        Like recv_into(buffer[, nbytes[, flags]]) but also return the sender's address info.
-        """
+        """recvfrom_into(buffer[, size[, flags]]): like recvfrom, into a buffer."""
         n, address, _ = self._receive(_room(buffer, nbytes, "recvfrom_into"), flags)
         return n, address
 
     @face
     def sendto(self, data: Any, *args: Any) -> int:
-        """sendto(data[, flags], address) -> count
-
-        Like send(data, flags) but allows specifying the destination address.  For IP sockets, the address is a pair
-        (hostaddr, port).
-        """
+        """sendto(data[, flags], address): send a message there; how many bytes went."""
         if not 1 <= len(args) <= 2:
             raise TypeError(f"sendto() takes 2 or 3 arguments ({1 + len(args)} given)")
         flags, address = args if len(args) == 2 else (0, args[0])
@@ -398,31 +370,20 @@ class socket(_C):
 
     @face
     def bind(self, address: Any, /) -> None:
-        """bind(address)
-
-        Bind the socket to a local address.  For IP sockets, the address is a pair (host, port); the host must refer
-        to the local host.
-        """
+        """bind(address): give the socket a local address, (host, port) for IP."""
         ep = self._endpoint()
         ep.procs.bind(ep, _addresses.parse(ep.family, address, "bind"))
 
     @face
     def connect(self, address: Any, /) -> None:
-        """connect(address)
-
-        Connect the socket to a remote address.  For IP sockets, the address is a pair (host, port).
-        """
+        """connect(address): connect to a peer; raises what connect_ex returns."""
         code = self._connect(address, "connect")
         if code:
             raise WinsockError(code)
 
     @face
     def connect_ex(self, address: Any, /) -> int:
-        """connect_ex(address) -> errno
-
-        This is like connect(address), but returns an error code (the errno value) instead of raising an exception
-        when an error occurs.
-        """
+        """connect_ex(address): 0, or the code of what went wrong with the call."""
         try:
             return self._connect(address, "connect_ex")
         except TimeoutError as e:
@@ -451,12 +412,7 @@ class socket(_C):
 
     @face
     def listen(self, backlog: int = 128, /) -> None:
-        """listen([backlog])
-
-        Enable a server to accept connections.  If backlog is specified, it must be at least 0 (if it is lower, it is
-        set to 0); it specifies the number of unaccepted connections that the system will allow before refusing new
-        connections.  If not specified, a default reasonable value is chosen.
-        """
+        """listen([backlog]): accept connections from now on; backlog many may wait."""
         ep = self._endpoint()
         backlog = operator.index(backlog)
         if backlog > MAX_INT:
@@ -465,11 +421,7 @@ class socket(_C):
 
     @face
     def _accept(self) -> tuple[int, Any]:
-        """_accept() -> (integer, address info)
-
-        Wait for an incoming connection.  Return a new socket file descriptor representing the connection, and the
-        address of the client.
-        """
+        """_accept(): (descriptor, address) of the next connection."""
         ep = self._endpoint()
         new, address = self._wait_and_call(READ, ep.procs.accept)
         _endpoints.own(spi.register(ep.process, new))
@@ -479,11 +431,7 @@ class socket(_C):
 
     @face
     def shutdown(self, flag: int, /) -> None:
-        """shutdown(flag)
-
-        Shut down the reading side of the socket (flag == SHUT_RD), the writing side of the socket (flag == SHUT_WR),
-        or both ends (flag == SHUT_RDWR).
-        """
+        """shutdown(how): end receiving (SHUT_RD), sending (SHUT_WR) or both (SHUT_RDWR)."""
         ep = self._endpoint()
         if abs(flag) > MAX_INT:
             raise OverflowError("Python int too large to convert to C int")
@@ -491,19 +439,13 @@ class socket(_C):
 
     @face
     def getsockname(self) -> Any:
-        """getsockname() -> address info
-
-        Return the address of the local endpoint.
-        """
+        """getsockname(): the local address."""
         ep = self._endpoint()
         return ep.procs.getsockname(ep)
 
     @face
     def getpeername(self) -> Any:
-        """getpeername() -> address info
-
-        Return the address of the remote endpoint.
-        """
+        """getpeername(): the peer's address."""
         ep = self._endpoint()
         return ep.procs.getpeername(ep)
 
@@ -511,10 +453,7 @@ class socket(_C):
 
     @face
     def close(self) -> None:
-        """close()
-
-        Close the socket.  It cannot be used after this call.
-        """
+        """close(): the end of the socket."""
         ep = self._ep
         if ep is None:
             return
@@ -526,23 +465,14 @@ class socket(_C):
 
     @face
     def detach(self) -> int:
-        """detach()
-
-        Close the socket object without closing the underlying file descriptor.  The object cannot be used after this
-        call, but the file descriptor can be reused for other purposes.  The file descriptor is returned.
-        """
+        """detach(): give the descriptor away; this object is closed then, the socket is not."""
         self._ep = self._dry = None
         return super().detach()
 
     # -- modes and options
 
     def settimeout(self, timeout: float | None, /) -> None:
-        """settimeout(timeout)
-
-        Set a timeout on socket operations.  'timeout' can be a float, giving in seconds, or None.  Setting a timeout
-        of None disables the timeout feature and is equivalent to setblocking(1).  Setting a timeout of zero is the
-        same as setblocking(0).
-        """
+        """settimeout(seconds): how long calls wait; None for ever, 0 not at all."""
         try:
             super().settimeout(timeout)
         except OSError:
@@ -552,26 +482,18 @@ class socket(_C):
             self._ep.nonblocking = timeout is not None
 
     def setblocking(self, flag: Any, /) -> None:
-        """setblocking(flag)
-
-        Set the socket to blocking (flag is true) or non-blocking (false).  setblocking(True) is equivalent to
-        settimeout(None); setblocking(False) is equivalent to settimeout(0.0).
-        """
+        """setblocking(flag): settimeout(None) if true, settimeout(0) if not."""
         self.settimeout(None if flag else 0.0)
 
     def getsockopt(  # type: ignore[override]
         self, level: int, option: int, buflen: int = 0, /
     ) -> int | bytes:
-        """getsockopt(level, option[, buffersize]) -> value
-
-        Get a socket option.  See the Unix manual for level and option.  If a nonzero buffersize argument is given,
-        the return value is a string of that length; otherwise it is an integer.
-        """
+        """getsockopt(level, option[, size]): the option as an int, or as bytes of that size at most."""
         try:
             if not buflen:
                 ep = self._ep
                 key = level, option
-                value: int = ep.options.get(key, ep.quick[key])  # type: ignore[union-attr, index, assignment]
+                value: int = ep.options.get(key, ep.quick[key])  # type: ignore[union-attr, index]
                 if value <= MAX_INT:
                     return value
         except (AttributeError, TypeError, KeyError):
@@ -594,13 +516,7 @@ class socket(_C):
 
     @face
     def setsockopt(self, level: int, option: int, value: Any, optlen: int | None = None, /) -> None:
-        """setsockopt(level, option, value: int)
-        setsockopt(level, option, value: buffer)
-        setsockopt(level, option, None, optlen: int)
-
-        Set a socket option.  See the Unix manual for level and option.  The value argument can either be an integer,
-        a string buffer, or None, optlen.
-        """
+        """setsockopt(level, option, value): value is an int or bytes, or None with a length."""
         ep = self._endpoint()
         if isinstance(value, int):
             if not -MAX_INT - 1 <= value <= MAX_INT:
@@ -617,13 +533,7 @@ class socket(_C):
 
     @face
     def ioctl(self, control: int, option: Any, /) -> int:
-        """ioctl(cmd, option) -> long
-
-        Control the socket with WSAIoctl syscall.  Currently supported 'cmd' values are
-        SIO_RCVALL:  'option' must be one of the socket.RCVALL_* constants.
-        SIO_KEEPALIVE_VALS:  'option' is a tuple of (onoff, timeout, interval).
-        SIO_LOOPBACK_FAST_PATH: 'option' is a boolean value, and is disabled by default
-        """
+        """ioctl(code, option): SIO_RCVALL (RCVALL_*), SIO_KEEPALIVE_VALS (on, ms, ms), SIO_LOOPBACK_FAST_PATH."""
         ep = self._endpoint()
         if control in (c.SIO_RCVALL, c.SIO_LOOPBACK_FAST_PATH):
             if not hasattr(option, "__index__"):
@@ -639,11 +549,7 @@ class socket(_C):
 
     @face
     def share(self, process_id: int, /) -> bytes:
-        """share(process_id) -> bytes
-
-        Share the socket with another process.  The target process id must be provided and the resulting bytes object
-        passed to the target process.  There the shared socket can be instantiated by calling socket.fromshare().
-        """
+        """share(pid): bytes from which that process can make this socket, by fromshare()."""
         ep = self._endpoint()
         return bytes(spi.write_ticket(ep, process_id, wide=True))
 

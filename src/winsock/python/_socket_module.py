@@ -14,10 +14,7 @@ from winsock.python._socket_names import CONSTANTS
 
 @face
 def close(fd: int, /) -> None:
-    """close(integer) -> None
-
-    Close an integer socket file descriptor.
-    """
+    """close(descriptor): the end of a socket of which only the descriptor is known."""
     ep = _endpoints.endpoints.pop(fd, None)
     if ep is None or ep.transport.fileno() != fd:
         ep = _endpoints.adopt(fd)
@@ -26,10 +23,7 @@ def close(fd: int, /) -> None:
 
 @face
 def dup(fd: int, /) -> int:
-    """dup(integer) -> integer
-
-    Duplicate an integer socket file descriptor.
-    """
+    """dup(descriptor): another descriptor of the same socket."""
     ep = _endpoints.endpoints.get(fd) or _endpoints.adopt(fd)
     new = _endpoints.duplicate(ep)
     number = new.transport.fileno()
@@ -38,18 +32,12 @@ def dup(fd: int, /) -> int:
 
 
 def getdefaulttimeout() -> float | None:
-    """getdefaulttimeout() -> timeout
-
-    Returns the default timeout in seconds (float) for new socket objects.
-    """
+    """getdefaulttimeout(): what new sockets' timeout is, in seconds."""
     return settings.timeout
 
 
 def setdefaulttimeout(timeout: float | None, /) -> None:
-    """setdefaulttimeout(timeout)
-
-    Set the default timeout in seconds (float) for new socket objects.
-    """
+    """setdefaulttimeout(seconds): the timeout of sockets made from now on."""
     before = _socket.getdefaulttimeout()
     try:
         _socket.setdefaulttimeout(timeout)  # it checks the value
