@@ -94,6 +94,7 @@ class Zoo:
         self.state = "fresh"
         self.known: dict[str, int] = {}
         self.spares: list[int] = []
+        self.foreign = 0  # a socket of another process
         self.keep: list[Any] = []
         self.thread = k32.OpenThread(0, 0, self.tid)
         self.listening = self.make("listening")
@@ -295,8 +296,16 @@ def process(nothing_left):
 def zoo(process, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)  # where files that are made without a folder go
     zoo = Zoo(process)
+    other = winsock.Process()
+    with other.attached():
+        assert ws.WSAStartup(0x0202, bytearray(408)) == 0
+        for _ in range(2000):
+            other.handles.add(object())  # so that its numbers are none of ours
+        zoo.foreign = ws.socket(c.AF_INET, c.SOCK_STREAM, 0)
     yield zoo
     zoo.close()
+    with other.attached():
+        ws.WSACleanup()
 
 
 @pytest.fixture

@@ -10,7 +10,6 @@ from typing import Any
 import pytest
 from hostile_calls import EXTENSIONS, FACES, TABLE, Call
 
-import winsock
 import winsock.ws2_32 as ws
 from winsock.codes import NTSTATUS, WSA
 from winsock.codes._win32 import WIN32
@@ -137,22 +136,6 @@ def must_fail(call: Call, kind: str, tag: str) -> bool:
     if tag in ("NULL", "nowhere"):
         return kind in "POLC" or (kind == "T" and tag == "nowhere")
     return tag == "constant" and kind == "O"
-
-
-@pytest.fixture
-def zoo(zoo):
-    """Also with handles of other processes, and of none."""
-    other = winsock.Process()
-    zoo.other = other
-    with other.attached():
-        assert ws.WSAStartup(0x0202, bytearray(408)) == 0
-        for _ in range(2000):
-            zoo.foreign = other.handles.add(object())
-        zoo.foreign = ws.socket(2, 1, 0)
-    assert zoo.foreign not in zoo.process.sockets
-    yield zoo
-    with other.attached():
-        ws.WSACleanup()
 
 
 def outcome(call: Call, args: list[Any]) -> tuple[bool, str, Any]:

@@ -57,13 +57,13 @@ def AcceptEx(
     ERROR_INVALID_PARAMETER without an OVERLAPPED, WSAEINVAL for a socket that does not listen or one that is not
     fresh, WSAEFAULT without a buffer or with no area for the remote address.
     """
-    if lpOverlapped is None:
+    if memory.is_null(lpOverlapped):
         _refuse(c.ERROR_INVALID_PARAMETER)
     listener, accepting = endpoint(ts, sListenSocket), endpoint(ts, sAcceptSocket)
     if listener.state is not State.LISTENING or not accepting.stream or accepting.state is not State.OPEN:
         _refuse(WSA.WSAEINVAL)
     room = sum(map(dword, (dwReceiveDataLength, dwLocalAddressLength, dwRemoteAddressLength)))
-    if lpOutputBuffer is None or dword(dwRemoteAddressLength) == 0:
+    if memory.is_null(lpOutputBuffer) or dword(dwRemoteAddressLength) == 0:
         _refuse(WSA.WSAEFAULT)
     memory.writable(lpOutputBuffer, room)
     raise _not_yet()
@@ -86,7 +86,7 @@ def ConnectEx(
     WSAEISCONN, and what connect says of addresses.
     """
     ep = endpoint(ts, s)
-    if lpOverlapped is None:
+    if memory.is_null(lpOverlapped):
         _refuse(c.ERROR_INVALID_PARAMETER)
     if not ep.stream or ep.state in (State.OPEN, State.LISTENING):
         _refuse(WSA.WSAEINVAL)
@@ -95,7 +95,7 @@ def ConnectEx(
     if ep.state is not State.BOUND:
         _refuse(WSA.WSAEISCONN)
     _sockaddr.read(name, c_int(namelen), ep.family)
-    if lpSendBuffer is not None:
+    if not memory.is_null(lpSendBuffer):
         memory.read(lpSendBuffer, dword(dwSendDataLength))
     raise _not_yet()
 

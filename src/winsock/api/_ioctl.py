@@ -59,13 +59,13 @@ def WSAIoctl(
     """
     ep = endpoint(ts, s)
     code = dword(dwIoControlCode)
-    if lpcbBytesReturned is None:
+    if memory.is_null(lpcbBytesReturned):
         raise WinsockError(WSA.WSAEFAULT)
     memory.writable(lpcbBytesReturned, 4)
-    if lpOverlapped is not None:
+    if not memory.is_null(lpOverlapped):
         raise WinsockError(WSA.WSAEOPNOTSUPP)
-    data = None if lpvInBuffer is None else memory.read(lpvInBuffer, dword(cbInBuffer))
-    room = None if lpvOutBuffer is None else dword(cbOutBuffer)
+    data = None if memory.is_null(lpvInBuffer) else memory.read(lpvInBuffer, dword(cbInBuffer))
+    room = None if memory.is_null(lpvOutBuffer) else dword(cbOutBuffer)
     try:
         output = _output(ep, code, data, room, lpvOutBuffer)
         if output:

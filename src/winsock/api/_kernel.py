@@ -103,7 +103,7 @@ def QueueUserAPC(ts: ThreadState, pfnAPC: Any, hThread: int, dwData: int) -> int
     obj = handle_object(ts, hThread)
     if not isinstance(obj, ThreadObject) or not callable(pfnAPC):
         raise WinsockError(c.ERROR_INVALID_HANDLE)
-    queue_apc(obj.state, pfnAPC, _handle(dwData))
+    queue_apc(obj.state, pfnAPC, 0 if dwData is None else _handle(dwData))
     return 1
 
 
@@ -196,7 +196,8 @@ def GetWriteWatch(
     room = memory.read_u64(lpdwCount)
     base, size = memory.address(lpBaseAddress), _handle(dwRegionSize)
     found = pages(ts.process).written(base, size, bool(dword(dwFlags) & c.WRITE_WATCH_FLAG_RESET))[:room]
-    memory.write(lpAddresses, b"".join(page.to_bytes(8, "little") for page in found))
+    if found:
+        memory.write(lpAddresses, b"".join(page.to_bytes(8, "little") for page in found))
     memory.write_u64(lpdwCount, len(found))
     memory.write_u32(lpdwGranularity, PAGE)
     return 0

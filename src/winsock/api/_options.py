@@ -84,7 +84,7 @@ def _getsockopt(ts: ThreadState, s: int, level: int, optname: int, optval: Any, 
     if ep.procs.plain and ep.quick is None:
         ep.quick = _options.plan(ep.family, ep.type)
     size = memory.read_i32(optlen)
-    if optval is None:
+    if memory.is_null(optval):
         raise WinsockError(WSA.WSAEFAULT)
     row = BY_NUMBER.get((level, optname))
     try:
@@ -149,6 +149,6 @@ def _consulted(ep: Endpoint, level: int, optname: int, optval: Any, optlen: int)
     if row is None:  # a layered provider may know it
         return None if ep.procs.plain else memory.read(optval, max(0, optlen))
     _options.writable(ep, row)
-    if optval is None and (optlen == 0 or row.layout.size):
+    if memory.is_null(optval) and (optlen == 0 or row.layout.size):
         return None
     return memory.read(optval, _options.consulted(row, optlen))

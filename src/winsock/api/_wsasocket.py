@@ -49,7 +49,7 @@ def _socket(
 ) -> int:
     af, type, protocol = c_int(af), c_int(type), c_int(protocol)
     group, flags = dword(group), dword(flags)
-    if info is not None:
+    if not memory.is_null(info):
         data = memory.read(info, size)
         shared = spi.open_ticket(ts.process, data, flags)
         if shared is not None:
@@ -113,12 +113,12 @@ def WSAEnumProtocolsW(ts: ThreadState, lpiProtocols: Any, lpProtocolBuffer: Any,
 
 
 def _enumerate(protocols: Any, buffer: Any, length: Any, wide: bool) -> int:
-    entries = spi.listed(None if protocols is None else int_list(protocols))
+    entries = spi.listed(None if memory.is_null(protocols) else int_list(protocols))
     size = SIZE_W if wide else SIZE_A
     memory.writable(length, 4)
     room = memory.read_u32(length)
     needed = size * len(entries)
-    if room < needed or buffer is None:
+    if room < needed or memory.is_null(buffer):
         memory.write_u32(length, needed)
         raise WinsockError(WSA.WSAENOBUFS)
     if entries:

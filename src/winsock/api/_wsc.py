@@ -50,11 +50,11 @@ def WSCEnumProtocols(lpiProtocols: Any, lpProtocolBuffer: Any, lpdwBufferLength:
 
 
 def _enum_protocols(protocols: Any, buffer: Any, length: Any) -> int:
-    wanted = None if protocols is None else int_list(protocols)
+    wanted = None if memory.is_null(protocols) else int_list(protocols)
     entries = [e for e in spi.BASE_ENTRIES if wanted is None or e.protocol in wanted]
     memory.writable(length, 4)
     room, needed = memory.read_u32(length), SIZE_W * len(entries)
-    if room < needed or buffer is None:
+    if room < needed or memory.is_null(buffer):
         memory.write_u32(length, needed)
         raise WinsockError(WSA.WSAENOBUFS)
     if entries:

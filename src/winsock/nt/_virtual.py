@@ -18,6 +18,7 @@ from winsock.nt import memory
 
 PAGE = mmap.PAGESIZE
 GRANULARITY = 0x10000
+MAX_WATCHED = 1 << 28  # bytes of a region with a write watch
 
 _libc = ctypes.CDLL(None, use_errno=True)
 _mmap = _libc.mmap
@@ -48,7 +49,7 @@ class Region:
 
     base: int
     size: int
-    protection: dict[int, int]  # page number -> PAGE_*
+    protection: list[tuple[int, int, int]]  # first page, last page, PAGE_*: the last one that has a page counts
     watched: bool
     touched: set[int] = field(default_factory=set)
     copy: bytes = b""
@@ -74,12 +75,15 @@ class Pages:
             raise WinsockError(c.ERROR_INVALID_PARAMETER)
         size = -(-size // PAGE) * PAGE
         flags = mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS
+        if watched and size > MAX_WATCHED:
+            raise WinsockError(c.ERROR_NOT_ENOUGH_MEMORY)  # it is compared with a copy
         base = _mmap(None, size, PROTECTIONS[protection], flags, -1, 0)
         if base is None or base == ctypes.c_void_p(-1).value:
             raise WinsockError(c.ERROR_NOT_ENOUGH_MEMORY)
-        pages = dict.fromkeys(range(size // PAGE), protection)
         with self._lock:
-            self._regions[base] = Region(base, size, pages, watched, copy=bytes(size) if watched else b"")
+            self._regions[base] = Region(
+                base, size, [(0, size // PAGE - 1, protection)], watched, copy=bytes(size) if watched else b""
+            )
         return int(base)
 
     def protect(self, address: int, size: int, protection: int) -> int:
@@ -89,11 +93,11 @@ class Pages:
             raise WinsockError(c.ERROR_INVALID_PARAMETER)
         first = (address - region.base) // PAGE
         last = (address + max(size, 1) - 1 - region.base) // PAGE
-        old = region.protection[first]
+        old = next(p for start, end, p in reversed(region.protection) if start <= first <= end)
         if _mprotect(region.base + first * PAGE, (last - first + 1) * PAGE, PROTECTIONS[protection]) != 0:
             raise WinsockError(c.ERROR_INVALID_PARAMETER)
-        for page in range(first, last + 1):
-            region.protection[page] = protection
+        kept = [entry for entry in region.protection if not (first <= entry[0] and entry[1] <= last)]
+        region.protection = [*kept, (first, last, protection)]
         return old
 
     def free(self, address: int) -> None:

@@ -44,6 +44,7 @@ for _f in (_readv, _writev):
     _f.restype = ctypes.c_ssize_t
 
 MAX_ADDRESS = (1 << 64) - 1
+CHUNK = 1 << 20  # bytes of a raw address that are read at once
 
 
 def fault() -> WinsockError:
@@ -86,6 +87,8 @@ def read(ptr: Any, n: int) -> bytes:
     if ptr is None:
         raise fault()
     if isinstance(ptr, int):
+        if n > CHUNK:
+            return _read_long(int(ptr), n)
         local = ctypes.create_string_buffer(n)
         _copy(_readv, int(ptr), local, n)
         return local.raw
@@ -98,6 +101,14 @@ def read(ptr: Any, n: int) -> bytes:
     if len(data) < n:
         raise fault()
     return bytes(data[:n])
+
+
+def _read_long(address: int, n: int) -> bytes:
+    """Piece by piece: a length may be nonsense, so no room of that size is made for it at first."""
+    got = bytearray()
+    while len(got) < n:
+        got += read(address + len(got), min(CHUNK, n - len(got)))
+    return bytes(got)
 
 
 def write(ptr: Any, data: bytes | bytearray | memoryview) -> None:
@@ -218,8 +229,11 @@ def writable(ptr: Any, n: int) -> None:
     """Raise WSAEFAULT unless n bytes can be written at ptr; what is there stays."""
     if isinstance(ptr, (ctypes.c_uint, ctypes.c_int)) and n <= 4:
         return
-    if isinstance(_target(ptr), int):
-        write(ptr, read(ptr, n))
+    raw = _target(ptr)
+    if isinstance(raw, int):
+        for at in range(0, n, CHUNK):
+            part = min(CHUNK, n - at)
+            write(raw + at, read(raw + at, part))
     else:
         view(ptr, n, writable=True)
 
