@@ -73,11 +73,9 @@ def getsockopt(times):
 
 
 def select_two(times):
-    select, reading, writing = ws.select, bytearray(520), bytearray(520)
-    read, write = pack("<QQ", 1, b), pack("<QQ", 1, a)
+    select, reading, writing = ws.select, pack("<QQ", 1, b), pack("<QQ", 1, a)
     for _ in range(times):
-        reading[:16], writing[:16] = read, write
-        select(0, reading, writing, None, NOW)
+        select(0, bytearray(reading), bytearray(writing), None, NOW)
 
 
 def datagram(times):

@@ -72,7 +72,7 @@ class Endpoint:
     receive_shut, send_shut   shutdown()
     fast_recv, fast_send      a plain recv or send needs no further look at the state: straight to the transport
     fast_message              the same for datagrams: receiving and sending
-    fast_ready                what Transport.look takes for it, while that knows what Windows would say; else None
+    fast_ready                what Transport.looker takes for it, while that knows what Windows would say; else None
     quick                     options that getsockopt answers from memory, with defaults; None until one was asked
     waiters                   threads that wait for it, to be interrupted by closesocket
     """
@@ -313,4 +313,16 @@ class Endpoint:
 # For waiters and closed of any endpoint, held for a few instructions only; reentrant, for the garbage collector may
 # close sockets in between.
 _lock = threading.RLock()
-os.register_at_fork(after_in_child=_lock._at_fork_reinit)  # type: ignore[attr-defined]
+
+
+def _after_fork() -> None:
+    """In a forked child: nobody waits but the thread that is left, so that closing closes."""
+    _lock._at_fork_reinit()  # type: ignore[attr-defined]
+    for process in Process.all():
+        mine = process.current_state
+        for ep in process.sockets.values():
+            if isinstance(ep, Endpoint):
+                ep.waiters = tuple(ts for ts in ep.waiters if ts is mine)
+
+
+os.register_at_fork(after_in_child=_after_fork)

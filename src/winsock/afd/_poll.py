@@ -15,7 +15,6 @@ Source: facts.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Any
 
 from winsock.abi import _constants as c
 from winsock.afd import _urgent
@@ -121,16 +120,14 @@ def look(wanted: dict[Endpoint, int]) -> dict[Endpoint, int]:
     return _Look(wanted).once(0)
 
 
-def wait_for(wanted: dict[Endpoint, int], timeout: float | None, looked: bool = False) -> dict[Endpoint, int]:
+def wait_for(wanted: dict[Endpoint, int], timeout: float | None) -> dict[Endpoint, int]:
     """look(), but wait until there is something: at most timeout milliseconds, None for ever; {} on time-out.
-
-    looked    the caller knows that nothing was ready just now
 
     An alertable wait: the thread's APCs run while it lasts, but not if something is ready at once.  WSAEINTR when
     WSACancelBlockingCall ends it.
     """
     looking = _Look(wanted)
-    found: dict[Endpoint, int] = {} if looked else looking.once(0)
+    found = looking.once(0)
     if found or timeout == 0 or not wanted:
         return found
     with Wait(current(), next(iter(wanted)).network, timeout) as wait:
@@ -202,18 +199,6 @@ def select(
     WSAEINVAL without any endpoint; WSAENOTSOCK when one was closed before, or while select waited and it was not
     among those to read (there it counts as readable); WSAEINTR.
     """
-    looked = False
-    try:
-        # The short way, for endpoints of which the network thinks as Windows does.
-        r = [ep.fast_ready for ep in read]
-        w = [ep.fast_ready for ep in write]
-        x = [ep.fast_ready for ep in other]
-        ready_r, ready_w, ready_x = (read or write or other)[0].network.look(r, w, x, 0)
-        if not ready_x and (ready_r or ready_w or timeout == 0):
-            return _found(read, r, ready_r), _found(write, w, ready_w), []
-        looked = not ready_x
-    except (IndexError, TypeError, ValueError, OSError):
-        pass  # no endpoint, one that is different, one that is closed
     wanted: dict[Endpoint, int] = {}
     for eps, mask in (read, READABLE), (write, WRITABLE), (other, EXCEPTIONAL):
         for ep in eps:
@@ -222,7 +207,7 @@ def select(
             wanted[ep] = wanted.get(ep, 0) | mask
     if not wanted:
         raise WinsockError(WSA.WSAEINVAL)
-    found = wait_for(wanted, timeout, looked)
+    found = wait_for(wanted, timeout)
     result = _those(read, found, READABLE), _those(write, found, WRITABLE), _those(other, found, EXCEPTIONAL)
     if found and not any(result):
         raise WinsockError(WSA.WSAENOTSOCK)
@@ -231,12 +216,3 @@ def select(
 
 def _those(eps: Iterable[Endpoint], found: dict[Endpoint, int], mask: int) -> list[Endpoint]:
     return [ep for ep in eps if found.get(ep, 0) & mask]
-
-
-def _found(eps: Sequence[Endpoint], keys: list[Any], ready: list[Any]) -> list[Endpoint]:
-    if len(ready) == len(keys):
-        return list(eps)
-    if not ready:
-        return []
-    found = set(ready)
-    return [ep for ep, key in zip(eps, keys) if key in found]

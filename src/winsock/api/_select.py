@@ -7,7 +7,6 @@ and there may be more of them than FD_SETSIZE.
 from __future__ import annotations
 
 import struct
-from collections.abc import Sequence
 from typing import Any
 
 from winsock import afd
@@ -17,15 +16,16 @@ from winsock.api._call import SOCKET_ERROR, c_int, dword, endpoint, export
 from winsock.codes import WSA, WinsockError
 from winsock.nt import ThreadState, memory
 from winsock.nt._process import _tls
+from winsock.transports import READ, URGENT, WRITE
 
 _COUNT = struct.Struct("<I4x")
 _ONE = struct.Struct("<I4xQ")
 _TIMEVAL = struct.Struct("<ii")
+_set_count = _COUNT.pack_into
 _unpack_one = _ONE.unpack_from
 _unpack_timeval = _TIMEVAL.unpack_from
 _ARRAYS = tuple(struct.Struct(f"<{n}Q") for n in range(c.FD_SETSIZE + 1))
-_unpack_two = _ARRAYS[2].unpack_from
-_NO_SOCKETS: Sequence[Any] = ()
+READ_OR_WRITE = READ | WRITE
 _POLLFD = struct.Struct("<Qhh4x")
 ARRAY = _COUNT.size  # where the sockets begin
 CHUNK = 1 << 16  # bytes of a raw address that are read at once: a count may be nonsense
@@ -55,24 +55,26 @@ def select(nfds: int, readfds: Any, writefds: Any, exceptfds: Any, timeout: Any)
         # The short way: what is ready now, if the network alone can tell.  Any exception leads to the long way.
         ts = _tls.state
         sockets: Any = ts.sockets
-        read = write = other = _NO_SOCKETS
-        network: Any = None
+        wanted: dict[Any, int] = {}
+        reads = writes = 0
+        ep: Any = None
         if readfds is not None:
-            count, handle = _unpack_one(readfds)
-            if count == 1:
+            reads, handle = _unpack_one(readfds)
+            if reads == 1:
                 ep = sockets[handle]
-                read, network = (ep.fast_ready,), ep.network
-            elif count:
-                read, network = _keys(readfds, count, sockets)
+                wanted[ep.fast_ready] = READ
+            elif reads:
+                ep = _want(wanted, READ, readfds, reads, sockets)
             if readfds is writefds or type(readfds) is bytes:
                 raise LookupError
         if writefds is not None:
-            count, handle = _unpack_one(writefds)
-            if count == 1:
+            writes, handle = _unpack_one(writefds)
+            if writes == 1:
                 ep = sockets[handle]
-                write, network = (ep.fast_ready,), ep.network
-            elif count:
-                write, network = _keys(writefds, count, sockets)
+                key = ep.fast_ready
+                wanted[key] = READ_OR_WRITE if key in wanted else WRITE
+            elif writes:
+                ep = _want(wanted, WRITE, writefds, writes, sockets)
             if type(writefds) is bytes:
                 raise LookupError
         if exceptfds is not None:
@@ -80,57 +82,74 @@ def select(nfds: int, readfds: Any, writefds: Any, exceptfds: Any, timeout: Any)
                 raise LookupError
             count, handle = _unpack_one(exceptfds)
             if count:
-                other, network = _keys(exceptfds, count, sockets)
-                _COUNT.pack_into(exceptfds, 0, count)  # it can be written
+                ep = _want(wanted, URGENT, exceptfds, count, sockets)
+                _set_count(exceptfds, 0, count)  # it can be written
         waits = 1
         if timeout is not None:
             seconds, microseconds = _unpack_timeval(timeout)
             waits = seconds | microseconds
             if waits < 0:
                 raise LookupError
-        ready_r, ready_w, ready_x = network.look(read, write, other, 0)
-        if not ready_x:
-            n = len(ready_r) + len(ready_w)
-            if n or not waits:
-                if n != len(read) + len(write):
-                    _keep(readfds, read, ready_r)
-                    _keep(writefds, write, ready_w)
-                if other:
-                    _COUNT.pack_into(exceptfds, 0, 0)
-                ts.last_error = 0
-                return n
+        known, look = ts.looker
+        if known != wanted:
+            look = ep.network.looker(ts, wanted)
+        ready = look(0)
+        readable = writable = 0
+        for _, got in ready:
+            if got == READ:
+                readable += 1
+            elif got == WRITE:
+                writable += 1
+            elif got == READ_OR_WRITE:
+                readable += 1
+                writable += 1
+            else:
+                raise LookupError
+        if ready or not waits:
+            if readable != reads:
+                if readable:
+                    _keep(readfds, READ, ready, sockets)
+                else:
+                    _set_count(readfds, 0, 0)
+            if writable != writes:
+                if writable:
+                    _keep(writefds, WRITE, ready, sockets)
+                else:
+                    _set_count(writefds, 0, 0)
+            if exceptfds is not None:
+                _set_count(exceptfds, 0, 0)
+            ts.last_error = 0
+            return readable + writable
     except Exception:
         pass  # the long way finds out what was wrong
     return _select(readfds, writefds, exceptfds, timeout)
 
 
-def _keys(ptr: Any, count: int, sockets: Any) -> tuple[Sequence[Any], Any]:
-    """The network's keys of the sockets in an fd_set, and the network; LookupError if one is there twice."""
-    if count == 2:
-        first, second = _unpack_two(ptr, ARRAY)
-        if first == second:
-            raise LookupError
-        ep = sockets[first]
-        return (ep.fast_ready, sockets[second].fast_ready), ep.network
-    handles = (_ARRAYS[count] if count < len(_ARRAYS) else struct.Struct(f"<{count}Q")).unpack_from(ptr, ARRAY)
+def _handles(ptr: Any, count: int) -> tuple[int, ...]:
+    return (_ARRAYS[count] if count < len(_ARRAYS) else struct.Struct(f"<{count}Q")).unpack_from(ptr, ARRAY)
+
+
+def _want(wanted: dict[Any, int], events: int, ptr: Any, count: int, sockets: Any) -> Any:
+    """Add the sockets of an fd_set to what is wanted; one of them.  LookupError if one is there twice."""
+    handles = _handles(ptr, count)
     if len({*handles}) != count:
         raise LookupError
-    keys = []
     for handle in handles:
-        keys.append(sockets[handle].fast_ready)  # a comprehension would cost a frame
-    return keys, sockets[handles[0]].network
+        ep = sockets[handle]
+        key = ep.fast_ready
+        wanted[key] = wanted.get(key, 0) | events
+    return ep
 
 
-def _keep(ptr: Any, keys: Sequence[Any], ready: Sequence[Any]) -> None:
-    """Leave those in the fd_set that are ready."""
-    if len(ready) == len(keys):
-        return
-    if not ready:
-        _COUNT.pack_into(ptr, 0, 0)
-        return
-    handles = struct.unpack_from(f"<{len(keys)}Q", ptr, ARRAY)
-    is_ready = set(ready)
-    kept = [handle for handle, key in zip(handles, keys) if key in is_ready]
+def _keep(ptr: Any, events: int, ready: list[tuple[Any, int]], sockets: Any) -> None:
+    """Leave those in an fd_set that are ready."""
+    keys = {key for key, got in ready if got & events}
+    (count,) = _COUNT.unpack_from(ptr)
+    kept = []
+    for handle in _handles(ptr, count):
+        ep = sockets.get(handle)
+        if ep is not None and ep.fast_ready in keys:
+            kept.append(handle)
     struct.pack_into(f"<I4x{len(kept)}Q", ptr, 0, len(kept), *kept)
 
 
@@ -143,7 +162,7 @@ def _select(ts: ThreadState, readfds: Any, writefds: Any, exceptfds: Any, timeou
     milliseconds = _milliseconds(timeout)
     eps = [[endpoint(ts, handle) for handle in handles] for handles in sets]
     for ptr, handles in zip(pointers, sets):
-        if ptr is not None:
+        if not memory.is_null(ptr):
             memory.writable(ptr, _COUNT.size + 8 * len(handles))
     procs = next(ep for some in eps for ep in some).procs
     try:
@@ -157,7 +176,7 @@ def _select(ts: ThreadState, readfds: Any, writefds: Any, exceptfds: Any, timeou
 
 def read_set(ptr: Any) -> list[int]:
     """The sockets of an fd_set; none for NULL."""
-    if ptr is None:
+    if memory.is_null(ptr):
         return []
     (count,) = _COUNT.unpack(memory.read(ptr, _COUNT.size))
     if not count:
@@ -180,7 +199,7 @@ def _write_sets(pointers: tuple[Any, ...], ready: tuple[list[Endpoint], ...]) ->
     """Store the sets, each socket once.  One set that was passed twice becomes the union, and counts once."""
     stored: dict[int, tuple[Any, list[int]]] = {}
     for ptr, eps in zip(pointers, ready):
-        if ptr is None:
+        if memory.is_null(ptr):
             continue
         handles = stored.setdefault(memory.address(ptr), (ptr, []))[1]
         seen = set(handles)
@@ -197,7 +216,7 @@ def _write_sets(pointers: tuple[Any, ...], ready: tuple[list[Endpoint], ...]) ->
 
 def _milliseconds(ptr: Any) -> float | None:
     """A timeval; None for NULL."""
-    if ptr is None:
+    if memory.is_null(ptr):
         return None
     seconds, microseconds = _TIMEVAL.unpack(memory.read(ptr, _TIMEVAL.size))
     if seconds < 0 or microseconds < 0:

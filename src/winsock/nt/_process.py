@@ -50,6 +50,10 @@ class HandleTable:
             self.objects[handle] = obj
             return handle
 
+    def free_lock(self) -> None:
+        """In a forked child: whoever held it is gone."""
+        self._lock._at_fork_reinit()  # type: ignore[attr-defined]
+
     def remove(self, handle: int) -> Any | None:
         """Take the handle out; its object, or None if there is none."""
         with self._lock:
@@ -89,6 +93,11 @@ class Process:
             state = self._local.state = ThreadState(self)
             self._threads.add(state)
         return state
+
+    @property
+    def current_state(self) -> ThreadState | None:
+        """The calling thread's state in this process, if it has been here."""
+        return getattr(self._local, "state", None)
 
     @property
     def threads(self) -> list[ThreadState]:
@@ -134,6 +143,7 @@ class ThreadState:
         "hook",
         "in_callback",
         "last_error",
+        "looker",
         "open_type",
         "process",
         "sockets",
@@ -153,6 +163,7 @@ class ThreadState:
         self.in_callback = False
         self.open_type = 0  # SO_OPENTYPE
         self.apcs: list[Any] = []
+        self.looker: Any = (None, None)  # what select looked at last, and how (Transport.looker)
         self.wake: Callable[[], None] | None = None  # ends the wait under way, from any thread
 
     def interrupt(self) -> None:
@@ -188,3 +199,21 @@ def current() -> ThreadState:
         state = _tls.state = default_process().thread()
         return state
 
+
+def _after_fork() -> None:
+    """In a forked child: other threads are gone, whatever they held is free, and the process has another id."""
+    _default_lock._at_fork_reinit()  # type: ignore[attr-defined]
+    for process in Process.all():
+        process.lock._at_fork_reinit()  # type: ignore[attr-defined]
+        process.handles.free_lock()
+        state = process.current_state
+        process._threads = weakref.WeakSet(() if state is None else (state,))
+        if state is not None:
+            state.tid = threading.get_native_id()
+    if _default is not None:
+        Process._all.pop(_default.pid, None)
+        _default.pid = os.getpid()
+        Process._all[_default.pid] = _default
+
+
+os.register_at_fork(after_in_child=_after_fork)

@@ -102,7 +102,11 @@ def select(
             for item in xlist:
                 key = (endpoints[item] if item.__class__ is int else item._ep).fast_ready
                 wanted[key] = wanted.get(key, 0) | URGENT
-        ready = HOST.look(_tls.state, wanted)
+        ts = _tls.state
+        known, look = ts.looker
+        if known != wanted:
+            look = HOST.looker(ts, wanted)
+        ready = look(0)
         readable = writable = 0
         for _, got in ready:
             if got == READ:

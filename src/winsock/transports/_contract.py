@@ -92,7 +92,7 @@ class TransportSocket(Protocol):
     ) -> int: ...
 
     def look_key(self) -> Any:
-        """What stands for the socket in Transport.look."""
+        """What stands for the socket for Transport.looker."""
 
     def readiness(self) -> int:
         """READ, WRITE, ... that hold now."""
@@ -154,12 +154,13 @@ class Transport(Protocol):
     def prepare(self, ts: ThreadState) -> Callable[[], None]:
         """What ends the thread's wait(), now or the next one, when any thread calls it."""
 
-    def look(
-        self, read: Sequence[Any], write: Sequence[Any], other: Sequence[Any], timeout: float, /
-    ) -> tuple[list[Any], list[Any], list[Any]]:
-        """The hot path: those of three lists of keys that are readable, writable, exceptional now; timeout is 0.
+    def looker(self, ts: ThreadState, wanted: dict[Any, int]) -> Callable[[int], list[tuple[Any, int]]]:
+        """The hot path of select: what looks which of these keys of sockets are ready now for what is wanted of them.
 
-        It knows the network's ideas of these, not Windows'.  An exception when it cannot tell, TypeError for None.
+        It is called with 0.  It knows the network's ideas of READ, WRITE and URGENT, not Windows'; ERROR and HANGUP
+        come unasked, and for a closed socket something that is none of all these.  ts.looker becomes (wanted, it):
+        most threads ask of the same sockets again and again.  TypeError for the key None.
+        The dictionary may not change.
         """
 
     def now(self) -> float:

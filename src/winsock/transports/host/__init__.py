@@ -15,7 +15,7 @@ class HostTransport:
     wait = staticmethod(_wait.wait)
     prepare = staticmethod(_wait.prepare)
     now = staticmethod(_wait.now)
-    look = staticmethod(_wait.look)
+    looker = staticmethod(_wait.looker)
     interfaces = staticmethod(_interfaces.interfaces)
     route_to = staticmethod(_interfaces.route_to)
     changes = staticmethod(_interfaces.changes)

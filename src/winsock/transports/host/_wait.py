@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import select
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from winsock.nt import ThreadState
 from winsock.transports._contract import TransportSocket
@@ -82,9 +82,13 @@ def wait(
     return found
 
 
-# Lists of descriptors and a timeout of 0: one system call and nothing around it.  ValueError for a closed socket and
-# for descriptors that select(2) is too small for.
-look = select.select
+def looker(ts: ThreadState, wanted: dict[int, int]) -> Callable[[int], list[tuple[int, int]]]:
+    """See Transport.looker."""
+    poller = select.poll()  # a new one always: a signal's handler may look while the thread is about to use the last
+    for fd, events in wanted.items():
+        poller.register(fd, events)
+    ts.looker = wanted, poller.poll
+    return poller.poll
 
 
 def prepare(ts: ThreadState) -> _Waker:
