@@ -179,10 +179,13 @@ class socket(_C):
         error = None
         try:
             ep = self._ep
-            if ep.fast_recv and not flags and (self._dry is None or self._wet()):  # type: ignore[union-attr]
+            dry = self._dry
+            if ep.fast_recv and not flags and (dry is None or (dry(0) and self._wet())):  # type: ignore[union-attr]
                 return _recv(ep.transport, bufsize, DONTWAIT)  # type: ignore[arg-type, union-attr]
         except BlockingIOError:
             self._found_none()
+        except RuntimeError:
+            self._dry = None  # another thread asks at this moment
         except TEST as e:
             error = e.with_traceback(None)
         try:
@@ -198,10 +201,13 @@ class socket(_C):
         error = None
         try:
             ep = self._ep
-            if ep.fast_recv and not flags and (self._dry is None or self._wet()):  # type: ignore[union-attr]
+            dry = self._dry
+            if ep.fast_recv and not flags and (dry is None or (dry(0) and self._wet())):  # type: ignore[union-attr]
                 return _recv_into(ep.transport, buffer, nbytes, DONTWAIT)  # type: ignore[arg-type, union-attr]
         except BlockingIOError:
             self._found_none()
+        except RuntimeError:
+            self._dry = None  # another thread asks at this moment
         except TEST as e:
             error = e.with_traceback(None)
         try:
@@ -259,12 +265,7 @@ class socket(_C):
             self._dry = poller.poll
 
     def _wet(self) -> bool:
-        """Whether there is something now."""
-        try:
-            if self._dry is not None and not self._dry(0):
-                return False
-        except RuntimeError:
-            pass  # another thread asks
+        """There is something now."""
         self._dry = None
         return True
 
