@@ -454,3 +454,51 @@ def test_tls_errors_speak_windows(program) -> None:
         t.join()
     """)
     assert out == "ConnectionResetError 10054\n"
+
+
+def test_sockets_closed_under_busy_threads(program) -> None:
+    out = program("""
+        import gc, os, random, socket, sys, threading
+        sys.setswitchinterval(1e-5)
+        KNOWN = {10004, 10022, 10035, 10038, 10053, 10054, 10057, 10058, None}
+        strange = []
+        def work(socks, started, stop):
+            r = random.Random(1)
+            started.set()
+            while not stop.is_set():
+                s = r.choice(socks)
+                do = r.choice((
+                    lambda: s.recv(10), lambda: s.recv_into(bytearray(5)), lambda: s.send(b"x"), s.getsockname,
+                    lambda: s.setblocking(False), lambda: s.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR), s.fileno,
+                    lambda: s.settimeout(0), s.getpeername, lambda: s.sendall(b"y"),
+                ))
+                try:
+                    do()
+                except OSError as e:
+                    if e.winerror not in KNOWN:
+                        strange.append(repr(e))
+                except Exception as e:
+                    strange.append(repr(e))
+        def round():
+            socks = []
+            for _ in range(10):
+                for s in socket.socketpair():
+                    s.setblocking(False)
+                    socks.append(s)
+            stop = threading.Event()
+            started = [threading.Event() for _ in range(4)]
+            threads = [threading.Thread(target=work, args=(socks, e, stop)) for e in started]
+            for t in threads: t.start()
+            for e in started: e.wait()
+            for s in socks: s.close()
+            stop.set()
+            for t in threads: t.join(20)
+            return any(t.is_alive() for t in threads)
+        round()
+        gc.collect()
+        before = len(os.listdir("/proc/self/fd"))
+        print([round() for _ in range(15)].count(True), sorted(set(strange)))
+        gc.collect()
+        print(len(os.listdir("/proc/self/fd")) - before)
+    """)
+    assert out == "0 []\n0\n"

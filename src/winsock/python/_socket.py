@@ -259,9 +259,10 @@ class socket(_C):
 
     def _found_none(self) -> None:
         """A receive had nothing to take.  If it must not wait, the next one asks first: failing costs more."""
-        if super().gettimeout() == 0:
+        fd = super().fileno()
+        if fd >= 0 and super().gettimeout() == 0:  # it may be closed by now
             poller = select.poll()
-            poller.register(super().fileno(), ANYTHING)
+            poller.register(fd, ANYTHING)
             self._dry = poller.poll
 
     def _wet(self) -> bool:
