@@ -44,6 +44,8 @@ _TENTATIVE, _FAILED, _DEPRECATED, _PERMANENT = 0x40, 0x08, 0x20, 0x80
 _IFF_MULTICAST = 0x1000
 _OPER_UNKNOWN, _OPER_UP = 0, 6
 
+_CODES = {WSA.WSAEFAULT: c.ERROR_NOACCESS, WSA.WSAENETDOWN: c.ERROR_NOT_ENOUGH_MEMORY}  # of the core, as Win32's
+
 _NAMESPACE = uuid.UUID("8b5d1b52-2b0c-4c5b-9e54-5d6d8e1a1b10")  # of the GUIDs that we give to adapters
 
 
@@ -207,7 +209,7 @@ def GetAdaptersAddresses(Family: int, Flags: int, Reserved: Any, AdapterAddresse
     try:
         return _adapters(dword(Family), dword(Flags), Reserved, AdapterAddresses, SizePointer)
     except WinsockError as e:
-        return c.ERROR_NOACCESS if e.code == WSA.WSAEFAULT else e.code
+        return _CODES.get(e.code, e.code)
     except Exception as e:
         unexpected("GetAdaptersAddresses", e, (Family, Flags))
         return c.ERROR_INVALID_PARAMETER

@@ -169,6 +169,8 @@ def _resolve(ep: afd.Endpoint, node: str, service: str) -> list[Address]:
         raise WinsockError(WSA.WSATYPE_NOT_FOUND if unknown else WSA.WSAHOST_NOT_FOUND) from None
     except (UnicodeError, ValueError):
         raise WinsockError(WSA.WSAHOST_NOT_FOUND) from None
+    except OSError:  # no descriptor for it
+        raise WinsockError(WSA.WSAENOBUFS) from None
     return [entry[4] for entry in found]
 
 

@@ -7,6 +7,7 @@ import select
 import time
 from collections.abc import Callable, Sequence
 
+from winsock.codes import WSA, WinsockError
 from winsock.nt import ThreadState
 from winsock.transports._contract import TransportSocket
 
@@ -23,8 +24,12 @@ class _Waker:
     __slots__ = ("fd", "signalled")
 
     def __init__(self) -> None:
-        self.fd = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
         self.signalled = False
+        self.fd = -1
+        try:
+            self.fd = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
+        except OSError:
+            raise WinsockError(WSA.WSAENOBUFS) from None  # no descriptor left to wait with
 
     def __call__(self) -> None:
         self.signalled = True
@@ -41,10 +46,11 @@ class _Waker:
             pass
 
     def __del__(self) -> None:
-        try:
-            os.close(self.fd)
-        except OSError:
-            pass
+        if self.fd >= 0:
+            try:
+                os.close(self.fd)
+            except OSError:
+                pass
 
 
 def wait(
