@@ -183,11 +183,15 @@ def test_asyncio_runs_on_these_sockets(program) -> None:
         asyncio.set_event_loop_policy(asyncio.WindowsSelectorEventLoopPolicy())
         asyncio.run(main())
         try:
-            asyncio.ProactorEventLoop()
+            asyncio.IocpProactor()
         except NotImplementedError as e:
             print("completion ports" in str(e))
+        with asyncio.Runner(loop_factory=asyncio.ProactorEventLoop) as runner:   # as uvicorn does
+            runner.run(main())
     """)
-    assert out == "b'HELLO\\n' _WindowsSelectorEventLoop\n10061\nTrue\n"
+    assert out == (
+        "b'HELLO\\n' _WindowsSelectorEventLoop\n10061\nTrue\nb'HELLO\\n' ProactorEventLoop\n10061\n"
+    )
 
 
 def test_imports_of_windows_only_modules_fail_as_imports_do(program) -> None:

@@ -1,6 +1,7 @@
 """asyncio.windows_events for the time being: event loops on select() over the emulated sockets.
 
-ProactorEventLoop needs completion ports, which this version doesn't have; it says so when one is made.
+The true ProactorEventLoop needs completion ports, which this version doesn't have.  Programs that ask for one get a
+selector loop under that name, which serves sockets, and neither pipes nor processes.
 """
 
 from __future__ import annotations
@@ -17,19 +18,20 @@ __all__ = (
     "WindowsSelectorEventLoopPolicy",
 )
 
-_MISSING = "winsock has no completion ports yet: use the selector event loop, which is the default here"
+_MISSING = "winsock has no completion ports yet"
 
 
 class _WindowsSelectorEventLoop(selector_events.BaseSelectorEventLoop):
     """Windows version of selector event loop."""
 
 
-class ProactorEventLoop(selector_events.BaseSelectorEventLoop):
-    """Windows version of proactor event loop using IOCP: refused for now."""
+class ProactorEventLoop(_WindowsSelectorEventLoop):
+    """Windows version of proactor event loop: a selector loop for now."""
 
     def __init__(self, proactor: Any = None) -> None:
-        self._closed = True  # for __del__
-        raise NotImplementedError(_MISSING)
+        if proactor is not None:
+            raise NotImplementedError(_MISSING)
+        super().__init__()
 
 
 class IocpProactor:
