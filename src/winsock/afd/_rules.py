@@ -106,9 +106,16 @@ REFUSALS: Final[dict[str, tuple[Refusal, ...]]] = {
 }
 
 
+# The same by state, as most calls are refused for nothing in the state that they are meant for.
+_BY_STATE: Final[dict[str, dict[State, tuple[Refusal, ...]]]] = {
+    call: {state: tuple(row for row in rows if row.states is None or state in row.states) for state in State}
+    for call, rows in REFUSALS.items()
+}
+
+
 def refusal(ep: Endpoint, call: str) -> Refusal | None:
     """The row that refuses this call now, if any."""
-    for row in REFUSALS[call]:
+    for row in _BY_STATE[call][ep.state]:
         if row.matches(ep):
             return row
     return None

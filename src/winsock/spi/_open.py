@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from functools import lru_cache
 from typing import Any
 
 from winsock.abi import _constants as c
@@ -27,6 +28,8 @@ KNOWN_FLAGS = (
 GROUP_ID = (c.SOL_SOCKET, c.SO_GROUP_ID)
 FIRST_GROUP = 0x1000  # the groups that WSASocket makes are numbered from here
 
+_resolved = lru_cache(64)(resolve)
+
 
 def open_socket(
     process: Process, family: int, kind: int, protocol: int, flags: int, group: int = 0
@@ -40,9 +43,10 @@ def open_socket(
     WSAEINVAL for flags or a group that do not exist or do not fit, WSAEACCES for raw sockets without the right to
     them, WSAEMFILE without a free descriptor or handle.
     """
-    entry, protocol = resolve(family, kind, protocol)
-    _check_flags(flags, entry.service_flags)
-    number = _group(process, group, entry.service_flags)
+    entry, protocol = _resolved(family, kind, protocol)
+    if flags & ~c.WSA_FLAG_OVERLAPPED:
+        _check_flags(flags, entry.service_flags)
+    number = _group(process, group, entry.service_flags) if group else 0
     network: Any = process.transport or HOST
     transport = network.socket(entry.family, entry.type, protocol)
     ep = Endpoint(process, network, transport, entry.family, entry.type, protocol, flags, BASE)
@@ -65,9 +69,7 @@ def _check_flags(flags: int, service_flags: int) -> None:
 
 
 def _group(process: Process, group: int, service_flags: int) -> int:
-    """The number of the socket's group, a new one for SG_*; 0 for none."""
-    if not group:
-        return 0
+    """The number of the socket's group, a new one for SG_*."""
     with process.lock:
         groups: dict[int, int] = process.services.setdefault("groups", {})
         if group in (c.SG_UNCONSTRAINED_GROUP, c.SG_CONSTRAINED_GROUP):

@@ -3,12 +3,13 @@
 A thread that is inside a call has fetched the descriptor's number, and may reach the kernel only after another
 thread has closed it and a third has opened something else, under the same number.  So the file behind the number is
 replaced by a dead one, at which every call fails, and the number is given up when the last reference to the socket
-object goes: each thread inside a call holds one.
+object goes: each thread inside a call holds one.  A program of one thread is spared all that.
 """
 
 from __future__ import annotations
 
 import os
+import sys
 import threading
 import time
 import weakref
@@ -29,12 +30,16 @@ class Grave:
     def close(self) -> None:
         fd, self.fd = self.fd, -1
         if fd >= 0:
-            try:
-                os.close(fd)
-            except OSError:
-                pass
+            _close(fd)
 
     __del__ = close
+
+
+def _close(fd: int) -> None:
+    try:
+        os.close(fd)
+    except OSError:
+        pass
 
 
 class _Dead:
@@ -72,10 +77,13 @@ _graves: deque[weakref.ref[Grave]] = deque()
 
 def retire(fd: int) -> Grave | None:
     """Close the file behind fd now.  The caller keeps what it gets for as long as the socket object lives."""
+    if len(sys._current_frames()) == 1:  # no other thread is inside anything
+        _close(fd)
+        return None
     try:
         os.dup2(_dead.number(), fd, inheritable=False)
     except OSError:
-        os.close(fd)
+        _close(fd)
         return None
     grave = Grave(fd)
     _graves.append(weakref.ref(grave))

@@ -6,7 +6,11 @@ import socket as linux
 
 from winsock.abi import _constants as c
 
-FAMILIES: dict[int, int] = {c.AF_UNIX: linux.AF_UNIX, c.AF_INET: linux.AF_INET, c.AF_INET6: linux.AF_INET6}
+FAMILIES: dict[int, int] = {
+    c.AF_UNIX: int(linux.AF_UNIX),
+    c.AF_INET: int(linux.AF_INET),
+    c.AF_INET6: int(linux.AF_INET6),
+}
 FAMILIES_BACK: dict[int, int] = {v: k for k, v in FAMILIES.items()}
 
 # Flags of send and recv.  MSG_PUSH_IMMEDIATE and MSG_PARTIAL ask for nothing that Linux does otherwise.

@@ -27,6 +27,9 @@ from winsock.transports.host._numbers import FAMILIES, flags_to_host
 # Plain ints: the enumeration's own operators cost more than a call.
 DONTWAIT = int(linux.MSG_DONTWAIT)
 SEND_FLAGS = int(linux.MSG_DONTWAIT | linux.MSG_NOSIGNAL)
+AF_INET, AF_INET6, SOCK_DGRAM = int(linux.AF_INET), int(linux.AF_INET6), int(linux.SOCK_DGRAM)
+IPPROTO_IP, IPPROTO_IPV6 = int(linux.IPPROTO_IP), int(linux.IPPROTO_IPV6)
+SOCK_NONBLOCK = int(linux.SOCK_NONBLOCK)
 MSG_TRUNC = int(linux.MSG_TRUNC)
 MSG_CTRUNC = int(linux.MSG_CTRUNC)
 IP_RECVERR, IPV6_RECVERR = 11, 25
@@ -58,6 +61,10 @@ ICMP_ERRORS = frozenset(
     }
 )
 
+# These spare each call a look through super().
+_init = _socket.socket.__init__
+_gettimeout = _socket.socket.gettimeout
+_setsockopt = _socket.socket.setsockopt
 _recv_into = _socket.socket.recv_into
 _recvfrom_into = _socket.socket.recvfrom_into
 _send = _socket.socket.send
@@ -97,23 +104,24 @@ class HostSocket(_socket.socket):
             protocol = linux.IPPROTO_RAW  # Linux has no raw socket of all protocols; this one at least sends
         try:
             if fileno is None:
-                super().__init__(host_family, type | linux.SOCK_NONBLOCK, protocol)
+                was_blocking = False
+                _init(self, host_family, type | SOCK_NONBLOCK, protocol)
             else:
-                was_blocking = os.get_blocking(fileno)
-                super().__init__(host_family, type, protocol, fileno)
-            if super().gettimeout():
+                was_blocking = _socket.getdefaulttimeout() is not None and os.get_blocking(fileno)
+                _init(self, host_family, type, protocol, fileno)
+            if _gettimeout(self):
                 # The program's own socket.setdefaulttimeout() is not meant for this one, which never waits.
-                super().settimeout(None)
-                os.set_blocking(self.fileno(), was_blocking if fileno is not None else False)
-            if type == c.SOCK_DGRAM:
-                if host_family == linux.AF_INET:
-                    super().setsockopt(linux.IPPROTO_IP, IP_RECVERR, 1)
-                elif host_family == linux.AF_INET6:
-                    super().setsockopt(linux.IPPROTO_IPV6, IPV6_RECVERR, 1)
-                    super().setsockopt(linux.IPPROTO_IP, IP_RECVERR, 1)  # of a dual-stack socket's IPv4 side
+                self.settimeout(None)
+                os.set_blocking(self.fileno(), was_blocking)
+            if type == SOCK_DGRAM:
+                if host_family == AF_INET:
+                    _setsockopt(self, IPPROTO_IP, IP_RECVERR, 1)
+                elif host_family == AF_INET6:
+                    _setsockopt(self, IPPROTO_IPV6, IPV6_RECVERR, 1)
+                    _setsockopt(self, IPPROTO_IP, IP_RECVERR, 1)  # of a dual-stack socket's IPv4 side
             if fileno is None:
-                for option in _options.FRESH.get((host_family, type), ()):
-                    super().setsockopt(*option)
+                for level, name, value in _options.FRESH.get((host_family, type), ()):
+                    _setsockopt(self, level, name, value)
         except OSError as e:
             raise _errors.translated(e) from None
 
