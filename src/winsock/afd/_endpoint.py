@@ -40,6 +40,8 @@ class State(Enum):
         return self.name
 
 
+_BOUND, _CONNECTED = State.BOUND, State.CONNECTED
+
 # A stream in these states is ready for what the network says; in others one of them says more than the other.
 _SETTLED = frozenset({State.CONNECTED, State.LISTENING})
 
@@ -186,21 +188,23 @@ class Endpoint:
 
     def refresh(self) -> None:
         """Recompute the short cuts after any change of state."""
-        usable = self.procs.plain and not self.closed
-        plain = usable and self.type == c.SOCK_STREAM and self.state is State.CONNECTED
-        self.fast_recv = plain and not self.receive_shut and not self.extra
-        self.fast_send = plain and not self.send_shut
-        self.fast_message = (
-            usable
-            and self.type == c.SOCK_DGRAM
-            and self.state is State.BOUND
-            and not (self.receive_shut or self.send_shut or self.extra)
-        )
-        settled = self.type != c.SOCK_STREAM or self.state in _SETTLED
-        if usable and settled and not self.connect_failed and not self.extra:
-            self.fast_ready = self.transport.look_key()
-        else:
-            self.fast_ready = None
+        fast_recv = fast_send = fast_message = False
+        fast_ready = None
+        if not self.closed and self.procs.plain:
+            state, plain = self.state, not self.extra
+            if self.type == c.SOCK_STREAM:
+                settled = state in _SETTLED
+                if state is _CONNECTED:
+                    fast_recv = plain and not self.receive_shut
+                    fast_send = not self.send_shut
+            else:
+                settled = True
+                if self.type == c.SOCK_DGRAM and state is _BOUND:
+                    fast_message = plain and not (self.receive_shut or self.send_shut)
+            if settled and plain and not self.connect_failed:
+                fast_ready = self.transport.look_key()
+        self.fast_recv, self.fast_send, self.fast_message = fast_recv, fast_send, fast_message
+        self.fast_ready = fast_ready
         for ts in self.waiters:
             ts.interrupt()  # who selects on it looks again
 

@@ -104,6 +104,8 @@ def endpoint(ts: ThreadState, s: Any) -> Endpoint:
 
 def c_int(value: Any) -> int:
     """An int argument as a C int."""
+    if type(value) is int and -0x80000000 <= value <= 0x7FFFFFFF:
+        return value
     n = operator.index(value) & 0xFFFFFFFF
     return n - (1 << 32) if n >> 31 else n
 

@@ -411,7 +411,8 @@ class HostSocket(_socket.socket):
             except OSError:
                 pass
         fd = self.detach()  # one thread of several gets it
-        _bind.release(self)
+        if self.bound is not None:
+            _bind.release(self)
         if fd >= 0:
             self.grave = _descriptors.retire(fd)
 
