@@ -67,7 +67,13 @@ def run_code(view: View, source: str, args: list[str]) -> None:
     sys.argv[:] = ["-c", *args]
     _set_first_path("")
     namespace = _new_main(view)
-    _execute(compile(source, "<string>", "exec", dont_inherit=True), namespace)
+    code = compile(source, "<string>", "exec", dont_inherit=True)
+    if sys.version_info >= (3, 13):
+        import linecache
+
+        lines = [line + "\n" for line in source.splitlines()]  # tracebacks show them
+        linecache.cache["<string>"] = (len(source), None, lines, "<string>")
+    _execute(code, namespace)
 
 
 def run_module(view: View, name: str, args: list[str]) -> None:
