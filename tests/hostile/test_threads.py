@@ -340,3 +340,43 @@ def test_forks_while_threads_wait_and_work():
         [sys.executable, "-X", "faulthandler", "-c", FORKS], capture_output=True, text=True, timeout=60
     )
     assert done.returncode == 0, done.stderr
+
+
+def test_sockets_that_are_made_during_the_last_cleanup(process):
+    """Each is closed, or was never made."""
+    assert ws.WSACleanup() == 0
+    for _ in range(30):
+        assert ws.WSAStartup(0x0202, bytearray(408)) == 0
+        made = threading.Barrier(5)
+
+        def make(number: int, made: threading.Barrier = made) -> None:
+            with process.attached():
+                listener = ws.socket(c.AF_INET, c.SOCK_STREAM, 0)
+                ws.bind(listener, HOST, 16)
+                ws.listen(listener, 50)
+                ws.ioctlsocket(listener, c.FIONBIO, b"\1\0\0\0")
+                name, info = bytearray(16), bytearray(628)
+                ws.getsockname(listener, name, ctypes.c_int(16))
+                made.wait(30)
+                while number < 2 and ws.socket(c.AF_INET, c.SOCK_DGRAM, 0) != NO_SOCKET:
+                    pass
+                while number == 2 and ws.WSADuplicateSocketW(listener, process.pid, info) == 0:
+                    ws.WSASocketW(-1, -1, -1, info, 0, 0)
+                    ws.WSADuplicateSocketW(listener, process.pid, info)
+                while number == 3:
+                    client = ws.socket(c.AF_INET, c.SOCK_STREAM, 0)
+                    ws.connect(client, name, 16)
+                    ws.accept(listener, None, None)
+                    if client == NO_SOCKET:
+                        break
+
+        threads = [threading.Thread(target=make, args=(i,), daemon=True) for i in range(4)]
+        for thread in threads:
+            thread.start()
+        made.wait(30)
+        assert ws.WSACleanup() == 0
+        for thread in threads:
+            thread.join(30)
+            assert not thread.is_alive()
+        assert not process.sockets
+        assert not process.handles.objects

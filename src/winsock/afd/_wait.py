@@ -6,6 +6,7 @@ calls are) and a Winsock 1.1 program's blocking hook.  Both may wait in turn, so
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from types import TracebackType
 from typing import Any
@@ -14,6 +15,8 @@ from winsock.abi import _constants as c
 from winsock.afd._endpoint import Endpoint
 from winsock.codes import WSA, WinsockError
 from winsock.nt import ThreadState, current, run_apcs
+
+_log = logging.getLogger("winsock")
 
 HOOK_SLICE = 1.0  # ms between two calls of a blocking hook
 
@@ -132,5 +135,8 @@ def run_hook(ts: ThreadState) -> None:
         hook = ts.hook
         while hook is not None and not ts.cancelled and hook():
             hook = ts.hook
+    except Exception:  # C code could not raise through Winsock either: the call that waits ends, with WSAEINTR
+        _log.exception("a blocking hook failed: %r", hook)
+        ts.cancelled = True
     finally:
         ts.sockets = sockets

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import logging
 from collections.abc import Callable
 from typing import Any
 
@@ -15,7 +16,10 @@ from winsock.codes import WSA, WinsockError
 from winsock.nt import ThreadState
 from winsock.transports import Address, TransportSocket
 
+NO_VERDICT = -1
 GROUP_SIZE = 4  # the g parameter: a GROUP
+
+_log = logging.getLogger("winsock")
 
 
 @export(INVALID_SOCKET)
@@ -80,6 +84,9 @@ def _condition(
                 ctypes.addressof(group),
                 data,
             )
+        except Exception:  # C code could not raise through Winsock either
+            _log.exception("a condition function failed: %r", function)
+            return NO_VERDICT
         finally:
             ts.in_callback = before
         return c_int(verdict or 0)

@@ -19,7 +19,18 @@ def socket(ts: ThreadState, af: int, type: int, protocol: int) -> int:
     A type or protocol of 0, or AF_UNSPEC, is filled in from the catalog.  Errors: see WSASocketW.
     """
     flags = 0 if ts.open_type else c.WSA_FLAG_OVERLAPPED
-    return spi.open_socket(ts.process, c_int(af), c_int(type), c_int(protocol), flags).handle
+    return kept(ts, spi.open_socket(ts.process, c_int(af), c_int(type), c_int(protocol), flags))
+
+
+def kept(ts: ThreadState, ep: afd.Endpoint) -> int:
+    """A new socket's handle; WSANOTINITIALISED if another thread called WSACleanup meanwhile, which ends it too."""
+    if not ts.process.startups:
+        try:
+            spi.close_socket(ts.process, ep.handle)
+        except WinsockError:
+            pass  # WSACleanup did
+        raise WinsockError(WSA.WSANOTINITIALISED)
+    return ep.handle
 
 
 def given(pointer: Any) -> bool:
@@ -78,7 +89,7 @@ def accept_into(ts: ThreadState, ep: afd.Endpoint, addr: Any, addrlen: Any, cond
         memory.writable(addr, size)
         memory.writable(addrlen, 4)
     new, address = ep.procs.accept(ep) if condition is None else ep.procs.accept(ep, condition)
-    handle = spi.register(ts.process, new).handle
+    handle = kept(ts, spi.register(ts.process, new))
     if wanted:
         try:
             _sockaddr.write(ep.family, address, addr, addrlen)

@@ -8,6 +8,7 @@ from winsock import spi
 from winsock.abi import _constants as c
 from winsock.abi._structs import WSAPROTOCOL_INFOA, WSAPROTOCOL_INFOW
 from winsock.api._call import INVALID_SOCKET, SOCKET_ERROR, c_int, dword, endpoint, export
+from winsock.api._sockets import kept
 from winsock.codes import WSA, WinsockError
 from winsock.nt import ThreadState, memory
 
@@ -53,7 +54,7 @@ def _socket(
         data = memory.read(info, size)
         shared = spi.open_ticket(ts.process, data, flags)
         if shared is not None:
-            return shared.handle
+            return kept(ts, shared)
         layout = WSAPROTOCOL_INFOW if size == SIZE_W else WSAPROTOCOL_INFOA
         entry = layout.from_buffer_copy(data)
         if entry.dwProviderReserved:
@@ -61,7 +62,7 @@ def _socket(
         af = entry.iAddressFamily if af in _FROM_INFO else af
         type = entry.iSocketType if type in _FROM_INFO else type
         protocol = entry.iProtocol if protocol in _FROM_INFO else protocol
-    return spi.open_socket(ts.process, af, type, protocol, flags, group).handle
+    return kept(ts, spi.open_socket(ts.process, af, type, protocol, flags, group))
 
 
 @export(SOCKET_ERROR)
@@ -90,6 +91,9 @@ def _duplicate(ts: ThreadState, s: int, pid: int, info: Any, wide: bool) -> int:
         raise WinsockError(WSA.WSAEINVAL)
     memory.writable(info, SIZE_W if wide else SIZE_A)
     memory.write(info, spi.write_ticket(ep, pid, wide))
+    if not ts.process.startups:  # another thread called WSACleanup meanwhile
+        spi.discard(ts.process)
+        raise WinsockError(WSA.WSANOTINITIALISED)
     return 0
 
 
