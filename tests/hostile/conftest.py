@@ -95,6 +95,7 @@ class Zoo:
         self.known: dict[str, int] = {}
         self.spares: list[int] = []
         self.foreign = 0  # a socket of another process
+        self.other: winsock.Process | None = None  # that process
         self.keep: list[Any] = []
         self.thread = k32.OpenThread(0, 0, self.tid)
         self.listening = self.make("listening")
@@ -302,6 +303,7 @@ def zoo(process, tmp_path, monkeypatch):
         for _ in range(2000):
             other.handles.add(object())  # so that its numbers are none of ours
         zoo.foreign = ws.socket(c.AF_INET, c.SOCK_STREAM, 0)
+    zoo.other = other
     yield zoo
     zoo.close()
     with other.attached():

@@ -7,6 +7,8 @@ import struct
 from typing import Any
 
 import pytest
+from hostile_calls import TABLE
+from test_sweep import outcome
 
 import winsock
 import winsock.ws2_32 as ws
@@ -128,3 +130,44 @@ def test_an_interrupt_of_the_user_is_not_swallowed(pending):
     s = ws.accept(pending, None, None)
     assert s != NO_SOCKET
     assert ws.closesocket(s) == 0
+
+
+@pytest.mark.parametrize("address", [None, 0, 1, 2**64 - 1, -1, 2**70, 1.5, "f", b"f", object(), []])
+def test_no_hook_function(process, address):
+    process.version = 0x0101
+    assert ws.WSASetBlockingHook(address) == 0
+    assert ws.WSAGetLastError() == WSA.WSAEFAULT
+    assert ws.WSASetBlockingHook(lambda: 0) != 0
+
+
+# What a program of Winsock 1.1 may call while a call of its own blocks, of all that needs WSAStartup.
+FROM_A_HOOK = frozenset(("WSAIsBlocking", "WSACancelBlockingCall"))
+
+
+def test_every_call_from_a_hook(zoo):
+    """WSAEINPROGRESS, whatever the arguments, and nothing has changed."""
+    calls = [(call, call.args(zoo)) for call in TABLE.values() if call.startup and call.name not in FROM_A_HOOK]
+    zoo.state = "udp"
+    s = zoo.s
+    assert ws.ioctlsocket(s, c.FIONBIO, bytes(4)) == 0
+    assert ws.setsockopt(s, c.SOL_SOCKET, c.SO_RCVTIMEO, struct.pack("<I", 1), 4) == 0
+    before, wrong = zoo.look(), []
+    ran = []
+
+    def hook() -> int:
+        for call, args in calls:
+            failed, code, result = outcome(call, args)
+            if not failed or code != "EINPROGRESS":
+                wrong.append((call.name, code, result))
+        ran.append(ws.WSAIsBlocking())
+        return 0
+
+    zoo.process.version = 0x0101
+    assert ws.WSASetBlockingHook(hook)
+    assert ws.recv(s, bytearray(9), 9, 0) == -1
+    assert ws.WSAGetLastError() == WSA.WSAETIMEDOUT
+    assert ws.WSAUnhookBlockingHook() == 0
+    zoo.process.version = 0x0202
+    assert ran[0] == 1
+    assert not wrong
+    assert zoo.look() == before

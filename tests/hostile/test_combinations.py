@@ -136,25 +136,82 @@ def test_a_large_region_costs_nothing_until_it_is_used(zoo):
 # -- a message that cannot be stored is not lost
 
 
-@pytest.mark.parametrize("way", ["recv", "recvfrom", "WSARecv", "WSARecvFrom", "WSARecvEx", "WSARecvMsg"])
-@pytest.mark.parametrize("where", ["nowhere", "readonly", "edge"])
-def test_a_message_is_not_taken_for_bad_memory(zoo, way, where):
-    zoo.state = "udp peer"
-    bad = {"nowhere": zoo.nowhere, "readonly": zoo.readonly, "edge": zoo.edge - 3}[where]
-    some, got = struct.pack("<I4xQ", 64, bad), ctypes.c_int(0)
-    message = bytearray(struct.pack("<Qi4xQI4xI4xQI4x", 0, 0, zoo.held(some), 1, 0, 0, 0))
-    args = {
-        "recv": [zoo.s, bad, 64, 0],
-        "recvfrom": [zoo.s, bad, 64, 0, bytearray(16), ctypes.c_int(16)],
-        "WSARecv": [zoo.s, some, 1, got, ctypes.c_int(0), None, None],
-        "WSARecvFrom": [zoo.s, some, 1, got, ctypes.c_int(0), None, None, None, None],
-        "WSARecvEx": [zoo.s, bad, 64, ctypes.c_int(0)],
-        "WSARecvMsg": [zoo.s, message, got, None, None],
-    }[way]
-    assert TABLE[way].function(*args) == -1
-    assert ws.WSAGetLastError() == WSA.WSAEFAULT
+def receives(s: int, bad: Any, zoo: Any) -> dict[str, list[Any]]:
+    """Ways to receive 64 bytes; those by WSABUF only at an address."""
+    got = ctypes.c_int(0)
+    ways: dict[str, list[Any]] = {
+        "recv": [s, bad, 64, 0],
+        "recvfrom": [s, bad, 64, 0, bytearray(16), ctypes.c_int(16)],
+        "WSARecvEx": [s, bad, 64, ctypes.c_int(0)],
+    }
+    if isinstance(bad, int):
+        some = struct.pack("<I4xQ", 64, bad)
+        message = bytearray(struct.pack("<Qi4xQI4xI4xQI4x", 0, 0, zoo.held(some), 1, 0, 0, 0))
+        ways["WSARecv"] = [s, some, 1, got, ctypes.c_int(0), None, None]
+        ways["WSARecvFrom"] = [s, some, 1, got, ctypes.c_int(0), None, None, None, None]
+        ways["WSARecvMsg"] = [s, message, got, None, None]
+    return ways
+
+
+def names(s: int, zoo: Any) -> dict[str, list[Any]]:
+    """Receives with room for the message and none for its sender, or for how much it is."""
     room = bytearray(64)
-    assert ws.recv(zoo.s, room, 64, 0) == 7
+    some = struct.pack("<I4xQ", 64, zoo.pages)
+    calls: dict[str, list[Any]] = {}
+    for i, (name, length) in enumerate(
+        [
+            (bytearray(15), ctypes.c_int(16)),
+            (bytearray(16), ctypes.c_int(15)),
+            (bytes(16), ctypes.c_int(16)),
+            (zoo.nowhere, ctypes.c_int(16)),
+            (zoo.edge - 8, ctypes.c_int(16)),
+            (bytearray(16), zoo.nowhere),
+            (bytearray(16), b"\x10\0\0\0"),
+            (bytearray(16), bytearray(3)),
+        ]
+    ):
+        calls[f"recvfrom {i}"] = [s, room, 64, 0, name, length]
+        got, flags = ctypes.c_int(0), ctypes.c_int(0)
+        calls[f"WSARecvFrom {i}"] = [s, some, 1, got, flags, name, length, None, None]
+    for i, bad in enumerate((None, zoo.nowhere, b"\0\0\0\0", bytearray(3))):
+        calls[f"WSARecv {i}"] = [s, some, 1, bad, ctypes.c_int(0), None, None]
+        calls[f"WSARecv flags {i}"] = [s, some, 1, ctypes.c_int(0), bad, None, None]
+        calls[f"WSARecvEx {i}"] = [s, room, 64, bad]
+    return calls
+
+
+def bad_rooms(zoo: Any) -> list[Any]:
+    return [
+        zoo.nowhere,
+        zoo.readonly,
+        zoo.edge - 3,
+        bytearray(63),
+        bytes(64),
+        None,
+        0,
+        memoryview(bytes(64)),
+        1.5,
+        "x",
+    ]
+
+
+@pytest.mark.parametrize("state", ["udp peer", "connected"])
+def test_nothing_is_taken_for_bad_memory(zoo, state):
+    """What waits still waits after every refusal."""
+    zoo.state = state
+    s, n = zoo.s, 0
+    calls = [call for bad in bad_rooms(zoo) for call in receives(s, bad, zoo).items()]
+    if state == "connected":  # a stream tells no sender; its kernel buffers are looked at as far as there are bytes
+        calls = [(way, args) for way, args in calls if not (way == "WSARecvMsg" or args[1] == zoo.edge - 3)]
+    else:
+        calls += list(names(s, zoo).items())
+    for way, args in calls:
+        assert TABLE[way.split()[0]].function(*args) == -1, (way, args)
+        assert ws.WSAGetLastError() == WSA.WSAEFAULT, (way, args, ws.WSAGetLastError())
+        n += 1
+    assert n > 20
+    room = bytearray(64)
+    assert ws.recv(s, room, 64, 0) == 7
     assert room[:7] == b"waiting"
 
 
@@ -172,3 +229,38 @@ def test_a_connection_is_not_taken_for_bad_memory(zoo, call):
     assert s != (1 << 64) - 1
     assert ws.closesocket(s) == 0
     assert ws.closesocket(client) == 0
+
+
+# -- tickets of WSADuplicateSocket that somebody changed
+
+
+@pytest.mark.parametrize("wide", [False, True])
+def test_tickets_that_were_changed(zoo, wide):
+    """Each byte of one: another socket never comes out, and nothing is left."""
+    size = 628 if wide else 372
+    share, make = (ws.WSADuplicateSocketW, ws.WSASocketW) if wide else (ws.WSADuplicateSocketA, ws.WSASocketA)
+    call = TABLE[make.__name__]
+    s = zoo.at("udp")
+    for i in range(size):
+        info = bytearray(size)
+        assert share(s, zoo.process.pid, info) == 0
+        info[i] ^= 0xFF
+        failed, code, new = outcome(call, [-1, -1, -1, info, 0, c.WSA_FLAG_OVERLAPPED])
+        if failed:
+            assert code in call.codes, (i, code)
+        else:
+            ep: Any = zoo.process.sockets[new]
+            name = ep.transport.local_name()
+            assert name is None or name[1] == zoo.port_of(s)
+            assert ws.closesocket(new) == 0
+
+
+def test_a_ticket_of_another_process(zoo):
+    """Only who it is for may open it."""
+    info = bytearray(628)
+    assert ws.WSADuplicateSocketW(zoo.at("udp"), zoo.other.pid, info) == 0
+    assert outcome(TABLE["WSASocketW"], [-1, -1, -1, info, 0, 0])[:2] == (True, "EINVAL")
+    with zoo.other.attached():
+        new = ws.WSASocketW(-1, -1, -1, info, 0, 0)
+        assert zoo.port_of(new)
+        assert outcome(TABLE["WSASocketW"], [-1, -1, -1, info, 0, 0])[:2] == (True, "EINVAL")
