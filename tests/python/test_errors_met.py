@@ -229,6 +229,25 @@ CASES = {
         "tell(socket.socket().connect, (LOOP, 0))",
         "OSError 10049 10049",
     ),
+    "nowhere to send to": (
+        "u = udp(); tell(u.sendto, b'x', ('0.0.0.0', 9)); tell(u.sendto, b'x', (LOOP, 0)); tell(u.send, b'x')",
+        "OSError 10049 10049\nOSError 10049 10049\nOSError 10057 10057",
+    ),
+    "a connected datagram socket": (
+        """
+        u, v = udp(), udp()
+        u.connect(v.getsockname())
+        v.sendto(b"0123456789", u.getsockname())
+        tell(u.recv, 4)
+        v.sendto(b"ab", u.getsockname())
+        print(u.recv(10))
+        u.connect((LOOP, free_port()))
+        u.settimeout(10)
+        print(u.send(b"x"))
+        tell(u.recv, 10)
+        """,
+        "OSError 10040 10040\nb'ab'\n1\nConnectionResetError 10054 10054",
+    ),
     "broadcast without permission": (
         "tell(udp().sendto, b'x', ('255.255.255.255', 9))",
         "PermissionError 13 10013",

@@ -110,6 +110,12 @@ def _is_dotted(host: str) -> bool:
     )
 
 
+def is_numeric(family: int, address: Any) -> bool:
+    """Whether an address, which is a tuple, names its host by number."""
+    host = address[0]
+    return isinstance(host, str) and (_is_dotted(host) if family == c.AF_INET else ":" in host and "%" not in host)
+
+
 # -- the module's functions
 
 

@@ -21,7 +21,7 @@ def prepare(language: str | None = None, timing: str = "none") -> View:
     timing      "windows" adds Windows' delays where programs notice them
     """
     from winsock.python import _errno, _overlay, _select, _socket_module, _ssl
-    from winsock.python._socket import settings
+    from winsock.python._socket_parts import settings
 
     _oserror.install()
     _oserror.set_language(language)

@@ -21,18 +21,28 @@ from winsock import spi
 from winsock.abi import _constants as c
 from winsock.afd import Endpoint, State
 from winsock.afd._connection import poll_connect
-from winsock.afd._data import lost
+from winsock.afd._data import ignored, lost
 from winsock.afd._options import plan
 from winsock.afd._wait import wait_ready
 from winsock.codes import WSA, WinsockError
 from winsock.nt import current
 from winsock.python import _addresses, _endpoints, _oserror
 from winsock.python._oserror import face, winsock_error
+from winsock.python._socket_parts import (
+    Hidden,
+    check_destination,
+    numeric_destination,
+    octets_of,
+    room_in,
+    settings,
+)
 from winsock.transports import READ, WRITE
 
 _C = _socket.socket
 _recv, _send, _recv_into = _C.recv, _C.send, _C.recv_into
+_recvfrom, _sendto = _C.recvfrom, _C.sendto
 DONTWAIT = _socket.MSG_DONTWAIT
+MESSAGE_FLAGS = DONTWAIT | _socket.MSG_TRUNC  # the length is then the whole message's
 SEND_FLAGS = DONTWAIT | _socket.MSG_NOSIGNAL
 ANYTHING = select.POLLIN | select.POLLPRI | select.POLLRDHUP
 TEST = (OSError, AttributeError, TypeError, ValueError, OverflowError)
@@ -44,34 +54,11 @@ SIZE_OF_PROTOCOL_INFO = 628  # WSAPROTOCOL_INFOW
 MAX_INT = 0x7FFFFFFF
 SYN_RETRIES = 2.0  # s that Windows spends before it believes a refusal: three more SYNs, half a second apart
 
-class Settings:
-    """What holds for all sockets: the default timeout, and whose timing they show."""
-
-    timeout: float | None = None
-    timing = "none"
-
-
-settings = Settings()
-
-
 # -- waiting
 
 
 def _readiness_wait(ep: Endpoint, events: int, seconds: float | None) -> bool:
     return wait_ready(ep, events, None if seconds is None else seconds * 1e3, WSA.WSAENOTSOCK)
-
-
-class _Hidden:
-    """A method of Linux' socket that Windows' lacks: not even hasattr() finds it."""
-
-    def __set_name__(self, owner: type, name: str) -> None:
-        self.name = name
-
-    def __get__(self, instance: object, owner: type | None = None) -> Any:
-        where = f"{type(instance).__name__!r} object"
-        if instance is None and owner is not None:
-            where = f"type object {owner.__name__!r}"
-        raise AttributeError(f"{where} has no attribute {self.name!r}")
 
 
 class socket(_C):
@@ -176,12 +163,17 @@ class socket(_C):
 
     def recv(self, bufsize: int, flags: int = 0, /) -> bytes:
         """recv(size[, flags]): at most size bytes of a stream, b'' at its end; or one message."""
-        error = None
+        error: BaseException | None = None
         try:
             ep = self._ep
             dry = self._dry
             if ep.fast_recv and not flags and (dry is None or (dry(0) and self._wet())):  # type: ignore[union-attr]
                 return _recv(ep.transport, bufsize, DONTWAIT)  # type: ignore[arg-type, union-attr]
+            if ep.fast_message and not flags and not ep.transport.errors_waiting:  # type: ignore[union-attr]
+                data = _recv(ep.transport, bufsize, MESSAGE_FLAGS)  # type: ignore[arg-type, union-attr]
+                if len(data) <= bufsize:
+                    return data
+                error = WinsockError(WSA.WSAEMSGSIZE)
         except BlockingIOError:
             self._found_none()
         except RuntimeError:
@@ -198,7 +190,7 @@ class socket(_C):
 
     def recv_into(self, buffer: Any, nbytes: int = 0, flags: int = 0) -> int:
         """recv_into(buffer[, size[, flags]]): like recv, into a buffer; how many bytes came."""
-        error = None
+        error: BaseException | None = None
         try:
             ep = self._ep
             dry = self._dry
@@ -270,16 +262,27 @@ class socket(_C):
         self._dry = None
         return True
 
-    def _failed(self, error: BaseException) -> None:
-        """What the short cut met, as the core would have said it."""
+    def _failed(self, error: BaseException, receiving: bool = True) -> None:
+        """What the short cut met, as the core would have said it; returns if that is nothing."""
         if not isinstance(error, OSError):
             if isinstance(error, AttributeError) and self._ep is None:
                 raise WinsockError(WSA.WSAENOTSOCK) from None
             raise error
         ep = self._endpoint()
-        refusal = ep.transport.failure(error)
-        lost(ep, refusal.code)
-        raise refusal
+        transport: Any = ep.transport
+        if ep.stream:
+            refusal = transport.failure(error)
+            lost(ep, refusal.code)
+            raise refusal
+        if not receiving:
+            # It took an earlier message's error, which is the next receive's; or sending again finds this one's own.
+            transport.errors_waiting = True
+            return
+        try:
+            transport.receive_failed(error)
+        except WinsockError as e:
+            if not ignored(ep, e.code):
+                raise
 
     @face
     def _recv(self, bufsize: int, flags: int, error: BaseException | None) -> bytes:
@@ -295,7 +298,7 @@ class socket(_C):
     def _recv_into(self, buffer: Any, nbytes: int, flags: int, error: BaseException | None) -> int:
         if error is not None:
             self._failed(error)
-        n: int = self._receive(_room(buffer, nbytes, "recv_into"), flags)[0]
+        n: int = self._receive(room_in(buffer, nbytes, "recv_into"), flags)[0]
         return n
 
     def _receive(self, buffer: Any, flags: int) -> tuple[int, Any, int]:
@@ -306,9 +309,9 @@ class socket(_C):
     @face
     def _send(self, data: Any, flags: int, sent: int, error: BaseException | None) -> int:
         if error is not None:
-            self._failed(error)
+            self._failed(error, receiving=False)
         ep = self._endpoint()
-        with _octets(data) as octets:
+        with octets_of(data) as octets:
             if not sent:
                 n: int = self._wait_and_call(WRITE, ep.procs.send, [octets], flags)
                 return n
@@ -319,10 +322,10 @@ class socket(_C):
     @face
     def _sendall(self, data: Any, flags: int, sent: int, error: BaseException | None) -> None:
         if error is not None:
-            self._failed(error)
+            self._failed(error, receiving=False)
         timeout = super().gettimeout()
         end = time.monotonic() + timeout if timeout else 0.0
-        with _octets(data) as octets:
+        with octets_of(data) as octets:
             while sent < len(octets) or not octets:
                 ep = self._endpoint()
                 if timeout:
@@ -339,9 +342,30 @@ class socket(_C):
 
     # -- datagrams
 
-    @face
     def recvfrom(self, bufsize: int, flags: int = 0, /) -> tuple[bytes, Any]:
         """recvfrom(size[, flags]): what recv gives, and the sender's address."""
+        error: BaseException | None = None
+        try:
+            ep = self._ep
+            if ep.fast_message and not flags and not ep.transport.errors_waiting:  # type: ignore[union-attr]
+                found = _recvfrom(ep.transport, bufsize, MESSAGE_FLAGS)  # type: ignore[arg-type, union-attr]
+                if len(found[0]) <= bufsize:
+                    return found
+                error = WinsockError(WSA.WSAEMSGSIZE)
+        except BlockingIOError:
+            pass
+        except TEST as e:
+            error = e.with_traceback(None)
+        try:
+            return self._recvfrom(bufsize, flags, error)
+        except BaseException as e:
+            e.__traceback__ = _oserror.keep(e)
+            raise
+
+    @face
+    def _recvfrom(self, bufsize: int, flags: int, error: BaseException | None) -> tuple[bytes, Any]:
+        if error is not None:
+            self._failed(error)
         if operator.index(bufsize) < 0:
             raise ValueError("negative buffersize in recvfrom")
         buffer = bytearray(bufsize)
@@ -351,21 +375,40 @@ class socket(_C):
     @face
     def recvfrom_into(self, buffer: Any, nbytes: int = 0, flags: int = 0) -> tuple[int, Any]:
         """recvfrom_into(buffer[, size[, flags]]): like recvfrom, into a buffer."""
-        n, address, _ = self._receive(_room(buffer, nbytes, "recvfrom_into"), flags)
+        n, address, _ = self._receive(room_in(buffer, nbytes, "recvfrom_into"), flags)
         return n, address
 
-    @face
     def sendto(self, data: Any, *args: Any) -> int:
         """sendto(data[, flags], address): send a message there; how many bytes went."""
+        error: BaseException | None = None
+        try:
+            ep = self._ep
+            if ep.fast_message and len(args) == 1:  # type: ignore[union-attr]
+                address = numeric_destination(ep.family, ep.type, args[0])  # type: ignore[union-attr]
+                return _sendto(ep.transport, data, SEND_FLAGS, address)  # type: ignore[arg-type, union-attr]
+        except (BlockingIOError, LookupError):
+            pass
+        except TEST as e:
+            error = e.with_traceback(None) if isinstance(e, OSError) else None
+        try:
+            return self._sendto(data, args, error)
+        except BaseException as e:
+            e.__traceback__ = _oserror.keep(e)
+            raise
+
+    @face
+    def _sendto(self, data: Any, args: tuple[Any, ...], error: BaseException | None) -> int:
+        if error is not None:
+            self._failed(error, receiving=False)
         if not 1 <= len(args) <= 2:
             raise TypeError(f"sendto() takes 2 or 3 arguments ({1 + len(args)} given)")
         flags, address = args if len(args) == 2 else (0, args[0])
-        with _octets(data) as octets:
-            if isinstance(flags, float) or not hasattr(flags, "__index__"):
-                raise TypeError(f"'{type(flags).__name__}' object cannot be interpreted as an integer")
+        with octets_of(data) as octets:
             ep = self._endpoint()
+            flags = operator.index(flags)
             address = _addresses.parse(ep.family, address, "sendto")
-            n: int = self._wait_and_call(WRITE, ep.procs.send, [octets], int(flags), address)
+            check_destination(ep.type, address)
+            n: int = self._wait_and_call(WRITE, ep.procs.send, [octets], flags, address)
         return n
 
     # -- names and connections
@@ -555,33 +598,10 @@ class socket(_C):
         ep = self._endpoint()
         return bytes(spi.write_ticket(ep, process_id, wide=True))
 
-    recvmsg = _Hidden()
-    recvmsg_into = _Hidden()
-    sendmsg = _Hidden()
-    sendmsg_afalg = _Hidden()
-
-
-def _octets(data: Any) -> memoryview:
-    """The bytes of what is to be sent."""
-    try:
-        return memoryview(data).cast("B")
-    except TypeError:
-        if isinstance(data, memoryview):
-            raise
-        raise TypeError(f"a bytes-like object is required, not {type(data).__name__!r}") from None
-
-
-def _room(buffer: Any, nbytes: int, caller: str) -> memoryview:
-    """The part of a buffer that is to be filled."""
-    view = memoryview(buffer).cast("B")
-    if view.readonly:
-        raise TypeError(f"{caller}() argument 1 must be read-write bytes-like object, not {type(buffer).__name__}")
-    if nbytes < 0:
-        raise ValueError(f"negative buffersize in {caller}")
-    if nbytes > len(view):
-        raise ValueError("buffer too small for requested bytes" if caller == "recv_into" else
-                         "nbytes is greater than the length of the buffer")  # fmt: skip
-    return view[:nbytes] if nbytes else view
+    recvmsg = Hidden()
+    recvmsg_into = Hidden()
+    sendmsg = Hidden()
+    sendmsg_afalg = Hidden()
 
 
 def _retry_syn(ep: Endpoint, start: float, timeout: float | None) -> None:

@@ -8,8 +8,9 @@ from types import ModuleType
 from winsock.python import _addresses, _endpoints
 from winsock.python._oserror import face
 from winsock.python._overlay import seal
-from winsock.python._socket import settings, socket
+from winsock.python._socket import socket
 from winsock.python._socket_names import CONSTANTS
+from winsock.python._socket_parts import settings
 
 
 @face
