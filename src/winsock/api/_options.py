@@ -36,15 +36,15 @@ def getsockopt(s: int, level: int, optname: int, optval: Any, optlen: Any) -> in
         value = ep.options.get(key, ep.quick[key])
         if value is None and ep.state is not _CONNECTING:
             value = ep.so_error
-        if type(optlen) is _c_int and (size := optlen.value) >= 4:
-            width = 4
-            if type(optval) in _INTS:
-                if key in _ONE_BYTE:
-                    value |= optval.value & ~0xFF
-                    width = 1
-                optval.value = value
-            elif type(optval) is bytearray and key not in _ONE_BYTE:
-                _store(optval, 0, value)
+        width = 1 if key in _ONE_BYTE else 4
+        if type(optlen) is _c_int and (size := optlen.value) >= width:
+            if type(optval) is bytearray:
+                if width == 1:
+                    optval[0] = value
+                else:
+                    _store(optval, 0, value)
+            elif type(optval) in _INTS:
+                optval.value = value if width == 4 else value | optval.value & ~0xFF
             else:
                 return _slow(ts, s, level, optname, optval, optlen)
             if size != width:

@@ -83,6 +83,8 @@ def _copy(vm: Any, address: int, local: Any, n: int) -> None:
 
 def read(ptr: Any, n: int) -> bytes:
     """n bytes from ptr."""
+    if (type(ptr) is bytes or type(ptr) is bytearray) and n <= len(ptr):
+        return bytes(ptr[:n])
     ptr = _target(ptr)
     if ptr is None:
         raise fault()

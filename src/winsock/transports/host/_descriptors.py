@@ -3,7 +3,7 @@
 A thread that is inside a call has fetched the descriptor's number, and may reach the kernel only after another
 thread has closed it and a third has opened something else, under the same number.  So the file behind the number is
 replaced by a dead one, at which every call fails, and the number is given up when the last reference to the socket
-object goes: each thread inside a call holds one.  A program of one thread is spared all that.
+object goes: each thread inside a call holds one.  A program of one thread needs none of that.
 """
 
 from __future__ import annotations
@@ -75,11 +75,13 @@ _dead.number()  # early, while there are descriptors
 _graves: deque[weakref.ref[Grave]] = deque()
 
 
+def alone() -> bool:
+    """Whether no other thread can be inside a call: there is none."""
+    return len(sys._current_frames()) == 1
+
+
 def retire(fd: int) -> Grave | None:
     """Close the file behind fd now.  The caller keeps what it gets for as long as the socket object lives."""
-    if len(sys._current_frames()) == 1:  # no other thread is inside anything
-        _close(fd)
-        return None
     try:
         os.dup2(_dead.number(), fd, inheritable=False)
     except OSError:

@@ -155,14 +155,14 @@ _OTHER: Final[dict[tuple[int, int], Callable[[Any], _Told]]] = {
 def set_option(sock: HostSocket, level: int, name: int, value: int | bytes) -> None:
     """Tell the kernel about an option; WSAENOPROTOOPT for one that it does not have."""
     key = (level, name)
-    if key in ((c.IPPROTO_IP, c.IP_ADD_MEMBERSHIP), (c.IPPROTO_IP, c.IP_DROP_MEMBERSHIP)):
-        assert isinstance(value, bytes)
-        _membership(sock, name == c.IP_ADD_MEMBERSHIP, value)
-        return
     if key in _SAME:
         told: _Told = [(*_SAME[key], min(value, INT_MAX) if isinstance(value, int) else value)]
     elif key in _OTHER:
         told = _OTHER[key](value)
+    elif key in ((c.IPPROTO_IP, c.IP_ADD_MEMBERSHIP), (c.IPPROTO_IP, c.IP_DROP_MEMBERSHIP)):
+        assert isinstance(value, bytes)
+        _membership(sock, name == c.IP_ADD_MEMBERSHIP, value)
+        return
     else:
         raise WinsockError(WSA.WSAENOPROTOOPT)
     _tell(sock, told)

@@ -410,7 +410,14 @@ class HostSocket(_socket.socket):
                 self.setsockopt(linux.SOL_SOCKET, linux.SO_LINGER, struct.pack("=ii", 1, 0))
             except OSError:
                 pass
-        fd = self.detach()  # one thread of several gets it
+        fd = -1
+        if _descriptors.alone():
+            try:
+                self.close()
+            except OSError:
+                pass  # the program closed the descriptor
+        else:
+            fd = self.detach()  # one thread of several gets it
         if self.bound is not None:
             _bind.release(self)
         if fd >= 0:
