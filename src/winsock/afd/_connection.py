@@ -21,6 +21,7 @@ SO_REUSEADDR = (c.SOL_SOCKET, c.SO_REUSEADDR)
 SO_EXCLUSIVEADDRUSE = (c.SOL_SOCKET, c.SO_EXCLUSIVEADDRUSE)
 SO_BROADCAST = (c.SOL_SOCKET, c.SO_BROADCAST)
 SO_LINGER = (c.SOL_SOCKET, c.SO_LINGER)
+_CONNECTING = State.CONNECTING  # asked for in most calls; looking it up costs more than the question
 ANY = {c.AF_INET: ("0.0.0.0", 0), c.AF_INET6: ("::", 0, 0, 0)}
 BROADCAST = "255.255.255.255"
 
@@ -275,10 +276,10 @@ def _give_up(ep: Endpoint, code: int) -> None:
 
 def poll_connect(ep: Endpoint) -> bool:
     """Learn how a non-blocking connect went, if it has ended; False while it is under way."""
-    if ep.state is not State.CONNECTING:
+    if ep.state is not _CONNECTING:
         return True
     with _settling:
-        if ep.state is not State.CONNECTING:
+        if ep.state is not _CONNECTING:
             return True
         if not ep.transport.readiness() & (WRITE | ERROR | HANGUP):
             return False

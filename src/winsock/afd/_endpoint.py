@@ -226,11 +226,11 @@ class Endpoint:
         self.remote = remote
         if self.stream:
             self.drop("lost")
-            self.state = State.CONNECTED
+            self.state = _CONNECTED
             self.connect_failed = False
             self.connect_time = self.network.now()
         else:
-            self.state = State.BOUND
+            self.state = _BOUND
         self.refresh()
 
     def connect_ended(self, code: int, state: State = State.BOUND) -> None:

@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import ast
 import os
-import secrets
 import socket as linux
 import struct
 import threading
@@ -58,7 +57,7 @@ def write_ticket(ep: Endpoint, pid: int, wide: bool) -> bytearray:
     target = Process.find(pid)
     if not process_exists(pid):
         raise WinsockError(WSA.WSAEINVAL)
-    key = secrets.token_bytes(KEY_SIZE)
+    key = os.urandom(KEY_SIZE)
     pending = _Pending(ep, ep.transport.duplicate(), ep.snapshot(), pid)
     server = bytes(KEY_SIZE)
     if target is not None:
@@ -149,7 +148,7 @@ class _Server:
 
     def __init__(self) -> None:
         self.pid = os.getpid()
-        self.name = secrets.token_bytes(KEY_SIZE)
+        self.name = os.urandom(KEY_SIZE)
         self.pending: dict[bytes, _Pending] = {}
         self.lock = threading.Lock()
         self.closed = False
