@@ -2,8 +2,9 @@
 
     bench.py [--rounds N] [--only PART]
 
-A number is time (or memory) of winsock divided by that of the other side on this machine just now.  The Wine column
-is there when Wine and its compiler are.
+A number is time (or memory) of winsock divided by that of the other side on this machine just now.  In a round each
+process works for a moment, one after the other; the times shown are those of the round whose ratio is the median.
+The Wine column is there when Wine and its compiler are.
 """
 
 from __future__ import annotations
@@ -111,16 +112,16 @@ def compare(table: Table, workers: dict[str, Worker], rounds: int, only: str) ->
             continue
         times = {name: worker.times_for(work) for name, worker in workers.items()}
         seen: dict[str, list[float]] = {name: [] for name in workers}
+        turns = list(workers.items())
         for _ in range(rounds):
-            for name, worker in workers.items():
+            turns.reverse()  # nobody always works after the same other
+            for name, worker in turns:
                 seen[name].append(worker.ask(work, times[name]) / times[name])
         for shape, ours, theirs, against, budget in pairs:
             if ours in seen and theirs in seen:
-                ratio = statistics.median(a / b for a, b in zip(seen[ours], seen[theirs]))
-                each = (
-                    f"{microseconds(statistics.median(seen[ours]))} / {microseconds(statistics.median(seen[theirs]))}"
-                )
-                table.row(f"{label}, {shape}", against, ratio, budget, each)
+                # The median, as one of the rounds, so that what is shown fits together.
+                a, b = sorted(zip(seen[ours], seen[theirs]), key=lambda pair: pair[0] / pair[1])[rounds // 2]
+                table.row(f"{label}, {shape}", against, a / b, budget, f"{microseconds(a)} / {microseconds(b)}")
 
 
 def processes(table: Table, rounds: int) -> None:

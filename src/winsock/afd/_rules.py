@@ -125,6 +125,6 @@ def check(ep: Endpoint, call: str) -> None:
     """Raise what refuses this call now, if anything does."""
     if ep.closed:
         raise WinsockError(WSA.WSAENOTSOCK)
-    row = refusal(ep, call)
-    if row is not None:
-        raise WinsockError(row.code)
+    for row in _BY_STATE[call][ep.state]:
+        if row.matches(ep):
+            raise WinsockError(row.code)

@@ -21,6 +21,7 @@ from typing import Any, Concatenate, ParamSpec, TypeVar
 from winsock.afd import Endpoint
 from winsock.codes import WSA, WinsockError
 from winsock.nt import ThreadState, current
+from winsock.nt._process import _tls
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -45,7 +46,10 @@ def export(
     def decorate(function: Callable[Concatenate[ThreadState, P], R]) -> Callable[P, R]:
         @wraps(function)
         def call(*args: P.args, **kwargs: P.kwargs) -> R:
-            ts = current()
+            try:
+                ts = _tls.state
+            except AttributeError:
+                ts = current()
             try:
                 if startup and not ts.process.startups:
                     raise WinsockError(WSA.WSANOTINITIALISED)
