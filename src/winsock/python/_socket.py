@@ -42,6 +42,7 @@ _C = _socket.socket
 _recv, _send, _recv_into = _C.recv, _C.send, _C.recv_into
 _recvfrom, _sendto = _C.recvfrom, _C.sendto
 DONTWAIT = _socket.MSG_DONTWAIT
+WOULDBLOCK = int(WSA.WSAEWOULDBLOCK)
 MESSAGE_FLAGS = DONTWAIT | _socket.MSG_TRUNC  # the length is then the whole message's
 SEND_FLAGS = DONTWAIT | _socket.MSG_NOSIGNAL
 ANYTHING = select.POLLIN | select.POLLPRI | select.POLLRDHUP
@@ -182,7 +183,7 @@ class socket(_C):
             error = e.with_traceback(None)
         try:
             if self._dry is not None and error is None and not flags and ep.fast_recv:  # type: ignore[union-attr]
-                raise winsock_error(WSA.WSAEWOULDBLOCK)
+                raise winsock_error(WOULDBLOCK)
             return self._recv(bufsize, flags, error)
         except BaseException as e:
             e.__traceback__ = _oserror.keep(e)
@@ -204,7 +205,7 @@ class socket(_C):
             error = e.with_traceback(None)
         try:
             if self._dry is not None and error is None and not flags and ep.fast_recv:  # type: ignore[union-attr]
-                raise winsock_error(WSA.WSAEWOULDBLOCK)
+                raise winsock_error(WOULDBLOCK)
             return self._recv_into(buffer, nbytes, flags, error)
         except BaseException as e:
             e.__traceback__ = _oserror.keep(e)
