@@ -27,9 +27,6 @@ BROADCAST = "255.255.255.255"
 
 CONNECT_TIMEOUT = 21_000.0  # ms: how long Windows tries (document: WSAETIMEDOUT)
 
-# What an accepted socket takes over from its listener besides what the network itself carries over.
-INHERITED_STATE = ("receive_timeout", "send_timeout", "nonblocking", "flags")
-
 # What a connection attempt can end with; a non-blocking one learns it later.
 FAILURES = frozenset({WSA.WSAECONNREFUSED, WSA.WSAENETUNREACH, WSA.WSAEHOSTUNREACH, WSA.WSAETIMEDOUT})
 
@@ -157,8 +154,8 @@ def accept(ep: Endpoint, condition: Condition | None = None) -> tuple[Endpoint, 
     new = Endpoint(ep.process, ep.network, transport, ep.family, ep.type, ep.protocol, ep.flags, ep.procs)
     new.options = dict(ep.options) or NOTHING
     _urgent.accepted(ep, new, address)
-    for name in INHERITED_STATE:
-        setattr(new, name, getattr(ep, name))
+    # What an accepted socket takes over besides what the network itself carries over; the flags it has already.
+    new.receive_timeout, new.send_timeout, new.nonblocking = ep.receive_timeout, ep.send_timeout, ep.nonblocking
     new.state = State.BOUND
     new.became_connected(address)
     return new, address

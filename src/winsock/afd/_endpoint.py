@@ -40,7 +40,8 @@ class State(Enum):
         return self.name
 
 
-_BOUND, _CONNECTED = State.BOUND, State.CONNECTED
+# To look a member up costs more than most of what is done with it.
+_OPEN, _BOUND, _CONNECTED, _CLOSED = State.OPEN, State.BOUND, State.CONNECTED, State.CLOSED
 
 # A stream in these states is ready for what the network says; in others one of them says more than the other.
 _SETTLED = frozenset({State.CONNECTED, State.LISTENING})
@@ -129,7 +130,7 @@ class Endpoint:
         self.family, self.type, self.protocol, self.flags = family, type, protocol, flags
         self.procs = procs
         self.handle = 0
-        self.state = State.OPEN
+        self.state = _OPEN
         self.closed = False
         self.nonblocking = False
         self.receive_shut = self.send_shut = False
@@ -209,8 +210,8 @@ class Endpoint:
             ts.interrupt()  # who selects on it looks again
 
     def became_bound(self) -> None:
-        if self.state is State.OPEN:
-            self.state = State.BOUND
+        if self.state is _OPEN:
+            self.state = _BOUND
             self.refresh()
 
     def became_listening(self) -> None:
@@ -260,7 +261,7 @@ class Endpoint:
             if self.closed:
                 raise WinsockError(WSA.WSAENOTSOCK)
             self.closed = True
-            self.state = State.CLOSED
+            self.state = _CLOSED
             self.refresh()
             waiters = self.waiters
         for ts in waiters:
