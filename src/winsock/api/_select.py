@@ -65,7 +65,7 @@ def select(nfds: int, readfds: Any, writefds: Any, exceptfds: Any, timeout: Any)
                 wanted[ep.fast_ready] = READ
             elif reads:
                 ep = _want(wanted, READ, readfds, reads, sockets)
-            if readfds is writefds or type(readfds) is bytes:
+            if readfds is writefds:
                 raise LookupError
         if writefds is not None:
             writes, handle = _unpack_one(writefds)
@@ -111,6 +111,8 @@ def select(nfds: int, readfds: Any, writefds: Any, exceptfds: Any, timeout: Any)
                     _keep(readfds, READ, ready, sockets)
                 else:
                     _set_count(readfds, 0, 0)
+            elif type(readfds) is bytes:
+                raise LookupError
             if writable != writes:
                 if writable:
                     _keep(writefds, WRITE, ready, sockets)

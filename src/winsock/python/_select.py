@@ -89,9 +89,7 @@ def select(
     """
     try:
         # The short way, for endpoints of which Linux thinks as Windows does: what is ready now.
-        reads, writes = len(rlist), len(wlist)
-        if not 0 < reads + writes + len(xlist) <= FD_SETSIZE:
-            raise LookupError
+        reads, writes = len(rlist), len(wlist)  # of an iterator, which may be asked once only, there is no length
         wanted: dict[Any, int] = {}
         for item in rlist:
             wanted[(endpoints[item] if item.__class__ is int else item._ep).fast_ready] = READ
@@ -99,9 +97,13 @@ def select(
             key = (endpoints[item] if item.__class__ is int else item._ep).fast_ready
             wanted[key] = READ_OR_WRITE if key in wanted else WRITE
         if xlist:
+            if len(xlist) > FD_SETSIZE:
+                raise LookupError
             for item in xlist:
                 key = (endpoints[item] if item.__class__ is int else item._ep).fast_ready
                 wanted[key] = wanted.get(key, 0) | URGENT
+        if not wanted or reads + writes > FD_SETSIZE:
+            raise LookupError
         ts = _tls.state
         known, look = ts.looker
         if known != wanted:
