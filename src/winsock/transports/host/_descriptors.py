@@ -8,8 +8,8 @@ object goes: each thread inside a call holds one.  A program of one thread needs
 
 from __future__ import annotations
 
+import _thread
 import os
-import sys
 import threading
 import time
 import weakref
@@ -76,8 +76,12 @@ _graves: deque[weakref.ref[Grave]] = deque()
 
 
 def alone() -> bool:
-    """Whether no other thread can be inside a call: there is none."""
-    return len(sys._current_frames()) == 1
+    """Whether no other thread can be inside a call: none was started.
+
+    Not by sys._current_frames(), which holds a lock of the interpreter's while it allocates: a finalizer that runs
+    just then and closes a socket would wait for it for ever.
+    """
+    return _thread._count() == 0
 
 
 def retire(fd: int) -> Grave | None:
