@@ -240,9 +240,11 @@ class Zoo:
         return ctypes.addressof(buffer)
 
     def region(self, pages: int = 1, protection: int = c.PAGE_READWRITE) -> int:
-        base = k32.VirtualAlloc(None, pages * PAGE, c.MEM_COMMIT | c.MEM_RESERVE, protection)
+        # With a page behind that nobody may touch: what the kernel maps there is not ours to know.
+        base = k32.VirtualAlloc(None, (pages + 1) * PAGE, c.MEM_COMMIT | c.MEM_RESERVE, protection)
         assert base
         self.regions.append(base)
+        assert k32.VirtualProtect(base + pages * PAGE, PAGE, c.PAGE_NOACCESS, ctypes.c_uint32(0))
         return base
 
     def memory(self) -> None:
