@@ -73,6 +73,23 @@ def export(
     return decorate
 
 
+def slow_way(name: str, function: Any, ts: ThreadState, *args: Any) -> int:
+    """Where a hot call's short cut ends: function(ts, *args) as @export would call it; SOCKET_ERROR when it fails."""
+    try:
+        if not ts.process.startups:
+            raise WinsockError(WSA.WSANOTINITIALISED)
+        if ts.blocking:
+            refuse_nested(ts)
+        n: int = function(ts, *args)
+        ts.last_error = 0
+        return n
+    except WinsockError as e:
+        ts.last_error = e.code
+    except Exception as e:
+        ts.last_error = unexpected(name, e, args)
+    return SOCKET_ERROR
+
+
 def refuse_nested(ts: ThreadState) -> None:
     """A Winsock 1.1 program may have one call at a time under way in a thread: WSAEINPROGRESS for another.
 

@@ -16,7 +16,7 @@ from winsock.abi._sockaddrs import pack_address
 from winsock.afd import Endpoint, Truncated, ignored, lost
 from winsock.api import _sockaddr
 from winsock.api._buffers import buffer, octets, outgoing, probe, probe_read
-from winsock.api._call import SOCKET_ERROR, c_int, endpoint, refuse_nested, unexpected
+from winsock.api._call import SOCKET_ERROR, c_int, endpoint, slow_way
 from winsock.codes import WSA, WinsockError
 from winsock.nt import ThreadState, current, memory
 from winsock.transports import Address
@@ -73,7 +73,7 @@ def recv(s: int, buf: Any, len: int, flags: int) -> int:
         error = e.with_traceback(None)  # else a cycle keeps the socket alive
     except Exception:
         pass  # the provider finds out what was wrong
-    return _slow("recv", _recv, ts, ep, s, buf, len, flags, error)
+    return slow_way("recv", _recv, ts, ep, s, buf, len, flags, error)
 
 
 def send(s: int, buf: Any, len: int, flags: int) -> int:
@@ -97,7 +97,7 @@ def send(s: int, buf: Any, len: int, flags: int) -> int:
             if n == len or ep.nonblocking:
                 ts.last_error = 0
                 return n
-            return _slow("send", _send_rest, ts, ep, data, n)
+            return slow_way("send", _send_rest, ts, ep, data, n)
     except BlockingIOError:
         if ep.nonblocking:
             ts.last_error = WOULDBLOCK
@@ -106,7 +106,7 @@ def send(s: int, buf: Any, len: int, flags: int) -> int:
         error = e.with_traceback(None)  # else a cycle keeps the socket alive
     except Exception:
         pass
-    return _slow("send", _send, ts, ep, s, buf, len, flags, error)
+    return slow_way("send", _send, ts, ep, s, buf, len, flags, error)
 
 
 def recvfrom(s: int, buf: Any, len: int, flags: int, from_: Any, fromlen: Any) -> int:
@@ -147,7 +147,7 @@ def recvfrom(s: int, buf: Any, len: int, flags: int, from_: Any, fromlen: Any) -
         error = e.with_traceback(None)  # else a cycle keeps the socket alive
     except Exception:
         pass
-    return _slow("recvfrom", _recvfrom, ts, ep, s, buf, len, flags, from_, fromlen, error)
+    return slow_way("recvfrom", _recvfrom, ts, ep, s, buf, len, flags, from_, fromlen, error)
 
 
 def sendto(s: int, buf: Any, len: int, flags: int, to: Any, tolen: int) -> int:
@@ -174,7 +174,7 @@ def sendto(s: int, buf: Any, len: int, flags: int, to: Any, tolen: int) -> int:
         error = e.with_traceback(None)  # else a cycle keeps the socket alive
     except Exception:
         pass
-    return _slow("sendto", _sendto, ts, ep, s, buf, len, flags, to, tolen, error)
+    return slow_way("sendto", _sendto, ts, ep, s, buf, len, flags, to, tolen, error)
 
 
 def WSARecvEx(s: int, buf: Any, len: int, flags: Any) -> int:
@@ -184,27 +184,10 @@ def WSARecvEx(s: int, buf: Any, len: int, flags: Any) -> int:
 
     The rest of the message is lost (UDP keeps none).  Errors: see recv.  Source: document.
     """
-    return _slow("WSARecvEx", _recv_ex, current(), s, buf, len, flags)
+    return slow_way("WSARecvEx", _recv_ex, current(), s, buf, len, flags)
 
 
 # -- the way through the provider; ep is the endpoint, if the short cut found it: a call looks up its handle once
-
-
-def _slow(name: str, function: Any, ts: ThreadState, *args: Any) -> int:
-    """Call function, with the conversion of errors."""
-    try:
-        if not ts.process.startups:
-            raise WinsockError(WSA.WSANOTINITIALISED)
-        if ts.blocking:
-            refuse_nested(ts)
-        n: int = function(ts, *args)
-        ts.last_error = 0
-        return n
-    except WinsockError as e:
-        ts.last_error = e.code
-    except Exception as e:
-        ts.last_error = unexpected(name, e, args)
-    return SOCKET_ERROR
 
 
 def _recv(ts: ThreadState, ep: Endpoint | None, s: Any, buf: Any, n: int, flags: int, error: OSError | None) -> int:

@@ -9,7 +9,7 @@ from typing import Any, Final
 from winsock.abi import _constants as c
 from winsock.abi._options import BY_NUMBER, OPTIONS, Option, Short
 from winsock.afd import Endpoint, State, _options
-from winsock.api._call import SOCKET_ERROR, c_int, endpoint, export, refuse_nested, unexpected
+from winsock.api._call import SOCKET_ERROR, c_int, endpoint, export, slow_way
 from winsock.codes import WSA, WinsockError
 from winsock.nt import ThreadState, current, memory
 
@@ -46,40 +46,24 @@ def getsockopt(s: int, level: int, optname: int, optval: Any, optlen: Any) -> in
             elif type(optval) in _INTS:
                 optval.value = value if width == 4 else value | optval.value & ~0xFF
             else:
-                return _slow(ts, s, level, optname, optval, optlen)
+                return slow_way("getsockopt", _getsockopt, ts, s, level, optname, optval, optlen)
             if size != width:
                 optlen.value = width
             ts.last_error = 0
             return 0
     except Exception:
         pass  # whatever was wrong, the long way finds out
-    return _slow(ts, s, level, optname, optval, optlen)
+    return slow_way("getsockopt", _getsockopt, ts, s, level, optname, optval, optlen)
 
 
-def _slow(ts: ThreadState, *args: Any) -> int:
-    try:
-        if not ts.process.startups:
-            raise WinsockError(WSA.WSANOTINITIALISED)
-        if ts.blocking:
-            refuse_nested(ts)
-        _getsockopt(ts, *args)
-        ts.last_error = 0
-        return 0
-    except WinsockError as e:
-        ts.last_error = e.code
-    except Exception as e:
-        ts.last_error = unexpected("getsockopt", e, args)
-    return SOCKET_ERROR
-
-
-def _getsockopt(ts: ThreadState, s: int, level: int, optname: int, optval: Any, optlen: Any) -> None:
+def _getsockopt(ts: ThreadState, s: int, level: int, optname: int, optval: Any, optlen: Any) -> int:
     level, optname = c_int(level), c_int(optname)
     if (level, optname) == (c.SOL_SOCKET, c.SO_OPENTYPE):
         if memory.read_i32(optlen) < 4:
             raise WinsockError(WSA.WSAEFAULT)
         memory.write_u32(optval, _options.get_opentype(ts))
         memory.write_u32(optlen, 4)
-        return
+        return 0
     ep = endpoint(ts, s)
     if ep.procs.plain and ep.quick is None:
         ep.quick = _options.plan(ep.family, ep.type)
@@ -96,11 +80,12 @@ def _getsockopt(ts: ThreadState, s: int, level: int, optname: int, optval: Any, 
     if row is None:  # a layered provider's own
         memory.write(optval, data)
         memory.write_u32(optlen, len(data))
-        return
+        return 0
     if row.label == "SO_BSP_STATE":
         data = _moved(data, optval)
     memory.write(optval, data)
     memory.write_u32(optlen, _options.reported(row, size, data))
+    return 0
 
 
 def _leave_traces(row: Option, size: int, optval: Any, optlen: Any) -> None:

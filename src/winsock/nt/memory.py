@@ -209,11 +209,6 @@ def read_u64(ptr: Any) -> int:
     return _read_int(ptr, 8, False)
 
 
-def write_u16(ptr: Any, value: int) -> None:
-    """Store a u_short at ptr."""
-    write(ptr, (value & 0xFFFF).to_bytes(2, "little"))
-
-
 def write_u32(ptr: Any, value: int) -> None:
     """Store a DWORD (or a C int) at ptr."""
     if isinstance(ptr, (ctypes.c_uint, ctypes.c_int)):

@@ -19,7 +19,7 @@ import gc
 import os
 from collections.abc import Callable
 from types import TracebackType
-from typing import Any, NoReturn, TypeVar, cast
+from typing import Any, TypeVar, cast
 
 from winsock.codes import WSA, WinsockError, errno_class, exception_class, winerror_to_errno
 
@@ -209,11 +209,6 @@ def winsock_error(code: int) -> OSError:
 def is_windows(error: OSError) -> bool:
     """Whether it already speaks Windows."""
     return _get_winerror(error) is not None
-
-
-def raise_winerror(code: int) -> NoReturn:
-    """Raise it, with no frame of ours in the traceback of whoever catches it two calls up."""
-    raise winsock_error(code) from None
 
 
 gaierror = _socket.gaierror

@@ -92,9 +92,3 @@ def relation(holder: Place, newcomer: Place) -> Relation | None:
 
 def _covers(wide: Place, narrow: Place) -> bool:
     return wide == DUAL or (wide[1] is None and wide[0] == narrow[0])
-
-
-def conflict(holder: Place, held: Use, newcomer: Place, wanted: Use) -> int:
-    """What a newcomer's bind fails with because of this holder; 0 if it does not."""
-    where = relation(holder, newcomer)
-    return 0 if where is None else CONFLICTS.get((where, held, wanted), 0)
