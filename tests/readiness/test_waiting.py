@@ -134,10 +134,13 @@ def test_short_looks_while_sockets_come_and_go(net):
     handles = [net.udp()]
 
     def look():
-        while not stop.is_set():
+        while True:
             s = handles[0]
             seen.add((ws.select(0, None, fd_set(s), None, NOT_YET), ws.WSAGetLastError()))
+            if stop.is_set():
+                return
 
+    assert ws.select(0, None, fd_set(handles[0]), None, NOT_YET) == 1
     looking = net.start(look)
     for _ in range(300):
         new = net.udp()
@@ -145,8 +148,7 @@ def test_short_looks_while_sockets_come_and_go(net):
         assert ws.closesocket(old) == 0
     stop.set()
     looking.result(10)
-    assert seen <= {(1, 0), (-1, WSA.WSAENOTSOCK)}
-    assert (1, 0) in seen
+    assert seen and seen <= {(1, 0), (-1, WSA.WSAENOTSOCK)}  # which of them, the scheduler decides
 
 
 # ################ news from other threads ################
