@@ -5,11 +5,10 @@ from __future__ import annotations
 import pytest
 
 from winsock.abi import _constants as c
-from winsock.afd import REFUSALS, Endpoint, State, check
+from winsock.afd import REFUSALS, Endpoint, State, check, new_endpoint
 from winsock.codes import WinsockError
 from winsock.nt import Process
 from winsock.spi import BASE
-from winsock.transports.host import HOST
 
 CALLS = {
     "bind": lambda ep: ep.procs.bind(ep, ("127.0.0.1", 0)),
@@ -31,11 +30,23 @@ LIVING = [s for s in State if s is not State.CLOSED]
 class Still:
     """A transport's socket on which nothing may be called but the question how a connect goes: it is under way."""
 
+    __slots__ = ("__weakref__", "type")
+
+    def __init__(self, family, type, protocol):
+        self.type = type
+
     def readiness(self):
         return 0
 
     def __getattr__(self, name):
         raise AssertionError(f"a refused call reached the transport: {name}")
+
+
+class StillNetwork:
+    socket_class = Still
+
+
+NETWORK = StillNetwork()
 
 
 def endpoints(row):
@@ -45,7 +56,7 @@ def endpoints(row):
             if kind == c.SOCK_DGRAM and state not in (State.OPEN, State.BOUND):
                 continue
             for shut in (False, True):
-                ep = Endpoint(Process(), HOST, Still(), c.AF_INET, kind, 0, 0, BASE)
+                ep = new_endpoint(Process(), NETWORK, c.AF_INET, kind, 0, 0, BASE)
                 ep.nonblocking = True
                 ep.state = state
                 ep.receive_shut = ep.send_shut = shut
@@ -56,7 +67,8 @@ def endpoints(row):
 
 
 def picture(ep):
-    return {name: getattr(ep, name) for name in Endpoint.__slots__ if name not in ("__weakref__", "transport")}
+    names = [name for name, value in vars(Endpoint).items() if isinstance(value, property)]
+    return {name: getattr(ep, name) for name in names if name not in ("transport", "handle")}
 
 
 @pytest.mark.parametrize(("call", "row"), ROWS, ids=lambda x: x if isinstance(x, str) else x.why.replace(" ", "-"))

@@ -392,7 +392,7 @@ def test_other_icmp_errors(net, family, origin, kind, code, expected):
     note = struct.pack("=I4B2I", 113, origin, kind, code, 0, 0, 0)
 
     class Noted(HostSocket):
-        __slots__ = ("notes",)
+        __slots__ = ("errors_waiting", "notes")
 
         def recvmsg(self, *args):
             return 0, [(0, 11, self.notes.pop())], 0, None

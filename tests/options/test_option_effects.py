@@ -552,7 +552,7 @@ def test_short_cut_and_long_way_agree(lab):
     """The first query goes the long way, the later ones may be answered from memory."""
     s = lab.socket()
     for level, name in ((c.SOL_SOCKET, c.SO_RCVBUF), (c.SOL_SOCKET, c.SO_TYPE), (c.IPPROTO_TCP, c.TCP_NODELAY)):
-        lab.endpoint(s).quick = None
+        lab.endpoint(s).shape.quick = None
         first = [lab.query(s, level, name, 8) for _ in range(3)]
         fresh, length = ctypes.c_int(-1), ctypes.c_int(8)
         lab.ok(ws.getsockopt(s, level, name, fresh, length))

@@ -8,11 +8,13 @@ import threading
 from collections import deque
 from collections.abc import Callable
 from functools import lru_cache
+from typing import Any
 
 from winsock.abi import _constants as c
 from winsock.afd import _urgent
-from winsock.afd._endpoint import NOTHING, Endpoint, State
+from winsock.afd._endpoint import Endpoint
 from winsock.afd._rules import check
+from winsock.afd._shape import State
 from winsock.afd._wait import wait_ready
 from winsock.codes import WSA, WinsockError
 from winsock.transports import ERROR, HANGUP, READ, WRITE, Address, TransportSocket
@@ -151,13 +153,10 @@ def accept(ep: Endpoint, condition: Condition | None = None) -> tuple[Endpoint, 
         if verdict != c.CF_ACCEPT:
             _put_back(ep, transport, address)
             raise WinsockError(WSA.WSATRY_AGAIN if verdict == c.CF_DEFER else WSA.WSAEINVAL)
-    new = Endpoint(ep.process, ep.network, transport, ep.family, ep.type, ep.protocol, ep.flags, ep.procs)
-    new.options = dict(ep.options) or NOTHING
-    _urgent.accepted(ep, new, address)
-    # What an accepted socket takes over besides what the network itself carries over; the flags it has already.
-    new.receive_timeout, new.send_timeout, new.nonblocking = ep.receive_timeout, ep.send_timeout, ep.nonblocking
-    new.state = State.BOUND
-    new.became_connected(address)
+    new: Any = transport
+    new.accepted_from(ep, address)
+    if ep.rest.extra:
+        _urgent.accepted(ep, new, address)
     return new, address
 
 

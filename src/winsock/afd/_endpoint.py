@@ -3,6 +3,9 @@
 Rule 1: every change of an endpoint's state goes through the methods of this file.
 Rule 2: this room knows no descriptor and no clock; both are the transport's.
 Rule 3: a refused call changes nothing; what is refused is a table (_rules.py).
+
+An endpoint is one object together with its transport's socket: endpoint_class() derives it from the class that the
+network makes its sockets of.
 """
 
 from __future__ import annotations
@@ -10,11 +13,13 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Callable, Mapping
-from enum import Enum
+from functools import lru_cache
+from operator import attrgetter
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from winsock.abi import _constants as c
+from winsock.afd._shape import NOTED, NOTHING_NOTED, Shape, State, first_shape
 from winsock.codes import WSA, WinsockError
 from winsock.nt import Process, ThreadState
 from winsock.transports import Address, Transport, TransportSocket
@@ -22,29 +27,9 @@ from winsock.transports import Address, Transport, TransportSocket
 if TYPE_CHECKING:
     from winsock.spi._table import Procedures
 
-
-class State(Enum):
-    """Where an endpoint stands.  A datagram socket with a default peer is BOUND with `remote` set."""
-
-    OPEN = "open"  # made, no name
-    BOUND = "bound"
-    LISTENING = "listening"
-    CONNECTING = "connecting"  # a non-blocking connect is under way
-    CONNECTED = "connected"
-    RESET = "reset"  # the peer, or the network, ended the connection
-    CLOSED = "closed"
-
-    __hash__ = object.__hash__  # Enum's own is slow, and every check of the refusal table asks for it
-
-    def __repr__(self) -> str:
-        return self.name
-
-
-# To look a member up costs more than most of what is done with it.
-_OPEN, _BOUND, _CONNECTED, _CLOSED = State.OPEN, State.BOUND, State.CONNECTED, State.CLOSED
-
-# A stream in these states is ready for what the network says; in others one of them says more than the other.
-_SETTLED = frozenset({State.CONNECTED, State.LISTENING})
+    Base = TransportSocket
+else:
+    Base = object
 
 NOTHING: Mapping[Any, Any] = MappingProxyType({})  # most endpoints' `options` and `extra`, at no cost of memory
 
@@ -58,12 +43,78 @@ _COPIED = (
     "so_error",
     "connect_failed",
     "connect_time",
-    "local",
+    "accepted",
     "remote",
 )
 
+_TO_BOUND = (("state", State.BOUND),)
+_TO_LISTENING = (("state", State.LISTENING),)
+_TO_CONNECTING = (("state", State.CONNECTING),)
+_TO_CONNECTED = (("state", State.CONNECTED), ("connect_failed", False))
+_TO_RESET = (("state", State.RESET),)
+_TO_CLOSED = (("state", State.CLOSED),)
+_TO_HEIR = (
+    ("state", State.CONNECTED),
+    ("accepted", True),
+    ("connect_failed", False),
+    ("errors_waiting", False),
+    ("noted", NOTHING_NOTED),
+    ("receive_shut", False),
+    ("send_shut", False),
+)
+_NOTED = {NOTHING_NOTED: (("noted", NOTHING_NOTED),), NOTED: (("noted", NOTED),)}
+_BOUND, _CONNECTED = State.BOUND, State.CONNECTED
 
-class Endpoint:
+
+class Rest:
+    """What an idle endpoint has not: made when the first of it is set."""
+
+    __slots__ = (
+        "connect_time",
+        "extra",
+        "options",
+        "receive_timeout",
+        "remote",
+        "send_timeout",
+        "so_error",
+        "waiters",
+    )
+
+    def __init__(self) -> None:
+        self.connect_time: float | None = None
+        self.extra = self.options = NOTHING
+        self.receive_timeout = self.send_timeout = self.so_error = 0
+        self.remote: Address | None = None
+        self.waiters: tuple[ThreadState, ...] = ()
+
+
+NO_REST = Rest()  # of endpoints that have none; it stays as it is
+
+
+def _shared(name: str) -> Any:
+    """A field of the endpoint's shape; to set it is to take another shape."""
+
+    def change(self: Endpoint, value: Any) -> None:
+        self.turn(((name, value),))
+
+    return property(attrgetter(f"shape.{name}"), change)
+
+
+def _rest(name: str) -> Any:
+    """A field of what only some endpoints have."""
+
+    def store(self: Endpoint, value: Any) -> None:
+        rest = self.rest
+        if rest is NO_REST:
+            rest = Rest()
+            if self.rest is NO_REST:
+                self.rest = rest
+        setattr(self.rest, name, value)
+
+    return property(attrgetter(f"rest.{name}"), store)
+
+
+class Endpoint(Base):
     """One socket handle.
 
     family, type, protocol    Windows' numbers
@@ -72,89 +123,86 @@ class Endpoint:
     options                   {(level, name): value} of options that were set; what is absent has its default
     so_error                  SO_ERROR: the code of a failed connect; not cleared by reading it
     connect_failed            a connect failed and none succeeded since: select reports it in exceptfds for ever
+    accepted                  its connection came out of a listener: no connect of its own
     receive_shut, send_shut   shutdown()
+    errors_waiting            the transport has errors in a queue that a receive has to report
+    connect_time              ms of the network's clock
+    receive_timeout, send_timeout    ms; 0 waits for ever
+    waiters                   threads that wait for it, to be interrupted by closesocket
+
+    Short cuts, which calls look up in `shape`:
+
     fast_recv, fast_send      a plain recv or send needs no further look at the state: straight to the transport
     fast_message              the same for datagrams: receiving and sending
-    fast_ready                what Transport.looker takes for it, while that knows what Windows would say; else None
+    ready                     the network knows what Windows would say of it: Transport.looker may be asked
     quick                     options that getsockopt answers from memory, with defaults; None until one was asked
-    waiters                   threads that wait for it, to be interrupted by closesocket
+
+    Its state is in three places: `shape`, what it has in common with others; `rest`, what only some have; and the
+    transport's socket, which it is.
     """
 
-    __slots__ = (
-        "__weakref__",
-        "closed",
-        "connect_failed",
-        "connect_time",
-        "extra",
-        "family",
-        "fast_message",
-        "fast_ready",
-        "fast_recv",
-        "fast_send",
-        "flags",
-        "handle",
-        "local",
-        "network",
-        "nonblocking",
-        "options",
-        "process",
-        "procs",
-        "protocol",
-        "quick",
-        "receive_shut",
-        "receive_timeout",
-        "remote",
-        "send_shut",
-        "send_timeout",
-        "so_error",
-        "state",
-        "transport",
-        "type",
-        "waiters",
-    )
+    __slots__ = ()
 
-    def __init__(
-        self,
-        process: Process,
-        network: Transport,
-        transport: TransportSocket,
-        family: int,
-        type: int,
-        protocol: int,
-        flags: int,
-        procs: Procedures,
-    ) -> None:
-        self.process = process
-        self.network = network
-        self.transport = transport
-        self.family, self.type, self.protocol, self.flags = family, type, protocol, flags
-        self.procs = procs
-        self.handle = 0
-        self.state = _OPEN
-        self.closed = False
-        self.nonblocking = False
-        self.receive_shut = self.send_shut = False
-        self.receive_timeout = self.send_timeout = 0  # ms; 0 waits for ever
-        self.so_error = 0
-        self.connect_failed = False
-        self.connect_time: float | None = None  # ms of the network's clock
-        self.local: Address | None = None
-        self.remote: Address | None = None
-        self.options: Mapping[tuple[int, int], Any] = NOTHING
-        self.extra: Mapping[str, Any] = NOTHING
-        self.waiters: tuple[ThreadState, ...] = ()
-        self.fast_recv = self.fast_send = self.fast_message = False
-        self.fast_ready: Any = None
-        self.quick: dict[tuple[int, int], int | None] | None = None
+    shape: Shape
+    rest: Rest
+    _handle: int | None
+
+    def begin(self, shape: Shape) -> None:
+        """The transport has made it; from now on it is an endpoint."""
+        self._handle = None
+        self.rest = NO_REST
+        self.shape = shape
+
+    process: Process = _shared("process")
+    network: Transport = _shared("network")
+    procs: Procedures = _shared("procs")
+    family: int = _shared("family")
+    protocol: int = _shared("protocol")
+    flags: int = _shared("flags")
+    stream: bool = _shared("stream")
+    state: State = _shared("state")
+    closed: bool = _shared("closed")
+    nonblocking: bool = _shared("nonblocking")
+    accepted: bool = _shared("accepted")
+    connect_failed: bool = _shared("connect_failed")
+    errors_waiting: bool = _shared("errors_waiting")
+    receive_shut: bool = _shared("receive_shut")
+    send_shut: bool = _shared("send_shut")
+
+    connect_time: float | None = _rest("connect_time")
+    extra: Mapping[str, Any] = _rest("extra")
+    options: Mapping[tuple[int, int], Any] = _rest("options")
+    receive_timeout: int = _rest("receive_timeout")
+    remote: Address | None = _rest("remote")
+    send_timeout: int = _rest("send_timeout")
+    so_error: int = _rest("so_error")
+    waiters: tuple[ThreadState, ...] = _rest("waiters")
 
     @property
-    def stream(self) -> bool:
-        """A byte stream, as against messages."""
-        return self.type == c.SOCK_STREAM
+    def transport(self) -> TransportSocket:
+        """The network's side of it."""
+        return self
+
+    @property
+    def handle(self) -> int:
+        """Its number in the process' handle table; it gets one now, if nobody has asked for it yet."""
+        handle = self._handle
+        if handle is None:
+            handle = self._handle = self.process.handles.add_socket(self)
+        return handle
+
+    def turn(self, change: tuple[tuple[str, Any], ...]) -> None:
+        """Take the shape that differs by this change from the one it has, whatever that is by now."""
+        try:
+            # Nothing comes between the look at the old shape and the store: there is no call in this line.
+            self.shape = self.shape.next[change]
+        except KeyError:
+            self.shape.changed(change)
+            self.turn(change)
 
     # -- what only few endpoints have
 
-    def set_option(self, key: tuple[int, int], value: Any) -> None:
+    def keep_option(self, key: tuple[int, int], value: Any) -> None:
         """Keep an option's value."""
         if self.options is NOTHING:
             self.options = {key: value}
@@ -188,65 +236,66 @@ class Endpoint:
     # -- transitions
 
     def refresh(self) -> None:
-        """Recompute the short cuts after any change of state."""
-        fast_recv = fast_send = fast_message = False
-        fast_ready = None
-        if not self.closed and self.procs.plain:
-            state, plain = self.state, not self.extra
-            if self.type == c.SOCK_STREAM:
-                settled = state in _SETTLED
-                if state is _CONNECTED:
-                    fast_recv = plain and not self.receive_shut
-                    fast_send = not self.send_shut
-            else:
-                settled = True
-                if self.type == c.SOCK_DGRAM and state is _BOUND:
-                    fast_message = plain and not (self.receive_shut or self.send_shut)
-            if settled and plain and not self.connect_failed:
-                fast_ready = self.transport.look_key()
-        self.fast_recv, self.fast_send, self.fast_message = fast_recv, fast_send, fast_message
-        self.fast_ready = fast_ready
-        for ts in self.waiters:
+        """Look again whether the short cuts are open, after something was noted or dropped; tell who waits."""
+        self.turn(_NOTED[NOTED if self.rest.extra else NOTHING_NOTED])
+        for ts in self.rest.waiters:
             ts.interrupt()  # who selects on it looks again
 
-    def became_bound(self) -> None:
-        if self.state is _OPEN:
-            self.state = _BOUND
+    def _become(self, change: tuple[tuple[str, Any], ...]) -> None:
+        self.turn(change)
+        if self.rest is not NO_REST:
             self.refresh()
 
+    def became_bound(self) -> None:
+        if self.shape.state is State.OPEN:
+            self._become(_TO_BOUND)
+
     def became_listening(self) -> None:
-        self.state = State.LISTENING
-        self.refresh()
+        self._become(_TO_LISTENING)
 
     def became_connecting(self, remote: Address) -> None:
-        self.state, self.remote = State.CONNECTING, remote
-        self.refresh()
+        self.remote = remote
+        self._become(_TO_CONNECTING)
 
     def became_connected(self, remote: Address | None) -> None:
         """A stream has its connection; a datagram socket its peer (None dissolves it)."""
         self.remote = remote
-        if self.stream:
-            self.drop("lost")
-            self.state = _CONNECTED
-            self.connect_failed = False
-            self.connect_time = self.network.now()
+        if self.shape.stream:
+            rest = self.rest
+            rest.connect_time = self.shape.network.now()
+            if rest.extra:
+                self.drop("lost")
+            self._become(_TO_CONNECTED)
         else:
-            self.state = _BOUND
-        self.refresh()
+            self._become(_TO_BOUND)
+
+    def accepted_from(self, listener: Endpoint, remote: Address) -> None:
+        """The transport took this connection from a listener: begin as its heir.
+
+        What it takes over besides what the network itself carries over: options, time-outs, FIONBIO, flags.
+        """
+        self._handle = None
+        rest = self.rest = Rest()
+        its = listener.rest
+        if its.options:
+            rest.options = dict(its.options)
+        rest.receive_timeout, rest.send_timeout = its.receive_timeout, its.send_timeout
+        rest.remote = remote
+        shape = listener.shape
+        rest.connect_time = shape.network.now()
+        self.shape = shape.next.get(_TO_HEIR) or shape.changed(_TO_HEIR)
 
     def connect_ended(self, code: int, state: State = State.BOUND) -> None:
         """A connect failed: back to bound (a path of AF_UNIX it never had), the code in SO_ERROR."""
-        self.state, self.remote = state, None
-        self.connect_failed = True
+        self.remote = None
         self.so_error = code
-        self.refresh()
+        self._become((("state", state), ("connect_failed", True)))
 
     def became_reset(self, code: int = WSA.WSAECONNRESET) -> None:
         """The connection is lost; every later send and receive gets this code, the first one to tell."""
-        if self.state is State.CONNECTED:
-            self.state = State.RESET
+        if self.shape.state is State.CONNECTED:
             self.note("lost", code)
-            self.refresh()
+            self._become(_TO_RESET)
 
     def shut(self, how: int) -> None:
         if how in (c.SD_RECEIVE, c.SD_BOTH):
@@ -258,22 +307,22 @@ class Endpoint:
     def close(self) -> None:
         """Closed for everybody at once; whoever waits is woken, and the last of them frees the transport's socket."""
         with _lock:
-            if self.closed:
+            if self.shape.closed:
                 raise WinsockError(WSA.WSAENOTSOCK)
-            self.closed = True
-            self.state = _CLOSED
-            self.refresh()
-            waiters = self.waiters
-        for ts in waiters:
-            ts.interrupt()
-        if not waiters:
-            self._finish()
+            self.turn(_TO_CLOSED)
+            rest = self.rest
+        if rest is not NO_REST:
+            if rest.waiters:
+                for ts in rest.waiters:
+                    ts.interrupt()
+                return
+            if rest.extra:
+                self._drop_deferred()
+        self.finish()
 
-    def _finish(self) -> None:
-        """Nobody is inside any more."""
+    def _drop_deferred(self) -> None:
         for transport, _ in self.drop("deferred") or ():
             transport.finish(abortive=True)
-        self.transport.finish()
 
     # -- duplicates
 
@@ -288,7 +337,9 @@ class Endpoint:
         for name in _COPIED:
             if name in snapshot:
                 setattr(self, name, snapshot[name])
-        self.options = dict(snapshot.get("options", {})) or NOTHING
+        options = snapshot.get("options")
+        if options:
+            self.options = dict(options)
         for name, value in snapshot.get("extra", {}).items():
             self.note(name, value)
         self.state = State(snapshot["state"])
@@ -298,21 +349,46 @@ class Endpoint:
 
     def enter_wait(self, ts: ThreadState) -> None:
         with _lock:
-            if self.closed:
+            if self.shape.closed:
                 raise WinsockError(WSA.WSAENOTSOCK)
-            self.waiters = (*self.waiters, ts)
+            self.waiters = (*self.rest.waiters, ts)
 
     def leave_wait(self, ts: ThreadState) -> None:
         with _lock:
-            waiters = list(self.waiters)
+            waiters = list(self.rest.waiters)
             waiters.remove(ts)
             self.waiters = tuple(waiters)
-            last = self.closed and not self.waiters
+            last = self.shape.closed and not waiters
         if last:
-            self._finish()
+            self._drop_deferred()
+            self.finish()
 
     def __repr__(self) -> str:
-        return f"<Endpoint {self.handle:#x} {self.state.name}>"
+        return f"<Endpoint {self._handle or 0:#x} {self.state.name}>"
+
+
+@lru_cache(16)
+def endpoint_class(socket_class: type) -> type[Endpoint]:
+    """What the endpoints on a network are: its sockets' class (Transport.socket_class) and an Endpoint in one."""
+    made = type("Endpoint", (Endpoint, socket_class), {"__slots__": ("_handle", "rest", "shape")})
+    return cast(type[Endpoint], made)
+
+
+def new_endpoint(
+    process: Process,
+    network: Transport,
+    family: int,
+    type: int,
+    protocol: int,
+    flags: int,
+    procs: Procedures,
+    source: Any = None,
+) -> Endpoint:
+    """An endpoint on a new socket of the network's, or on what `source` stands for there (see socket_class)."""
+    made: Any = endpoint_class(network.socket_class)
+    ep: Endpoint = made(family, type, protocol) if source is None else made(family, type, protocol, source)
+    ep.begin(first_shape(process, network, family, type, protocol, flags, procs))
+    return ep
 
 
 # For waiters and closed of any endpoint, held for a few instructions only; reentrant, for the garbage collector may
@@ -325,8 +401,8 @@ def _after_fork() -> None:
     _lock._at_fork_reinit()  # type: ignore[attr-defined]
     for process in Process.all():
         mine = process.current_state
-        for ep in process.sockets.values():
-            if isinstance(ep, Endpoint):
+        for ep in process.all_sockets():
+            if isinstance(ep, Endpoint) and ep.waiters:
                 ep.waiters = tuple(ts for ts in ep.waiters if ts is mine)
 
 

@@ -17,7 +17,8 @@ from winsock.abi._controls import Control
 from winsock.abi._options import BY_NUMBER
 from winsock.abi._sockaddrs import pack_address, unpack_address
 from winsock.afd import _connection, _options, _urgent
-from winsock.afd._endpoint import Endpoint, State
+from winsock.afd._endpoint import Endpoint
+from winsock.afd._shape import State
 from winsock.afd._wait import Wait
 from winsock.codes import WSA, WinsockError
 from winsock.nt import current
@@ -92,13 +93,13 @@ def _u32(value: int) -> bytes:
 
 def _kept(ep: Endpoint, row: Control, data: bytes, room: int | None) -> bytes:
     """Remember the input."""
-    ep.set_option((0, row.code), data)
+    ep.keep_option((0, row.code), data)
     return b""
 
 
 def _switch(ep: Endpoint, row: Control, data: bytes, room: int | None) -> bytes:
     """SIO_UDP_CONNRESET, SIO_UDP_NETRESET: receiving looks at them."""
-    ep.set_option((0, row.code), int(_number(data) != 0))
+    ep.keep_option((0, row.code), int(_number(data) != 0))
     return b""
 
 

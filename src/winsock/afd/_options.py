@@ -16,7 +16,8 @@ from winsock.abi import _options as table
 from winsock.abi._options import Option
 from winsock.abi._sockaddrs import pack_address
 from winsock.afd import _connection, _control
-from winsock.afd._endpoint import Endpoint, State
+from winsock.afd._endpoint import Endpoint
+from winsock.afd._shape import State
 from winsock.codes import WSA, WinsockError
 from winsock.nt import ThreadState
 
@@ -158,7 +159,7 @@ def read(ep: Endpoint, row: Option) -> Value:
     if value is None:
         value = row.default_for(ep.type)
     if value is None:
-        value = ep.transport.get_option(row.level, row.name, 4)
+        value = ep.transport.ask_option(row.level, row.name, 4)
     return value
 
 
@@ -187,7 +188,7 @@ def _mtu(level: int, name: int) -> Callable[[Endpoint], Value]:
     def read_mtu(ep: Endpoint) -> Value:
         if ep.remote is None or ep.state is State.CONNECTING:
             raise WinsockError(WSA.WSAENOTCONN)
-        return ep.transport.get_option(level, name, 4)
+        return ep.transport.ask_option(level, name, 4)
 
     return read_mtu
 
@@ -269,8 +270,8 @@ def write(ep: Endpoint, row: Option, data: bytes) -> None:
 def keep(ep: Endpoint, row: Option, value: Value) -> None:
     """Tell the network, if it is concerned, and remember the value."""
     if row.carried:
-        ep.transport.set_option(row.level, row.name, value)
-    ep.set_option((row.level, row.name), value)
+        ep.transport.tell_option(row.level, row.name, value)
+    ep.keep_option((row.level, row.name), value)
 
 
 def _number(value: Value) -> int:
@@ -318,7 +319,7 @@ def _set_keepalive(ep: Endpoint, row: Option, value: Value) -> None:
     if value and ep.family != c.AF_UNIX:
         for level, name in KEEPALIVE_TIMES:
             if (level, name) not in ep.options:
-                ep.transport.set_option(level, name, _number(table.BY_NUMBER[level, name].default or 0))
+                ep.transport.tell_option(level, name, _number(table.BY_NUMBER[level, name].default or 0))
     keep(ep, row, value)
 
 
@@ -353,8 +354,8 @@ def _set_v6only(ep: Endpoint, row: Option, value: Value) -> None:
     if ep.state is not State.OPEN:
         raise WinsockError(WSA.WSAEINVAL)
     if ep.family == c.AF_INET6:
-        ep.transport.set_option(row.level, row.name, value)
-    ep.set_option(V6ONLY, value)
+        ep.transport.tell_option(row.level, row.name, value)
+    ep.keep_option(V6ONLY, value)
 
 
 def _set_multicast_if(ep: Endpoint, row: Option, value: Value) -> None:
@@ -397,14 +398,14 @@ def _set_interface_list(ep: Endpoint, row: Option, value: Value) -> None:
         listed += (index,) if index not in listed else ()
     else:
         listed = tuple(i for i in listed if i != index)
-    ep.set_option(key, listed)
+    ep.keep_option(key, listed)
 
 
 def _set_urgent(ep: Endpoint, row: Option, value: Value) -> None:
     """TCP_EXPEDITED_1122 and TCP_BSDURGENT are one switch, which goes one way only."""
     other = c.TCP_BSDURGENT if row.name == c.TCP_EXPEDITED_1122 else c.TCP_EXPEDITED_1122
     keep(ep, row, value)
-    ep.set_option((row.level, other), int(not value))
+    ep.keep_option((row.level, other), int(not value))
 
 
 def _set_message(ep: Endpoint, row: Option, value: Value) -> None:
@@ -412,20 +413,20 @@ def _set_message(ep: Endpoint, row: Option, value: Value) -> None:
     key = (row.level, row.name)
     whole = _control.WHOLE_OF[key]
     before = ep.options.get(key)
-    ep.set_option(key, value)
+    ep.keep_option(key, value)
     try:
-        ep.transport.set_option(*whole, int(_control.asked_for(ep, whole)))
+        ep.transport.tell_option(*whole, int(_control.asked_for(ep, whole)))
     except WinsockError:
         if before is None:
             ep.reset_option(key)
         else:
-            ep.set_option(key, before)
+            ep.keep_option(key, before)
         raise
 
 
 def _tell_only(ep: Endpoint, row: Option, value: Value) -> None:
     """A command, not a value."""
-    ep.transport.set_option(row.level, row.name, value)
+    ep.transport.tell_option(row.level, row.name, value)
 
 
 _WRITERS: Final[dict[str, Callable[[Endpoint, Option, Value], None]]] = {

@@ -19,7 +19,8 @@ from collections.abc import Iterable, Sequence
 from winsock.abi import _constants as c
 from winsock.afd import _urgent
 from winsock.afd._connection import DEFERRED, poll_connect
-from winsock.afd._endpoint import Endpoint, State
+from winsock.afd._endpoint import Endpoint
+from winsock.afd._shape import State
 from winsock.afd._wait import Wait
 from winsock.codes import WSA, WinsockError
 from winsock.nt import current
@@ -155,7 +156,7 @@ class _Look:
         asked: dict[TransportSocket, Endpoint] = {}
         found: dict[Endpoint, int] = {}
         for ep, mask in wanted.items():
-            if ep.fast_ready is None:
+            if not ep.shape.ready:
                 # Something the network does not know of: a failure, a reset, urgent bytes, a deferred connection.
                 ready = readiness(ep, 0) & (mask | CLOSED)
                 if ready:

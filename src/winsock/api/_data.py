@@ -53,20 +53,20 @@ def recv(s: int, buf: Any, len: int, flags: int) -> int:
     try:
         ep = ts.sockets[s]
         if not flags and 0 < len <= MAX_INT:
-            if ep.fast_recv:
+            if ep.shape.fast_recv:
                 room = octets(buf, len) if type(buf) is int else buf
-                n: int = ep.transport.fast_receive(room, len, DONTWAIT)
+                n: int = ep.raw_receive(room, len, DONTWAIT)
                 ts.last_error = 0
                 return n
-            if ep.fast_message and not ep.transport.errors_waiting:
-                n = ep.transport.fast_receive(_room(buf, len), len, MESSAGE_FLAGS)
+            if ep.shape.fast_message:
+                n = ep.raw_receive(_room(buf, len), len, MESSAGE_FLAGS)
                 if n <= len:
                     ts.last_error = 0
                     return n
                 ts.last_error = MSGSIZE
                 return SOCKET_ERROR
     except BlockingIOError:
-        if ep.nonblocking:
+        if ep.shape.nonblocking:
             ts.last_error = WOULDBLOCK
             return SOCKET_ERROR
     except OSError as e:
@@ -91,15 +91,15 @@ def send(s: int, buf: Any, len: int, flags: int) -> int:
     error = None
     try:
         ep = ts.sockets[s]
-        if not flags and (ep.fast_send or (ep.fast_message and ep.remote is not None)):
+        if not flags and (ep.shape.fast_send or (ep.shape.fast_message and ep.rest.remote is not None)):
             data = buf if type(buf) is bytes and buf.__len__() == len else _octets(buf, len)
-            n: int = ep.transport.fast_send(data, SEND_FLAGS)
-            if n == len or ep.nonblocking:
+            n: int = ep.raw_send(data, SEND_FLAGS)
+            if n == len or ep.shape.nonblocking:
                 ts.last_error = 0
                 return n
             return slow_way("send", _send_rest, ts, ep, data, n)
     except BlockingIOError:
-        if ep.nonblocking:
+        if ep.shape.nonblocking:
             ts.last_error = WOULDBLOCK
             return SOCKET_ERROR
     except OSError as e:
@@ -122,16 +122,15 @@ def recvfrom(s: int, buf: Any, len: int, flags: int, from_: Any, fromlen: Any) -
     try:
         ep = ts.sockets[s]
         if (
-            ep.fast_message
+            ep.shape.fast_message
             and not flags
             and 0 < len <= MAX_INT
-            and not ep.transport.errors_waiting
             and type(fromlen) in _LENGTHS
             and fromlen.value >= (size := _NAME_SIZES[ep.family])
         ):
             name = from_ if type(from_) is bytearray and from_.__len__() == size else _name(from_, size)
             n: int
-            n, address = ep.transport.fast_receive_from(_room(buf, len), len, MESSAGE_FLAGS)
+            n, address = ep.raw_receive_from(_room(buf, len), len, MESSAGE_FLAGS)
             name[:size] = pack_address(ep.family, address)
             fromlen.value = size
             if n <= len:
@@ -140,7 +139,7 @@ def recvfrom(s: int, buf: Any, len: int, flags: int, from_: Any, fromlen: Any) -
             ts.last_error = MSGSIZE
             return SOCKET_ERROR
     except BlockingIOError:
-        if ep.nonblocking:
+        if ep.shape.nonblocking:
             ts.last_error = WOULDBLOCK
             return SOCKET_ERROR
     except OSError as e:
@@ -161,13 +160,13 @@ def sendto(s: int, buf: Any, len: int, flags: int, to: Any, tolen: int) -> int:
     error = None
     try:
         ep = ts.sockets[s]
-        if ep.fast_message and not flags and to:
+        if ep.shape.fast_message and not flags and to:
             data = buf if type(buf) is bytes and buf.__len__() == len else _octets(buf, len)
-            n: int = ep.transport.fast_send_to(data, SEND_FLAGS, destination(ep, to, tolen))
+            n: int = ep.raw_send_to(data, SEND_FLAGS, destination(ep, to, tolen))
             ts.last_error = 0
             return n
     except BlockingIOError:
-        if ep.nonblocking:
+        if ep.shape.nonblocking:
             ts.last_error = WOULDBLOCK
             return SOCKET_ERROR
     except OSError as e:
@@ -283,7 +282,7 @@ def _send_failed(ep: Any, error: OSError) -> None:
         raise WinsockError(code)
     # A datagram: this took an earlier one's error from the socket, so the next receive looks into the queue; or it
     # was this one's own error, and sending again finds that out.
-    ep.transport.errors_waiting = True
+    ep.errors_waiting = True
 
 
 # -- arguments

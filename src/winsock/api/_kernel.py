@@ -49,7 +49,7 @@ def handle_object(ts: ThreadState, handle: Any) -> Any:
         return ts.process
     if number == c.CURRENT_THREAD:
         return ThreadObject(ts)
-    obj = ts.process.handles.objects.get(number)
+    obj = ts.process.handles.get(number)
     if obj is None:
         raise WinsockError(c.ERROR_INVALID_HANDLE)
     return obj

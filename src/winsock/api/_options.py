@@ -33,9 +33,9 @@ def getsockopt(s: int, level: int, optname: int, optval: Any, optlen: Any) -> in
     try:
         ep: Any = ts.sockets[s]
         key = (level, optname)
-        value = ep.options.get(key, ep.quick[key])
-        if value is None and ep.state is not _CONNECTING:
-            value = ep.so_error
+        value = ep.rest.options.get(key, ep.shape.quick[key])
+        if value is None and ep.shape.state is not _CONNECTING:
+            value = ep.rest.so_error
         width = 1 if key in _ONE_BYTE else 4
         if type(optlen) is _c_int and (size := optlen.value) >= width:
             if type(optval) is bytearray:
@@ -65,8 +65,8 @@ def _getsockopt(ts: ThreadState, s: int, level: int, optname: int, optval: Any, 
         memory.write_u32(optlen, 4)
         return 0
     ep = endpoint(ts, s)
-    if ep.procs.plain and ep.quick is None:
-        ep.quick = _options.plan(ep.family, ep.type)
+    if ep.procs.plain and ep.shape.quick is None:
+        ep.shape.quick = _options.plan(ep.family, ep.type)
     size = memory.read_i32(optlen)
     if memory.is_null(optval):
         raise WinsockError(WSA.WSAEFAULT)

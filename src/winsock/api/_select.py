@@ -62,7 +62,9 @@ def select(nfds: int, readfds: Any, writefds: Any, exceptfds: Any, timeout: Any)
             reads, handle = _unpack_one(readfds)
             if reads == 1:
                 ep = sockets[handle]
-                wanted[ep.fast_ready] = READ
+                if not ep.shape.ready:
+                    raise LookupError
+                wanted[ep.look_key()] = READ
             elif reads:
                 ep = _want(wanted, READ, readfds, reads, sockets)
             if readfds is writefds:
@@ -71,7 +73,9 @@ def select(nfds: int, readfds: Any, writefds: Any, exceptfds: Any, timeout: Any)
             writes, handle = _unpack_one(writefds)
             if writes == 1:
                 ep = sockets[handle]
-                key = ep.fast_ready
+                if not ep.shape.ready:
+                    raise LookupError
+                key = ep.look_key()
                 wanted[key] = READ_OR_WRITE if key in wanted else WRITE
             elif writes:
                 ep = _want(wanted, WRITE, writefds, writes, sockets)
@@ -92,7 +96,7 @@ def select(nfds: int, readfds: Any, writefds: Any, exceptfds: Any, timeout: Any)
                 raise LookupError
         known, look = ts.looker
         if known != wanted:
-            look = ep.network.looker(ts, wanted)
+            look = ep.shape.network.looker(ts, wanted)
         ready = look(0)
         readable = writable = 0
         for _, got in ready:
@@ -138,7 +142,9 @@ def _want(wanted: dict[Any, int], events: int, ptr: Any, count: int, sockets: An
         raise LookupError
     for handle in handles:
         ep = sockets[handle]
-        key = ep.fast_ready
+        if not ep.shape.ready:
+            raise LookupError
+        key = ep.look_key()
         wanted[key] = wanted.get(key, 0) | events
     return ep
 
@@ -150,7 +156,7 @@ def _keep(ptr: Any, events: int, ready: list[tuple[Any, int]], sockets: Any) -> 
     kept = []
     for handle in _handles(ptr, count):
         ep = sockets.get(handle)
-        if ep is not None and ep.fast_ready in keys:
+        if ep is not None and ep.shape.ready and ep.look_key() in keys:
             kept.append(handle)
     struct.pack_into(f"<I4x{len(kept)}Q", ptr, 0, len(kept), *kept)
 

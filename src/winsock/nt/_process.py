@@ -11,7 +11,8 @@ import itertools
 import os
 import threading
 import weakref
-from collections.abc import Callable, Iterator
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -23,44 +24,70 @@ if TYPE_CHECKING:
 FIRST_HANDLE = 0x40
 MAX_HANDLE = 0xFFFFFC
 HANDLE_STEP = 4
+RESTING = 64  # numbers that were handles, before the first of them is one again
 
 
 class HandleTable:
-    """Handles of one process: multiples of 4, the lowest free one first, as Windows hands them out."""
+    """Handles of one process: multiples of 4, the lowest free one first, as Windows hands them out.
+
+    objects   what they stand for; a socket's handle lies in `sockets` instead
+    """
 
     def __init__(self) -> None:
         self.objects: dict[int, Any] = {}
+        self.sockets: dict[int, SocketObject] = {}
         self._next = FIRST_HANDLE
-        self._free: list[int] = []
+        self._free: deque[int] = deque()
         self._lock = threading.RLock()  # reentrant: a program's finalizers may close handles at any time
+
+    def get(self, handle: int) -> Any | None:
+        """What the handle stands for, a socket or anything else; None if it is none."""
+        obj = self.objects.get(handle)
+        return self.sockets.get(handle) if obj is None else obj
+
+    def number(self) -> int:
+        """A number that is no handle yet; WSAEMFILE when there are no more."""
+        with self._lock:
+            # A number rests until later ones were used, so that a stale handle is caught and not somebody else's.
+            if len(self._free) > RESTING:
+                return self._free.popleft()
+            if self._next <= MAX_HANDLE:
+                handle = self._next
+                self._next += HANDLE_STEP
+                return handle
+            if self._free:
+                return self._free.popleft()
+            raise WinsockError(WSA.WSAEMFILE)
 
     def add(self, obj: Any) -> int:
         """A new handle for the object; WSAEMFILE when there are no more."""
-        with self._lock:
-            # A number rests until later ones were used, so that a stale handle is caught and not somebody else's.
-            if len(self._free) > 64:
-                handle = self._free.pop(0)
-            elif self._next <= MAX_HANDLE:
-                handle = self._next
-                self._next += HANDLE_STEP
-            elif self._free:
-                handle = self._free.pop(0)
-            else:
-                raise WinsockError(WSA.WSAEMFILE)
-            self.objects[handle] = obj
-            return handle
+        handle = self.number()
+        self.objects[handle] = obj
+        return handle
+
+    def add_socket(self, obj: SocketObject) -> int:
+        """A new handle for a socket; WSAEMFILE when there are no more."""
+        handle = self.number()
+        self.sockets[handle] = obj
+        return handle
+
+    def remove_socket(self, handle: int) -> Any | None:
+        """Take a socket's handle out; the socket, or None if there is none."""
+        obj = self.sockets.pop(handle, None)
+        if obj is not None:
+            self._free.append(handle)
+        return obj
 
     def free_lock(self) -> None:
         """In a forked child: whoever held it is gone."""
         self._lock._at_fork_reinit()  # type: ignore[attr-defined]
 
     def remove(self, handle: int) -> Any | None:
-        """Take the handle out; its object, or None if there is none."""
-        with self._lock:
-            obj = self.objects.pop(handle, None)
-            if obj is not None:
-                self._free.append(handle)
-            return obj
+        """Take another handle than a socket's out; its object, or None if there is none."""
+        obj = self.objects.pop(handle, None)
+        if obj is not None:
+            self._free.append(handle)
+        return obj
 
 
 class Process:
@@ -77,7 +104,8 @@ class Process:
         self.pid = pid if pid is not None else next(Process._ids)
         Process._all[self.pid] = self
         self.handles = HandleTable()
-        self.sockets: dict[int, SocketObject] = {}
+        self.sockets = self.handles.sockets
+        self.nameless: list[Iterable[SocketObject | None]] = []  # tables of sockets that may have no handle yet
         self.transport = transport
         self.startups = 0
         self.version = 0  # as negotiated by the first WSAStartup: 0x0202 is 2.2
@@ -85,6 +113,13 @@ class Process:
         self.services: dict[str, Any] = {}  # rooms keep their per-process things here, by room name
         self._threads: weakref.WeakSet[ThreadState] = weakref.WeakSet()
         self._local = threading.local()
+
+    def all_sockets(self) -> list[SocketObject]:
+        """Every socket, also those without a handle."""
+        found = dict.fromkeys(list(self.sockets.values()))
+        for table in self.nameless:
+            found.update((sock, None) for sock in list(table) if sock is not None and sock.process is self)
+        return list(found)
 
     def thread(self) -> ThreadState:
         """The calling thread's state in this process."""

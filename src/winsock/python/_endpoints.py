@@ -9,6 +9,7 @@ from __future__ import annotations
 import _socket
 import os
 import stat
+from typing import Any
 
 from winsock import spi
 from winsock.abi import _constants as c
@@ -16,7 +17,6 @@ from winsock.afd import Endpoint
 from winsock.codes import WSA, WinsockError
 from winsock.nt import Process, current
 from winsock.python import _addresses
-from winsock.transports.host import HOST
 
 SIZE_OF_PROTOCOL_INFO = 628  # WSAPROTOCOL_INFOW
 
@@ -62,7 +62,7 @@ def adopt(fd: int) -> Endpoint:
         probe.detach()
     if family is None:
         raise WinsockError(WSA.WSAEAFNOSUPPORT)
-    ep = own(spi.adopt(_process(), HOST.adopt(family, kind, protocol, fd), family, kind, protocol))
+    ep = own(spi.adopt(_process(), fd, family, kind, protocol))
     if name[1] if isinstance(name, tuple) else name:
         ep.became_bound()
     if listening:
@@ -81,7 +81,9 @@ def forget(ep: Endpoint) -> None:
 
 def own(ep: Endpoint) -> Endpoint:
     """The descriptor's O_NONBLOCK is this face's affair."""
-    ep.transport.own_blocking = True  # type: ignore[attr-defined]
+    sock: Any = ep
+    if sock.gettimeout() is not None:
+        sock.settimeout(None)
     return ep
 
 
@@ -94,8 +96,8 @@ def duplicate(ep: Endpoint) -> Endpoint:
 
 def close(ep: Endpoint) -> None:
     """closesocket."""
-    if ep.handle:
-        spi.close_socket(ep.process, ep.handle)
+    if ep._handle is not None:
+        spi.close_socket(ep.process, ep._handle)
     else:
         ep.close()
 

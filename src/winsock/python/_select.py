@@ -77,7 +77,15 @@ def _ready(items: list[Any], of: list[Endpoint], found: list[Endpoint]) -> list[
 def _those(items: Sequence[Any], ready: list[tuple[Any, int]], events: int) -> list[Any]:
     """The objects that are ready for one of these events."""
     keys = {key for key, got in ready if got & events}
-    return [item for item in items if (endpoints[item] if item.__class__ is int else item._ep).fast_ready in keys]
+    return [item for item in items if _key(item) in keys]
+
+
+def _key(item: Any) -> Any:
+    """What the network's looker takes for it; LookupError if the network does not know what Windows would say."""
+    ep = endpoints[item] if item.__class__ is int else item._ep
+    if not ep.shape.ready:
+        raise LookupError
+    return ep.look_key()
 
 
 def select(
@@ -92,15 +100,21 @@ def select(
         reads, writes = len(rlist), len(wlist)  # of an iterator, which may be asked once only, there is no length
         wanted: dict[Any, int] = {}
         for item in rlist:
-            wanted[(endpoints[item] if item.__class__ is int else item._ep).fast_ready] = READ
+            ep = endpoints[item] if item.__class__ is int else item._ep
+            if not ep.shape.ready:
+                raise LookupError
+            wanted[ep.look_key()] = READ
         for item in wlist:
-            key = (endpoints[item] if item.__class__ is int else item._ep).fast_ready
+            ep = endpoints[item] if item.__class__ is int else item._ep
+            if not ep.shape.ready:
+                raise LookupError
+            key = ep.look_key()
             wanted[key] = READ_OR_WRITE if key in wanted else WRITE
         if xlist:
             if len(xlist) > FD_SETSIZE:
                 raise LookupError
             for item in xlist:
-                key = (endpoints[item] if item.__class__ is int else item._ep).fast_ready
+                key = _key(item)
                 wanted[key] = wanted.get(key, 0) | URGENT
         if not wanted or reads + writes > FD_SETSIZE:
             raise LookupError

@@ -69,7 +69,7 @@ class socket(_C):
     """
 
     __slots__ = ("_dry", "_ep")
-    _ep: Endpoint | None
+    _ep: Any  # Endpoint or None
     _dry: Callable[[int], Any] | None  # polls for data, since a non-blocking receive found none
 
     def __new__(cls, *args: Any, **kwargs: Any) -> socket:
@@ -138,7 +138,7 @@ class socket(_C):
         return _addresses.FAMILIES_BACK.get(linux, linux)
 
     def _endpoint(self) -> Endpoint:
-        ep = self._ep
+        ep: Endpoint | None = self._ep
         if ep is None:
             raise WinsockError(WSA.WSAENOTSOCK)
         return ep
@@ -168,10 +168,10 @@ class socket(_C):
         try:
             ep = self._ep
             dry = self._dry
-            if ep.fast_recv and not flags and (dry is None or (dry(0) and self._wet())):  # type: ignore[union-attr]
-                return _recv(ep.transport, bufsize, DONTWAIT)  # type: ignore[arg-type, union-attr]
-            if ep.fast_message and not flags and not ep.transport.errors_waiting:  # type: ignore[union-attr]
-                data = _recv(ep.transport, bufsize, MESSAGE_FLAGS)  # type: ignore[arg-type, union-attr]
+            if ep.shape.fast_recv and not flags and (dry is None or (dry(0) and self._wet())):
+                return _recv(ep, bufsize, DONTWAIT)
+            if ep.shape.fast_message and not flags:
+                data = _recv(ep, bufsize, MESSAGE_FLAGS)
                 if len(data) <= bufsize:
                     return data
                 error = WinsockError(WSA.WSAEMSGSIZE)
@@ -182,7 +182,7 @@ class socket(_C):
         except TEST as e:
             error = e.with_traceback(None)
         try:
-            if self._dry is not None and error is None and not flags and ep.fast_recv:  # type: ignore[union-attr]
+            if self._dry is not None and error is None and not flags and ep.shape.fast_recv:
                 raise winsock_error(WOULDBLOCK)
             return self._recv(bufsize, flags, error)
         except BaseException as e:
@@ -195,8 +195,8 @@ class socket(_C):
         try:
             ep = self._ep
             dry = self._dry
-            if ep.fast_recv and not flags and (dry is None or (dry(0) and self._wet())):  # type: ignore[union-attr]
-                return _recv_into(ep.transport, buffer, nbytes, DONTWAIT)  # type: ignore[arg-type, union-attr]
+            if ep.shape.fast_recv and not flags and (dry is None or (dry(0) and self._wet())):
+                return _recv_into(ep, buffer, nbytes, DONTWAIT)
         except BlockingIOError:
             self._found_none()
         except RuntimeError:
@@ -204,7 +204,7 @@ class socket(_C):
         except TEST as e:
             error = e.with_traceback(None)
         try:
-            if self._dry is not None and error is None and not flags and ep.fast_recv:  # type: ignore[union-attr]
+            if self._dry is not None and error is None and not flags and ep.shape.fast_recv:
                 raise winsock_error(WOULDBLOCK)
             return self._recv_into(buffer, nbytes, flags, error)
         except BaseException as e:
@@ -216,9 +216,9 @@ class socket(_C):
         error, sent = None, 0
         try:
             ep = self._ep
-            if ep.fast_send and not flags:  # type: ignore[union-attr]
-                n = _send(ep.transport, data, SEND_FLAGS)  # type: ignore[arg-type, union-attr]
-                if ep.nonblocking or n == len(data):  # type: ignore[union-attr]
+            if ep.shape.fast_send and not flags:
+                n = _send(ep, data, SEND_FLAGS)
+                if ep.shape.nonblocking or n == len(data):
                     return n
                 sent = n
         except BlockingIOError:
@@ -236,8 +236,8 @@ class socket(_C):
         error, n = None, 0
         try:
             ep = self._ep
-            if ep.fast_send and not flags:  # type: ignore[union-attr]
-                n = _send(ep.transport, data, SEND_FLAGS)  # type: ignore[arg-type, union-attr]
+            if ep.shape.fast_send and not flags:
+                n = _send(ep, data, SEND_FLAGS)
                 if n == len(data):
                     return
         except BlockingIOError:
@@ -348,8 +348,8 @@ class socket(_C):
         error: BaseException | None = None
         try:
             ep = self._ep
-            if ep.fast_message and not flags and not ep.transport.errors_waiting:  # type: ignore[union-attr]
-                found = _recvfrom(ep.transport, bufsize, MESSAGE_FLAGS)  # type: ignore[arg-type, union-attr]
+            if ep.shape.fast_message and not flags:
+                found = _recvfrom(ep, bufsize, MESSAGE_FLAGS)
                 if len(found[0]) <= bufsize:
                     return found
                 error = WinsockError(WSA.WSAEMSGSIZE)
@@ -384,9 +384,10 @@ class socket(_C):
         error: BaseException | None = None
         try:
             ep = self._ep
-            if ep.fast_message and len(args) == 1:  # type: ignore[union-attr]
-                address = numeric_destination(ep.family, ep.type, args[0])  # type: ignore[union-attr]
-                return _sendto(ep.transport, data, SEND_FLAGS, address)  # type: ignore[arg-type, union-attr]
+            if ep.shape.fast_message and len(args) == 1:
+                address = numeric_destination(ep.family, ep.type, args[0])
+                n: int = _sendto(ep, data, SEND_FLAGS, address)
+                return n
         except (BlockingIOError, LookupError):
             pass
         except TEST as e:
@@ -539,7 +540,7 @@ class socket(_C):
             if not buflen:
                 ep = self._ep
                 key = level, option
-                value: int = ep.options.get(key, ep.quick[key])  # type: ignore[union-attr, index]
+                value: int = ep.rest.options.get(key, ep.shape.quick[key])
                 if value <= MAX_INT:
                     return value
         except (AttributeError, TypeError, KeyError):
@@ -555,8 +556,8 @@ class socket(_C):
         if not 0 <= buflen <= MAX_BUFLEN:
             raise OSError("getsockopt buflen out of range")
         ep = self._endpoint()
-        if ep.procs.plain and ep.quick is None:
-            ep.quick = plan(ep.family, ep.type)
+        if ep.procs.plain and ep.shape.quick is None:
+            ep.shape.quick = plan(ep.family, ep.type)
         data = ep.procs.getsockopt(ep, level, option, buflen or 4)
         return data if buflen else int.from_bytes(data[:4], "little", signed=True)
 

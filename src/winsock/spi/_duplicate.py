@@ -24,9 +24,8 @@ from winsock.afd import Endpoint
 from winsock.codes import WSA, WinsockError
 from winsock.nt import Process
 from winsock.spi._catalog import entry_of, packed
-from winsock.spi._open import adopt
+from winsock.spi._open import adopt, register
 from winsock.transports import TransportSocket
-from winsock.transports.host import HOST
 
 MAGIC: Final = b"winsock\x01"
 KEY_SIZE: Final = 16
@@ -84,6 +83,7 @@ def open_ticket(process: Process, info: bytes, flags: int) -> Endpoint | None:
         return None
     with process.lock:
         pending: _Pending | None = process.services.get("duplicates", {}).pop(key, None)
+    transport: Any
     if pending is not None:
         source = pending.source
         transport, state = pending.transport, pending.current()
@@ -91,9 +91,8 @@ def open_ticket(process: Process, info: bytes, flags: int) -> Endpoint | None:
     else:
         if writer == os.getpid() or not any(server):
             raise WinsockError(WSA.WSAEINVAL)
-        fd, family, kind, protocol, state = _fetch(server, key)
-        transport = HOST.adopt(family, kind, protocol, fd)
-    ep = adopt(process, transport, family, kind, protocol, flags)
+        transport, family, kind, protocol, state = _fetch(server, key)
+    ep = register(process, adopt(process, transport, family, kind, protocol, flags))
     ep.restore(state)
     return ep
 

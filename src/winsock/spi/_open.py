@@ -7,12 +7,11 @@ from functools import lru_cache
 from typing import Any
 
 from winsock.abi import _constants as c
-from winsock.afd import Endpoint
+from winsock.afd import Endpoint, first_shape, new_endpoint
 from winsock.codes import WSA, WinsockError
 from winsock.nt import Process
 from winsock.spi._catalog import resolve
 from winsock.spi._table import BASE
-from winsock.transports import TransportSocket
 from winsock.transports.host import HOST
 
 _C_ROLES = c.WSA_FLAG_MULTIPOINT_C_ROOT | c.WSA_FLAG_MULTIPOINT_C_LEAF
@@ -48,10 +47,9 @@ def open_socket(
         _check_flags(flags, entry.service_flags)
     number = _group(process, group, entry.service_flags) if group else 0
     network: Any = process.transport or HOST
-    transport = network.socket(entry.family, entry.type, protocol)
-    ep = Endpoint(process, network, transport, entry.family, entry.type, protocol, flags, BASE)
+    ep = new_endpoint(process, network, entry.family, entry.type, protocol, flags, BASE)
     if number:
-        ep.set_option(GROUP_ID, number)
+        ep.keep_option(GROUP_ID, number)
     return register(process, ep)
 
 
@@ -85,33 +83,36 @@ def _group(process: Process, group: int, service_flags: int) -> int:
 
 def adopt(
     process: Process,
-    transport: TransportSocket,
+    source: Any,
     family: int,
     kind: int,
     protocol: int,
     flags: int = c.WSA_FLAG_OVERLAPPED,
 ) -> Endpoint:
-    """An endpoint, with a handle, for a transport's socket that exists already."""
+    """An endpoint, without a handle as yet, for a socket that exists already.
+
+    source    an endpoint's duplicate(), or what stands for a socket on the network (Transport.socket_class)
+    """
     network: Any = process.transport or HOST
-    return register(process, Endpoint(process, network, transport, family, kind, protocol, flags, BASE))
+    if not isinstance(source, Endpoint):
+        return new_endpoint(process, network, family, kind, protocol, flags, BASE, source)
+    source.begin(first_shape(process, network, family, kind, protocol, flags, BASE))
+    return source
 
 
 def register(process: Process, ep: Endpoint) -> Endpoint:
     """Give the endpoint a handle; without a free one it is closed again."""
     try:
-        ep.handle = process.handles.add(ep)
+        ep._handle = process.handles.add_socket(ep)
     except WinsockError:
-        ep.transport.finish()
+        ep.finish()
         raise
-    process.sockets[ep.handle] = ep
-    ep.refresh()
     return ep
 
 
 def close_socket(process: Process, handle: int) -> None:
     """closesocket: the handle is free at once, whoever waits is woken."""
-    ep = process.sockets.pop(handle, None)
+    ep = process.handles.remove_socket(handle)
     if ep is None:
         raise WinsockError(WSA.WSAENOTSOCK)
-    process.handles.remove(handle)
-    ep.close()  # type: ignore[attr-defined]
+    ep.close()

@@ -16,7 +16,7 @@ from winsock.spi import _catalog
 from winsock.transports import Address, Message
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Procedures:
     """One provider's entries.
 

@@ -49,18 +49,24 @@ class Interface(NamedTuple):
 
 
 class TransportSocket(Protocol):
-    """One socket of the network."""
+    """One socket of the network.
+
+    An endpoint is one object with it (afd.endpoint_class), so its class has __slots__, "__weakref__" among them, and
+    leaves the names of afd.Endpoint alone; new ones that it makes of itself are of its own type(self).
+    """
+
+    type: int  # SOCK_*
 
     # The hot path: the platform's own calls, with its own flags.  They raise OSError, which failure() or
     # receive_failed() explains.
 
-    def fast_receive(self, buffer: Any, n: int, flags: int, /) -> int: ...
+    def raw_receive(self, buffer: Any, n: int, flags: int, /) -> int: ...
 
-    def fast_receive_from(self, buffer: Any, n: int, flags: int, /) -> tuple[int, Address]: ...
+    def raw_receive_from(self, buffer: Any, n: int, flags: int, /) -> tuple[int, Address]: ...
 
-    def fast_send(self, data: Any, flags: int, /) -> int: ...
+    def raw_send(self, data: Any, flags: int, /) -> int: ...
 
-    def fast_send_to(self, data: Any, flags: int, address: Address, /) -> int: ...
+    def raw_send_to(self, data: Any, flags: int, address: Address, /) -> int: ...
 
     def failure(self, e: OSError) -> WinsockError:
         """What a failed send of the hot path means."""
@@ -71,7 +77,9 @@ class TransportSocket(Protocol):
     def broken(self) -> int:
         """The code of what ended a connection; it may be asked for once.  0 while nothing did."""
 
-    errors_waiting: bool  # an error that a receive has to report may lie in a queue: no hot path now
+    # An error that a receive has to report may lie in a queue: no hot path now.  The socket sets it; the endpoint,
+    # which keeps it, may too.
+    errors_waiting: bool
 
     def fileno(self) -> int: ...
 
@@ -122,9 +130,9 @@ class TransportSocket(Protocol):
 
     def peer_name(self) -> Address | None: ...
 
-    def set_option(self, level: int, name: int, value: int | bytes) -> None: ...
+    def tell_option(self, level: int, name: int, value: int | bytes) -> None: ...
 
-    def get_option(self, level: int, name: int, size: int) -> int | bytes: ...
+    def ask_option(self, level: int, name: int, size: int) -> int | bytes: ...
 
     def pending(self) -> int:
         """How many bytes can be received now; of a datagram socket, the first datagram's."""
@@ -144,7 +152,9 @@ class TransportSocket(Protocol):
 class Transport(Protocol):
     """The network a process lives on."""
 
-    def socket(self, family: int, type: int, protocol: int) -> TransportSocket: ...
+    # The class of its sockets, made with (family, type, protocol): a new one; with a fourth argument, the one that it
+    # stands for on the network (on the host: a descriptor, which is the socket's from then on and stays as it is).
+    socket_class: Any
 
     def wait(
         self, ts: ThreadState, entries: Sequence[tuple[TransportSocket, int]], timeout: float | None

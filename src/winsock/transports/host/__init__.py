@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import os
-
-from winsock.transports._contract import TransportSocket
 from winsock.transports.host import _interfaces, _wait
 from winsock.transports.host._socket import HostSocket as HostSocket
 
 
 class HostTransport:
     """See transports.Transport."""
+
+    socket_class = HostSocket
 
     wait = staticmethod(_wait.wait)
     prepare = staticmethod(_wait.prepare)
@@ -19,15 +18,6 @@ class HostTransport:
     interfaces = staticmethod(_interfaces.interfaces)
     route_to = staticmethod(_interfaces.route_to)
     changes = staticmethod(_interfaces.changes)
-
-    def socket(self, family: int, type: int, protocol: int) -> TransportSocket:
-        return HostSocket(family, type, protocol)
-
-    def adopt(self, family: int, type: int, protocol: int, fd: int) -> HostSocket:
-        """The socket behind a descriptor that came from elsewhere; it owns the descriptor, which stays as it is."""
-        new = HostSocket(family, type, protocol, fd)
-        new.own_blocking = os.get_blocking(fd)
-        return new
 
 
 HOST = HostTransport()

@@ -27,7 +27,7 @@ import threading
 import weakref
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from winsock.abi import _constants as c
 from winsock.codes import WSA, WinsockError
@@ -77,9 +77,16 @@ class Claim:
         return None
 
 
+_family: Any = vars(linux.SocketType)["family"].__get__  # the kernel's; an endpoint's own name for it is Windows'
 _claims: dict[tuple[int, int], list[Claim]] = {}  # by (type, port); a table of this machine's ports, hence global
 _lock = threading.RLock()
 os.register_at_fork(after_in_child=_lock._at_fork_reinit)  # type: ignore[attr-defined]
+
+
+def claim_of(sock: HostSocket) -> Claim | None:
+    """What the socket holds; nothing any more once it is closed."""
+    held = sock.held
+    return held if isinstance(held, Claim) else None
 
 
 # -- bind
@@ -87,26 +94,26 @@ os.register_at_fork(after_in_child=_lock._at_fork_reinit)  # type: ignore[attr-d
 
 def bind(sock: HostSocket, address: Address, reuse: bool, exclusive: bool) -> None:
     """Bind, or raise the code Windows gives; a refused socket can be bound again."""
-    if sock.win_family == c.AF_UNIX:
+    if _family(sock) == linux.AF_UNIX:
         _bind_unix(sock, address, reuse)
         return
     address = _scoped(address)
     use = Use.EXCLUSIVE if exclusive else Use.REUSE if reuse else Use.DEFAULT
-    if sock.win_type not in (c.SOCK_STREAM, c.SOCK_DGRAM):
+    if sock.type not in (c.SOCK_STREAM, c.SOCK_DGRAM):
         _plain(sock, address, use)
         return
-    place = place_of(address, sock.win_family == c.AF_INET6 and not _v6only(sock))
+    place = place_of(address, _family(sock) == linux.AF_INET6 and not _v6only(sock))
     with _lock:
-        claim = Claim((sock.win_type, address[1]), place, use, sock)
+        claim = Claim((sock.type, address[1]), place, use, sock)
         neighbours = _admit(claim) if address[1] else []
         _bind_beside(sock, address, claim, neighbours)
         if use is Use.REUSE:
             _set(sock, _sharing_option(sock), 1)
         release(sock)  # of the name that a connect lost under another thread's hands, if any
-        _enter(claim, address, address[1] or _port(sock))
-        sock.bound = claim
-    if sock.fileno() < 0:
-        release(sock)  # another thread closed it before it had the claim
+        port = address[1] or _port(sock)
+        if sock.fileno() >= 0:  # else another thread closed it before it had the claim
+            _enter(claim, address, port)
+            sock.held = claim
 
 
 def _enter(claim: Claim, address: Address, port: int) -> None:
@@ -128,16 +135,16 @@ def restore(sock: HostSocket, name: Address | None) -> None:
 
     name    the one it had then, which is all there is of a socket that connect had named
     """
-    claim: Claim | None = sock.bound
+    claim = claim_of(sock)
     if claim is None:
-        everywhere = ("::", 0, 0, 0) if sock.win_family == c.AF_INET6 else ("0.0.0.0", 0)
+        everywhere = ("::", 0, 0, 0) if _family(sock) == linux.AF_INET6 else ("0.0.0.0", 0)
         try:
             bind(sock, (everywhere[0], name[1] if name else 0, *everywhere[2:]), False, False)
         except WinsockError:
             bind(sock, everywhere, False, False)
         return
     with _lock:
-        if sock.bound is not claim:
+        if sock.held is not claim:
             raise WinsockError(WSA.WSAENOTSOCK)  # closed meanwhile
         _leave(claim)
         port = claim.key[1]
@@ -183,7 +190,7 @@ def _bind_beside(sock: HostSocket, address: Address, claim: Claim, neighbours: l
 
 def _sharing_option(sock: HostSocket) -> int:
     """What opens an address to others that have it too, as SO_REUSEADDR does on Windows."""
-    return linux.SO_REUSEPORT if sock.win_type == c.SOCK_STREAM else linux.SO_REUSEADDR
+    return linux.SO_REUSEPORT if sock.type == c.SOCK_STREAM else linux.SO_REUSEADDR
 
 
 def _plain(sock: HostSocket, address: Address, use: Use) -> None:
@@ -202,7 +209,7 @@ def _plain(sock: HostSocket, address: Address, use: Use) -> None:
 @contextmanager
 def _shared(sock: HostSocket, claim: Claim, others: list[Claim]) -> Iterator[None]:
     """While it lasts, the kernel lets the socket in beside these, and over connections that have ended."""
-    stream = sock.win_type == c.SOCK_STREAM
+    stream = sock.type == c.SOCK_STREAM
     option = _sharing_option(sock)
     parties = [(sock, claim)]
     for other in others:
@@ -313,7 +320,7 @@ def listen(sock: HostSocket, backlog: int) -> None:
     """Listen; backlog 0 and SOMAXCONN_HINT as Windows takes them."""
     if backlog < 0:
         backlog = min(max(-backlog, MIN_HINT), MAX_HINT)
-    claim: Claim | None = sock.bound
+    claim = claim_of(sock)
     if claim is None:
         _listen(sock, backlog)
         return
@@ -367,36 +374,38 @@ def _first_takes_all(sock: HostSocket) -> None:
 
 def accepted(listener: HostSocket, new: HostSocket) -> None:
     """A connection was accepted: an exclusive listener's keeps the port from other exclusive ones (document)."""
-    claim: Claim | None = listener.bound
+    claim = claim_of(listener)
     if claim is None or claim.use is not Use.EXCLUSIVE:
         return
     with _lock:
-        new.bound = Claim(claim.key, claim.place, claim.use, new, accepted=True)
-        _claims.setdefault(claim.key, []).append(new.bound)
+        new.held = Claim(claim.key, claim.place, claim.use, new, accepted=True)
+        _claims.setdefault(claim.key, []).append(new.held)
 
 
 def connected(sock: HostSocket) -> None:
     """A bound stream got its connection: when that has ended, it must not block the port."""
-    if sock.bound is not None:
+    if claim_of(sock) is not None:
         _set(sock, linux.SO_REUSEADDR, 1)
 
 
 def duplicated(sock: HostSocket, new: HostSocket) -> None:
     """A duplicate holds what its source holds."""
-    claim: Claim | None = sock.bound
+    claim = claim_of(sock)
     if claim is not None:
         with _lock:
             claim.sockets.append(weakref.ref(new))
-            new.bound = claim
+            new.held = claim
 
 
 def release(sock: HostSocket) -> None:
     """The socket closes."""
-    claim: Claim | None = sock.bound
+    claim = claim_of(sock)
     if claim is None:
         return
     with _lock:
-        sock.bound = None
+        if sock.held is not claim:
+            return
+        sock.held = None
         claim.sockets = [ref for ref in claim.sockets if ref() not in (None, sock)]
         if claim.sockets:
             return

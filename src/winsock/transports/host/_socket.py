@@ -27,8 +27,10 @@ from winsock.transports.host._numbers import FAMILIES, flags_to_host
 # Plain ints: the enumeration's own operators cost more than a call.
 DONTWAIT = int(linux.MSG_DONTWAIT)
 SEND_FLAGS = int(linux.MSG_DONTWAIT | linux.MSG_NOSIGNAL)
-AF_INET, AF_INET6, SOCK_DGRAM = int(linux.AF_INET), int(linux.AF_INET6), int(linux.SOCK_DGRAM)
+AF_INET, AF_INET6, AF_UNIX = int(linux.AF_INET), int(linux.AF_INET6), int(linux.AF_UNIX)
+SOCK_STREAM, SOCK_DGRAM = int(linux.SOCK_STREAM), int(linux.SOCK_DGRAM)
 IPPROTO_IP, IPPROTO_IPV6 = int(linux.IPPROTO_IP), int(linux.IPPROTO_IPV6)
+SOCK_RAW, IPPROTO_RAW = int(linux.SOCK_RAW), int(linux.IPPROTO_RAW)
 SOCK_NONBLOCK = int(linux.SOCK_NONBLOCK)
 MSG_TRUNC = int(linux.MSG_TRUNC)
 MSG_CTRUNC = int(linux.MSG_CTRUNC)
@@ -63,14 +65,26 @@ ICMP_ERRORS = frozenset(
 
 # These spare each call a look through super().
 _init = _socket.socket.__init__
+_family: Any = vars(_socket.socket)["family"].__get__  # the kernel's number; endpoints have Windows'
+_getdefaulttimeout = _socket.getdefaulttimeout
 _gettimeout = _socket.socket.gettimeout
+_settimeout = _socket.socket.settimeout
+_fileno = _socket.socket.fileno
+_close = _socket.socket.close
+_detach = _socket.socket.detach
+_accept: Any = vars(_socket.socket)["_accept"]
+_connect_ex = _socket.socket.connect_ex
+_getsockopt = _socket.socket.getsockopt
 _setsockopt = _socket.socket.setsockopt
 _recv_into = _socket.socket.recv_into
 _recvfrom_into = _socket.socket.recvfrom_into
 _send = _socket.socket.send
+_alone = _descriptors.alone
 _libc = ctypes.CDLL(None, use_errno=True)
 
 
+IPPROTO_TCP, TCP_INFO = int(linux.IPPROTO_TCP), int(linux.TCP_INFO)
+EINPROGRESS = errno.EINPROGRESS
 TCP_CLOSED = b"\x07"  # the state of a connection that was reset before anybody took it
 
 # What connect's errors mean on Windows where it is not what they mean elsewhere
@@ -81,56 +95,73 @@ CONNECT_CODES: dict[int, int] = {
 }
 
 
+_RECVERR = {
+    (AF_INET, SOCK_DGRAM): ((IPPROTO_IP, IP_RECVERR, 1),),
+    # a dual-stack socket has its IPv4 side's, too
+    (AF_INET6, SOCK_DGRAM): ((IPPROTO_IPV6, IPV6_RECVERR, 1), (IPPROTO_IP, IP_RECVERR, 1)),
+}
+# (Windows' family, type): the kernel's, and what it is told of a new socket
+_KINDS: dict[tuple[int, int], tuple[int, int, tuple[tuple[int, int, int], ...]]] = {
+    (family, kind): (
+        host_family,
+        kind | SOCK_NONBLOCK,
+        (*_RECVERR.get((host_family, kind), ()), *_options.FRESH.get((host_family, kind), ())),
+    )
+    for family, host_family in FAMILIES.items()
+    for kind in (c.SOCK_STREAM, c.SOCK_DGRAM, c.SOCK_RAW)
+}
+
+
 class HostSocket(_socket.socket):
     """One socket of this machine; see transports._contract.TransportSocket.
 
-    errors_waiting  the queue of ICMP errors may hold some that no receive has reported
-    own_blocking    the descriptor's O_NONBLOCK belongs to somebody else (CPython's ssl needs a blocking one);
-                    it is borrowed for connect only
+    held      what _bind holds for it; its number's grave, after it was closed under other threads
+
+    CPython's own timeout of the object says whose the descriptor's O_NONBLOCK is.  At 0.0 it is set, and ours; at
+    None it belongs to somebody else (CPython's ssl needs a blocking descriptor), and is borrowed for connect only.
     """
 
-    __slots__ = ("__weakref__", "bound", "errors_waiting", "grave", "own_blocking", "win_family", "win_type")
+    __slots__ = ("__weakref__", "held")
 
     def __init__(self, family: int, type: int, protocol: int, fileno: int | None = None) -> None:
-        host_family = FAMILIES.get(family)
-        if host_family is None:
+        self.held: Any = None
+        if fileno is not None:
+            if family not in FAMILIES:
+                raise WinsockError(WSA.WSAEAFNOSUPPORT)
+            self._take_over(FAMILIES[family], type, protocol, fileno)
+            return
+        kind = _KINDS.get((family, type))
+        if kind is None:
             raise WinsockError(WSA.WSAEAFNOSUPPORT)
-        self.win_family, self.win_type = family, type
-        self.bound: Any = None  # what _bind holds for it
-        self.grave: Any = None  # its number, after it was closed under other threads
-        self.errors_waiting = False
-        self.own_blocking = fileno is not None
-        if type == c.SOCK_RAW and protocol == 0:
-            protocol = linux.IPPROTO_RAW  # Linux has no raw socket of all protocols; this one at least sends
+        host_family, host_type, fresh = kind
+        if type == SOCK_RAW and protocol == 0:
+            protocol = IPPROTO_RAW  # Linux has no raw socket of all protocols; this one at least sends
         try:
-            if fileno is None:
-                was_blocking = False
-                _init(self, host_family, type | SOCK_NONBLOCK, protocol)
-            else:
-                was_blocking = _socket.getdefaulttimeout() is not None and os.get_blocking(fileno)
-                _init(self, host_family, type, protocol, fileno)
-            if _gettimeout(self):
+            _init(self, host_family, host_type, protocol)
+            for level, name, value in fresh:
+                _setsockopt(self, level, name, value)
+        except OSError as e:
+            raise _errors.translated(e) from None
+
+    def _take_over(self, host_family: int, type: int, protocol: int, fileno: int) -> None:
+        was_blocking = _getdefaulttimeout() is not None and os.get_blocking(fileno)
+        try:
+            _init(self, host_family, type, protocol, fileno)
+            if _gettimeout(self) is not None:
                 # The program's own socket.setdefaulttimeout() is not meant for this one, which never waits.
                 self.settimeout(None)
                 os.set_blocking(self.fileno(), was_blocking)
-            if type == SOCK_DGRAM:
-                if host_family == AF_INET:
-                    _setsockopt(self, IPPROTO_IP, IP_RECVERR, 1)
-                elif host_family == AF_INET6:
-                    _setsockopt(self, IPPROTO_IPV6, IPV6_RECVERR, 1)
-                    _setsockopt(self, IPPROTO_IP, IP_RECVERR, 1)  # of a dual-stack socket's IPv4 side
-            if fileno is None:
-                for level, name, value in _options.FRESH.get((host_family, type), ()):
-                    _setsockopt(self, level, name, value)
+            for level, name, value in _RECVERR.get((host_family, type), ()):
+                _setsockopt(self, level, name, value)
         except OSError as e:
             raise _errors.translated(e) from None
 
     # -- the hot path: C methods as they are
 
-    fast_receive = _socket.socket.recv_into
-    fast_receive_from = _socket.socket.recvfrom_into
-    fast_send = _socket.socket.send
-    fast_send_to = _socket.socket.sendto
+    raw_receive = _socket.socket.recv_into
+    raw_receive_from = _socket.socket.recvfrom_into
+    raw_send = _socket.socket.send
+    raw_send_to = _socket.socket.sendto
 
     # -- data
 
@@ -210,7 +241,7 @@ class HostSocket(_socket.socket):
             except OSError as e:
                 # A send reports an earlier datagram's ICMP error on Linux; on Windows only a receive does.  This
                 # took the error from the socket but not from its queue: send again, and receive looks there.
-                if e.errno not in ICMP_ERRORS or self.win_type == c.SOCK_STREAM:
+                if e.errno not in ICMP_ERRORS or self.type == c.SOCK_STREAM:
                     raise self.failure(e) from None
                 self.errors_waiting = True
                 attempts += 1
@@ -221,7 +252,7 @@ class HostSocket(_socket.socket):
 
     def failure(self, e: OSError) -> WinsockError:
         """What a failed call of the hot path means."""
-        if e.errno == errno.EPIPE and self.win_family != c.AF_UNIX:
+        if e.errno == errno.EPIPE and _family(self) != AF_UNIX:
             # The connection broke after the peer had finished: Windows' own side gave it up.
             return WinsockError(WSA.WSAECONNABORTED)
         return _errors.translated(e)
@@ -236,7 +267,7 @@ class HostSocket(_socket.socket):
 
     def receive_failed(self, e: OSError) -> None:
         """A receive of the hot path failed with this; returns if it was about an error that is none."""
-        if self.win_type == c.SOCK_STREAM:
+        if self.type == c.SOCK_STREAM:
             raise self.failure(e)
         self._raise_received(e)
 
@@ -264,7 +295,7 @@ class HostSocket(_socket.socket):
     # -- names, connections
 
     def _to_host(self, address: Address) -> Address:
-        if self.win_type == c.SOCK_RAW and self.win_family == c.AF_INET6:
+        if self.type == c.SOCK_RAW and _family(self) == AF_INET6:
             # Linux takes the port for a protocol, Windows looks at none.
             return (address[0], 0, *address[2:])
         return address
@@ -281,30 +312,40 @@ class HostSocket(_socket.socket):
 
     def accept_one(self) -> tuple[HostSocket, Address]:
         try:
-            fd, address = self._accept()  # type: ignore[attr-defined]
+            fd, address = _accept(self)
         except OSError as e:
             raise _errors.translated(e) from None
-        new = HostSocket(self.win_family, self.win_type, self.proto, fd)
-        if not self.own_blocking:
-            os.set_blocking(fd, False)
-            new.own_blocking = False
-        if self.win_family != c.AF_UNIX:
-            if new.getsockopt(linux.IPPROTO_TCP, linux.TCP_INFO, 1) == TCP_CLOSED:
+        new = self._another(fd)
+        if _family(self) != AF_UNIX:
+            if _getsockopt(new, IPPROTO_TCP, TCP_INFO, 1) == TCP_CLOSED:
                 new.finish()
                 raise WinsockError(WSA.WSAECONNRESET)
-            _bind.accepted(self, new)
+            if self.held is not None:
+                _bind.accepted(self, new)
         return new, address
+
+    def _another(self, fd: int) -> HostSocket:
+        """A socket like this one on a descriptor."""
+        cls: Any = self.__class__
+        new: HostSocket = cls.__new__(cls)
+        new.held = None
+        new._take_over(_family(self), self.type, self.proto, fd)
+        if _gettimeout(self) is not None:
+            _settimeout(new, 0.0)
+        return new
 
     def connect_begin(self, address: Address) -> bool:
         was = False
+        if self.type == SOCK_RAW:
+            address = self._to_host(address)
         try:
-            if self.own_blocking:
+            if _gettimeout(self) is None:
                 was = os.get_blocking(self.fileno())
                 os.set_blocking(self.fileno(), False)
-            error = self.connect_ex(self._to_host(address))
-            if error == errno.EINPROGRESS:
+            error = _connect_ex(self, address)
+            if error == EINPROGRESS:
                 # On this machine the answer came during the call, and asking again is cheaper than a wait.
-                error = self.connect_ex(self._to_host(address))
+                error = _connect_ex(self, address)
         except OverflowError:
             raise WinsockError(WSA.WSAEADDRNOTAVAIL) from None
         except OSError as e:
@@ -313,14 +354,14 @@ class HostSocket(_socket.socket):
             if was:
                 self._give_blocking_back()
         if error == 0:
-            if self.win_type == c.SOCK_STREAM:
+            if self.held is not None and self.type == SOCK_STREAM:
                 _bind.connected(self)
             return True
-        if error in (errno.EINPROGRESS, errno.EALREADY):
+        if error in (EINPROGRESS, errno.EALREADY):
             return False
         if error == errno.EAGAIN:
             # The path's queue is full; of ports, none is left.
-            raise WinsockError(WSA.WSAECONNREFUSED if self.win_family == c.AF_UNIX else WSA.WSAENOBUFS)
+            raise WinsockError(WSA.WSAECONNREFUSED if _family(self) == AF_UNIX else WSA.WSAENOBUFS)
         raise WinsockError(CONNECT_CODES.get(error) or _errors.code_of(error))
 
     def _give_blocking_back(self) -> None:
@@ -346,11 +387,11 @@ class HostSocket(_socket.socket):
         self._dissolve()
 
     def _dissolve(self) -> None:
-        if self.win_family == c.AF_UNIX:
+        if _family(self) == AF_UNIX:
             return  # it never gets half-way
         name = self.local_name()
         self._connect_unspec()
-        if self.win_type in (c.SOCK_STREAM, c.SOCK_DGRAM):
+        if self.type in (c.SOCK_STREAM, c.SOCK_DGRAM):
             _bind.restore(self, name)
 
     def _connect_unspec(self) -> None:
@@ -371,7 +412,7 @@ class HostSocket(_socket.socket):
             name = self.getsockname()
         except OSError as e:
             raise _errors.translated(e) from None
-        if self.win_family == c.AF_UNIX:
+        if _family(self) == AF_UNIX:
             return name
         return name if name[1] else None
 
@@ -383,10 +424,10 @@ class HostSocket(_socket.socket):
 
     # -- options, end
 
-    def set_option(self, level: int, name: int, value: int | bytes) -> None:
+    def tell_option(self, level: int, name: int, value: int | bytes) -> None:
         _options.set_option(self, level, name, value)
 
-    def get_option(self, level: int, name: int, size: int) -> int | bytes:
+    def ask_option(self, level: int, name: int, size: int) -> int | bytes:
         return _options.get_option(self, level, name, size)
 
     def pending(self) -> int:
@@ -410,32 +451,32 @@ class HostSocket(_socket.socket):
                 self.setsockopt(linux.SOL_SOCKET, linux.SO_LINGER, struct.pack("=ii", 1, 0))
             except OSError:
                 pass
-        fd = -1
-        if _descriptors.alone():
+        if _alone():
             try:
-                self.close()
+                _close(self)
             except OSError:
                 pass  # the program closed the descriptor
-        else:
-            fd = self.detach()  # one thread of several gets it
-        if self.bound is not None:
+            if self.held is not None:
+                _bind.release(self)
+            return
+        fd = _detach(self)  # one thread of several gets it
+        if self.held is not None:
             _bind.release(self)
         if fd >= 0:
-            self.grave = _descriptors.retire(fd)
+            self.held = _descriptors.retire(fd)  # nobody else sets it now: see _bind.bind
 
     def __del__(self) -> None:
         # A process that ends without closing its sockets; no warning, Windows closes them too.
-        if self.fileno() >= 0:
+        if _fileno(self) >= 0:
             _bind.release(self)
-            self.close()
+            _close(self)
 
     def duplicate(self) -> HostSocket:
         try:
             fd = os.dup(self.fileno())
         except OSError as e:
             raise _errors.translated(e) from None
-        new = HostSocket(self.win_family, self.win_type, self.proto, fd)
-        new.own_blocking = self.own_blocking
+        new = self._another(fd)
         _bind.duplicated(self, new)
         return new
 
