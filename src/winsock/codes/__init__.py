@@ -21,10 +21,7 @@ from winsock.codes._wsa import WSA as WSA
 TYPE_CHECKING = False  # as in typing, without its import time
 if TYPE_CHECKING:
     from winsock.codes._catalogue import Entry as Entry
-    from winsock.codes._catalogue import error_text as error_text
     from winsock.codes._catalogue import explain as explain
-    from winsock.codes._catalogue import languages as languages
-    from winsock.codes._catalogue import message as message
     from winsock.codes._lookup import lookup as lookup
     from winsock.codes._lookup import suggest as suggest
     from winsock.codes._names import name_of as name_of
@@ -32,13 +29,13 @@ if TYPE_CHECKING:
     from winsock.codes._ntstatus import ntstatus_to_win32 as ntstatus_to_win32
     from winsock.codes._ntstatus import ntstatus_to_wsa as ntstatus_to_wsa
     from winsock.codes._ntstatus import wsa_to_ntstatus as wsa_to_ntstatus
+    from winsock.codes._texts import error_text as error_text
+    from winsock.codes._texts import languages as languages
+    from winsock.codes._texts import message as message
 
 _LAZY = {
     "Entry": "_catalogue",
-    "error_text": "_catalogue",
     "explain": "_catalogue",
-    "languages": "_catalogue",
-    "message": "_catalogue",
     "lookup": "_lookup",
     "suggest": "_lookup",
     "name_of": "_names",
@@ -46,6 +43,9 @@ _LAZY = {
     "ntstatus_to_win32": "_ntstatus",
     "ntstatus_to_wsa": "_ntstatus",
     "wsa_to_ntstatus": "_ntstatus",
+    "error_text": "_texts",
+    "languages": "_texts",
+    "message": "_texts",
 }
 
 
