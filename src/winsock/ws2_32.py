@@ -37,6 +37,11 @@ from winsock.api._data import recv as recv
 from winsock.api._data import recvfrom as recvfrom
 from winsock.api._data import send as send
 from winsock.api._data import sendto as sendto
+from winsock.api._events import WSACloseEvent as WSACloseEvent
+from winsock.api._events import WSACreateEvent as WSACreateEvent
+from winsock.api._events import WSAResetEvent as WSAResetEvent
+from winsock.api._events import WSASetEvent as WSASetEvent
+from winsock.api._events import WSAWaitForMultipleEvents as WSAWaitForMultipleEvents
 from winsock.api._ioctl import WSAIoctl as WSAIoctl
 from winsock.api._ioctl import ioctlsocket as ioctlsocket
 from winsock.api._names import GetHostNameW as GetHostNameW

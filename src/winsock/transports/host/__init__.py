@@ -7,6 +7,7 @@ import os
 from winsock.transports._contract import TransportSocket
 from winsock.transports.host import _interfaces, _wait
 from winsock.transports.host._socket import HostSocket as HostSocket
+from winsock.transports.host._watcher import HostWatcher
 
 
 class HostTransport:
@@ -19,6 +20,7 @@ class HostTransport:
     interfaces = staticmethod(_interfaces.interfaces)
     route_to = staticmethod(_interfaces.route_to)
     changes = staticmethod(_interfaces.changes)
+    watcher = HostWatcher
 
     def socket(self, family: int, type: int, protocol: int) -> TransportSocket:
         return HostSocket(family, type, protocol)

@@ -220,6 +220,25 @@ def pending(sock: HostSocket) -> int:
     return int.from_bytes(data, "little")
 
 
+_SO_MEMINFO, _MEMINFO_SIZE = 55, 36  # its first number: bytes of the receive queue
+_TCPI_UNACKED = 24  # where struct tcp_info has it: of a listener, the connections that wait
+
+
+def waiting(sock: HostSocket, listens: bool) -> int:
+    """See TransportSocket.waiting."""
+    try:
+        if listens:
+            if sock.win_family == c.AF_UNIX:
+                return 0
+            raw = sock.getsockopt(linux.IPPROTO_TCP, linux.TCP_INFO, _TCPI_UNACKED + 4)
+            return int.from_bytes(raw[_TCPI_UNACKED:], "little")
+        if sock.win_type == c.SOCK_STREAM:
+            return pending(sock)
+        return int.from_bytes(sock.getsockopt(linux.SOL_SOCKET, _SO_MEMINFO, _MEMINFO_SIZE)[:4], "little")
+    except (OSError, WinsockError):
+        return 0
+
+
 # Linux' states of a TCP connection and TCPSTATE_* of Windows
 _TCP_STATES: Final = {1: 4, 2: 2, 3: 3, 4: 5, 5: 6, 6: 10, 7: 0, 8: 7, 9: 9, 10: 1, 11: 8, 12: 3}
 

@@ -392,6 +392,9 @@ class HostSocket(_socket.socket):
     def pending(self) -> int:
         return _options.pending(self)
 
+    def waiting(self, listens: bool) -> int:
+        return _options.waiting(self, listens)
+
     def statistics(self) -> dict[str, int]:
         return _options.statistics(self)
 
