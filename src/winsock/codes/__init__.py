@@ -22,6 +22,17 @@ TYPE_CHECKING = False  # as in typing, without its import time
 if TYPE_CHECKING:
     from winsock.codes._catalogue import Entry as Entry
     from winsock.codes._catalogue import explain as explain
+    from winsock.codes._functions import Condition as Condition
+    from winsock.codes._functions import Facts as Facts
+    from winsock.codes._functions import Function as Function
+    from winsock.codes._functions import Refusal as Refusal
+    from winsock.codes._functions import Use as Use
+    from winsock.codes._functions import about as about
+    from winsock.codes._functions import codes_of as codes_of
+    from winsock.codes._functions import conditions as conditions
+    from winsock.codes._functions import facts_of as facts_of
+    from winsock.codes._functions import functions_of as functions_of
+    from winsock.codes._functions import refusals_of as refusals_of
     from winsock.codes._lookup import lookup as lookup
     from winsock.codes._lookup import suggest as suggest
     from winsock.codes._names import name_of as name_of
@@ -36,6 +47,17 @@ if TYPE_CHECKING:
 _LAZY = {
     "Entry": "_catalogue",
     "explain": "_catalogue",
+    "Condition": "_functions",
+    "Facts": "_functions",
+    "Function": "_functions",
+    "Refusal": "_functions",
+    "Use": "_functions",
+    "about": "_functions",
+    "codes_of": "_functions",
+    "conditions": "_functions",
+    "facts_of": "_functions",
+    "functions_of": "_functions",
+    "refusals_of": "_functions",
     "lookup": "_lookup",
     "suggest": "_lookup",
     "name_of": "_names",

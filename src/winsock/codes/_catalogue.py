@@ -7,7 +7,7 @@ from collections import namedtuple
 
 from winsock.codes._cpython import exception_class, winerror_to_errno
 from winsock.codes._errno import to_errno
-from winsock.codes._functions import conditions, function_name, functions_of
+from winsock.codes._functions import conditions, function_name, function_names_of
 from winsock.codes._hresult import to_hresult
 from winsock.codes._names import aliases_of, name_of
 from winsock.codes._resolver import H_ERRNO, WINDOWS_EAI
@@ -74,7 +74,6 @@ def explain(code: int, function: str | None = None, lang: str = DEFAULT) -> Entr
         function = function_name(function)
     if not fields:
         return None
-    name = name_of(code)
     linux_errno = to_errno(code)
     linux = errno.errorcode[linux_errno] if linux_errno is not None else _eai_name(code)
     if code in _RESOLVER_CODES:
@@ -83,7 +82,7 @@ def explain(code: int, function: str | None = None, lang: str = DEFAULT) -> Entr
         exception = exception_class(code).__name__ if code else None
     return Entry(
         number=int(code),
-        name=name,
+        name=name_of(code),
         aliases=aliases_of(code),
         title=fields["title"],
         meaning=fields["meaning"],
@@ -95,9 +94,9 @@ def explain(code: int, function: str | None = None, lang: str = DEFAULT) -> Entr
         ce=fields.get("ce", ""),
         note=fields.get("note", ""),
         message=fields.get("system"),
-        functions=functions_of(name),
+        functions=function_names_of(code),
         function=function,
-        when=conditions(name, function, lang) if function else (),
+        when=tuple(condition.text for condition in conditions(code, function, lang)) if function else (),
         exception=exception,
         errno=winerror_to_errno(code) if code else None,
         linux=linux,
