@@ -56,6 +56,9 @@ from winsock.api._namespaces import WSAEnumNameSpaceProvidersA as WSAEnumNameSpa
 from winsock.api._namespaces import WSAEnumNameSpaceProvidersExA as WSAEnumNameSpaceProvidersExA
 from winsock.api._namespaces import WSAEnumNameSpaceProvidersExW as WSAEnumNameSpaceProvidersExW
 from winsock.api._namespaces import WSAEnumNameSpaceProvidersW as WSAEnumNameSpaceProvidersW
+from winsock.api._network_events import WSAAsyncSelect as WSAAsyncSelect
+from winsock.api._network_events import WSAEnumNetworkEvents as WSAEnumNetworkEvents
+from winsock.api._network_events import WSAEventSelect as WSAEventSelect
 from winsock.api._options import getsockopt as getsockopt
 from winsock.api._options import setsockopt as setsockopt
 from winsock.api._select import WSAPoll as WSAPoll

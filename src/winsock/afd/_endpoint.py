@@ -15,6 +15,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from winsock.abi import _constants as c
+from winsock.afd._events import NETWORK_EVENTS, closed
 from winsock.codes import WSA, WinsockError
 from winsock.nt import Process, ThreadState
 from winsock.transports import Address, Transport, TransportSocket
@@ -58,7 +59,7 @@ _COPIED = (
     "so_error",
     "connect_failed",
     "connect_time",
-    "local",
+    "accepted",
     "remote",
 )
 
@@ -72,6 +73,7 @@ class Endpoint:
     options                   {(level, name): value} of options that were set; what is absent has its default
     so_error                  SO_ERROR: the code of a failed connect; not cleared by reading it
     connect_failed            a connect failed and none succeeded since: select reports it in exceptfds for ever
+    accepted                  its connection came out of a listener: no connect of its own
     receive_shut, send_shut   shutdown()
     fast_recv, fast_send      a plain recv or send needs no further look at the state: straight to the transport
     fast_message              the same for datagrams: receiving and sending
@@ -82,6 +84,7 @@ class Endpoint:
 
     __slots__ = (
         "__weakref__",
+        "accepted",
         "closed",
         "connect_failed",
         "connect_time",
@@ -93,7 +96,6 @@ class Endpoint:
         "fast_send",
         "flags",
         "handle",
-        "local",
         "network",
         "nonblocking",
         "options",
@@ -138,7 +140,7 @@ class Endpoint:
         self.so_error = 0
         self.connect_failed = False
         self.connect_time: float | None = None  # ms of the network's clock
-        self.local: Address | None = None
+        self.accepted = False
         self.remote: Address | None = None
         self.options: Mapping[tuple[int, int], Any] = NOTHING
         self.extra: Mapping[str, Any] = NOTHING
@@ -197,7 +199,7 @@ class Endpoint:
                 settled = state in _SETTLED
                 if state is _CONNECTED:
                     fast_recv = plain and not self.receive_shut
-                    fast_send = not self.send_shut
+                    fast_send = not self.send_shut and (plain or NETWORK_EVENTS not in self.extra)
             else:
                 settled = True
                 if self.type == c.SOCK_DGRAM and state is _BOUND:
@@ -264,6 +266,8 @@ class Endpoint:
             self.state = _CLOSED
             self.refresh()
             waiters = self.waiters
+        if self.extra:
+            closed(self)
         for ts in waiters:
             ts.interrupt()
         if not waiters:
@@ -273,7 +277,8 @@ class Endpoint:
         """Nobody is inside any more."""
         for transport, _ in self.drop("deferred") or ():
             transport.finish(abortive=True)
-        self.transport.finish()
+        if not self.drop("kept"):  # what was accepted for sending goes first
+            self.transport.finish()
 
     # -- duplicates
 

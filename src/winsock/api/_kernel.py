@@ -9,6 +9,7 @@ from typing import Any
 
 from winsock import spi
 from winsock.abi import _constants as c
+from winsock.afd import handle_closed
 from winsock.api._call import dword, export
 from winsock.api._startup import WSAGetLastError, WSASetLastError
 from winsock.codes import WinsockError
@@ -106,6 +107,7 @@ def CloseHandle(ts: ThreadState, hObject: int) -> int:
     if number in (c.CURRENT_PROCESS, c.CURRENT_THREAD):
         return 1
     if number in ts.process.sockets:
+        handle_closed(ts.process.sockets[number])
         spi.close_socket(ts.process, number)
         return 1
     obj = ts.process.handles.remove(number)

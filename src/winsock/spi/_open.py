@@ -7,7 +7,7 @@ from functools import lru_cache
 from typing import Any
 
 from winsock.abi import _constants as c
-from winsock.afd import Endpoint
+from winsock.afd import Endpoint, started
 from winsock.codes import WSA, WinsockError
 from winsock.nt import Process
 from winsock.spi._catalog import resolve
@@ -105,6 +105,8 @@ def register(process: Process, ep: Endpoint) -> Endpoint:
         raise
     process.sockets[ep.handle] = ep
     ep.refresh()
+    if ep.extra:
+        started(ep)
     return ep
 
 
