@@ -86,7 +86,7 @@ def test_every_text_is_used_somewhere():
     used |= {key for ids in MATRIX["general"].values() for _, key in split(ids)}
     used |= {word for rows in CALLS.values() for row in rows.values() for word in row.split()[1:]}
     used |= {facts["returned"] for facts in FACTS.values()}
-    used |= set(functions._TEMPLATES.values())
+    used |= set(functions.TEMPLATES.values())
     assert set(ENGLISH) - used == {"state-connected"} - used  # every state has its text, refused there or not
     assert used <= set(ENGLISH)
 
@@ -364,12 +364,12 @@ def test_a_function_of_two_tables_lists_no_row_twice():
 def test_asking_for_one_cell_parses_nothing_and_imports_nothing_heavy():
     program = (
         "import sys; from winsock import codes; "
-        "assert 'winsock.codes._functions' not in sys.modules; "
+        "assert 'winsock.codes._matrix' not in sys.modules; "
         "assert codes.conditions(10022, 'recv') and codes.facts_of(10022) and codes.refusals_of('recv', 10022); "
         "print(*sys.modules)"
     )
     loaded = set(subprocess.check_output([sys.executable, "-c", program], text=True).split())
-    assert "winsock.codes._functions" in loaded
+    assert "winsock.codes._matrix" in loaded
     assert not loaded & {
         "tomllib",
         "typing",

@@ -22,19 +22,20 @@ TYPE_CHECKING = False  # as in typing, without its import time
 if TYPE_CHECKING:
     from winsock.codes._catalogue import Entry as Entry
     from winsock.codes._catalogue import explain as explain
-    from winsock.codes._functions import Condition as Condition
-    from winsock.codes._functions import Facts as Facts
-    from winsock.codes._functions import Function as Function
-    from winsock.codes._functions import Refusal as Refusal
-    from winsock.codes._functions import Use as Use
-    from winsock.codes._functions import about as about
-    from winsock.codes._functions import codes_of as codes_of
-    from winsock.codes._functions import conditions as conditions
-    from winsock.codes._functions import facts_of as facts_of
-    from winsock.codes._functions import functions_of as functions_of
-    from winsock.codes._functions import refusals_of as refusals_of
     from winsock.codes._lookup import lookup as lookup
+    from winsock.codes._lookup import lookup_all as lookup_all
     from winsock.codes._lookup import suggest as suggest
+    from winsock.codes._matrix import Condition as Condition
+    from winsock.codes._matrix import Facts as Facts
+    from winsock.codes._matrix import Function as Function
+    from winsock.codes._matrix import Refusal as Refusal
+    from winsock.codes._matrix import Use as Use
+    from winsock.codes._matrix import about as about
+    from winsock.codes._matrix import codes_of as codes_of
+    from winsock.codes._matrix import conditions as conditions
+    from winsock.codes._matrix import facts_of as facts_of
+    from winsock.codes._matrix import functions_of as functions_of
+    from winsock.codes._matrix import refusals_of as refusals_of
     from winsock.codes._names import name_of as name_of
     from winsock.codes._ntstatus import NTSTATUS as NTSTATUS
     from winsock.codes._ntstatus import ntstatus_to_win32 as ntstatus_to_win32
@@ -42,23 +43,25 @@ if TYPE_CHECKING:
     from winsock.codes._ntstatus import wsa_to_ntstatus as wsa_to_ntstatus
     from winsock.codes._texts import error_text as error_text
     from winsock.codes._texts import languages as languages
+    from winsock.codes._texts import locale_language as locale_language
     from winsock.codes._texts import message as message
 
 _LAZY = {
     "Entry": "_catalogue",
     "explain": "_catalogue",
-    "Condition": "_functions",
-    "Facts": "_functions",
-    "Function": "_functions",
-    "Refusal": "_functions",
-    "Use": "_functions",
-    "about": "_functions",
-    "codes_of": "_functions",
-    "conditions": "_functions",
-    "facts_of": "_functions",
-    "functions_of": "_functions",
-    "refusals_of": "_functions",
+    "Condition": "_matrix",
+    "Facts": "_matrix",
+    "Function": "_matrix",
+    "Refusal": "_matrix",
+    "Use": "_matrix",
+    "about": "_matrix",
+    "codes_of": "_matrix",
+    "conditions": "_matrix",
+    "facts_of": "_matrix",
+    "functions_of": "_matrix",
+    "refusals_of": "_matrix",
     "lookup": "_lookup",
+    "lookup_all": "_lookup",
     "suggest": "_lookup",
     "name_of": "_names",
     "NTSTATUS": "_ntstatus",
@@ -67,6 +70,7 @@ _LAZY = {
     "wsa_to_ntstatus": "_ntstatus",
     "error_text": "_texts",
     "languages": "_texts",
+    "locale_language": "_texts",
     "message": "_texts",
 }
 

@@ -7,7 +7,7 @@ from collections import namedtuple
 
 from winsock.codes._cpython import exception_class, winerror_to_errno
 from winsock.codes._errno import to_errno
-from winsock.codes._functions import conditions, function_name, function_names_of
+from winsock.codes._functions import clause, function_name, function_names_of, ids_of
 from winsock.codes._hresult import to_hresult
 from winsock.codes._names import aliases_of, name_of
 from winsock.codes._resolver import H_ERRNO, WINDOWS_EAI
@@ -96,7 +96,7 @@ def explain(code: int, function: str | None = None, lang: str = DEFAULT) -> Entr
         message=fields.get("system"),
         functions=function_names_of(code),
         function=function,
-        when=tuple(condition.text for condition in conditions(code, function, lang)) if function else (),
+        when=tuple(clause(word, lang)[2] for word in ids_of(code, function).split()) if function else (),
         exception=exception,
         errno=winerror_to_errno(code) if code else None,
         linux=linux,
