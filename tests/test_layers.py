@@ -27,7 +27,7 @@ FLOORS: list[set[str]] = [
     {"spi"},
     {"api"},
     {"winsock", "ws2_32", "mswsock", "iphlpapi", "ws2spi", "kernel32", "user32", "ntdll"},  # the faces
-    {"python", "explore"},
+    {"python", "explore", "demos"},
     {"cli"},
     {"__main__"},
 ]
@@ -48,6 +48,7 @@ STATE: dict[tuple[str, str], str] = {
     ("winsock.transports.host._descriptors", "_graves"): "descriptors are the interpreter's",
 }
 
+PROGRAMS = "programs"  # directories of programs that users of sockets might have written, not of the package's modules
 CODES = range(10_001, 12_000)  # where Winsock's error codes live
 LARGEST_BARE = 9999
 
@@ -78,6 +79,8 @@ def modules(package: Path) -> list[Module]:
     """Every module below a package directory named winsock."""
     found = []
     for path in sorted(package.rglob("*.py")):
+        if PROGRAMS in path.parts:
+            continue
         parts = path.relative_to(package.parent).with_suffix("").parts
         is_package = parts[-1] == "__init__"
         name = ".".join(parts[:-1] if is_package else parts)

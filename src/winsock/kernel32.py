@@ -3,6 +3,20 @@
 C names, C argument order, C return values; errors by GetLastError().  A call never raises.
 """
 
+from winsock.api._events import CreateEventA as CreateEventA
+from winsock.api._events import CreateEventExA as CreateEventExA
+from winsock.api._events import CreateEventExW as CreateEventExW
+from winsock.api._events import CreateEventW as CreateEventW
+from winsock.api._events import PulseEvent as PulseEvent
+from winsock.api._events import QueueUserAPC as QueueUserAPC
+from winsock.api._events import ResetEvent as ResetEvent
+from winsock.api._events import SetEvent as SetEvent
+from winsock.api._events import Sleep as Sleep
+from winsock.api._events import SleepEx as SleepEx
+from winsock.api._events import WaitForMultipleObjects as WaitForMultipleObjects
+from winsock.api._events import WaitForMultipleObjectsEx as WaitForMultipleObjectsEx
+from winsock.api._events import WaitForSingleObject as WaitForSingleObject
+from winsock.api._events import WaitForSingleObjectEx as WaitForSingleObjectEx
 from winsock.api._files import CreateFileA as CreateFileA
 from winsock.api._files import CreateFileW as CreateFileW
 from winsock.api._files import GetTempFileNameA as GetTempFileNameA
@@ -21,11 +35,8 @@ from winsock.api._kernel import GetCurrentThreadId as GetCurrentThreadId
 from winsock.api._kernel import GetLastError as GetLastError
 from winsock.api._kernel import GetWriteWatch as GetWriteWatch
 from winsock.api._kernel import OpenThread as OpenThread
-from winsock.api._kernel import QueueUserAPC as QueueUserAPC
 from winsock.api._kernel import ResetWriteWatch as ResetWriteWatch
 from winsock.api._kernel import SetLastError as SetLastError
-from winsock.api._kernel import Sleep as Sleep
-from winsock.api._kernel import SleepEx as SleepEx
 from winsock.api._kernel import VirtualAlloc as VirtualAlloc
 from winsock.api._kernel import VirtualFree as VirtualFree
 from winsock.api._kernel import VirtualProtect as VirtualProtect

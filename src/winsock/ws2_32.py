@@ -37,6 +37,11 @@ from winsock.api._data import recv as recv
 from winsock.api._data import recvfrom as recvfrom
 from winsock.api._data import send as send
 from winsock.api._data import sendto as sendto
+from winsock.api._events import WSACloseEvent as WSACloseEvent
+from winsock.api._events import WSACreateEvent as WSACreateEvent
+from winsock.api._events import WSAResetEvent as WSAResetEvent
+from winsock.api._events import WSASetEvent as WSASetEvent
+from winsock.api._events import WSAWaitForMultipleEvents as WSAWaitForMultipleEvents
 from winsock.api._ioctl import WSAIoctl as WSAIoctl
 from winsock.api._ioctl import ioctlsocket as ioctlsocket
 from winsock.api._names import GetHostNameW as GetHostNameW
@@ -51,6 +56,9 @@ from winsock.api._namespaces import WSAEnumNameSpaceProvidersA as WSAEnumNameSpa
 from winsock.api._namespaces import WSAEnumNameSpaceProvidersExA as WSAEnumNameSpaceProvidersExA
 from winsock.api._namespaces import WSAEnumNameSpaceProvidersExW as WSAEnumNameSpaceProvidersExW
 from winsock.api._namespaces import WSAEnumNameSpaceProvidersW as WSAEnumNameSpaceProvidersW
+from winsock.api._network_events import WSAAsyncSelect as WSAAsyncSelect
+from winsock.api._network_events import WSAEnumNetworkEvents as WSAEnumNetworkEvents
+from winsock.api._network_events import WSAEventSelect as WSAEventSelect
 from winsock.api._options import getsockopt as getsockopt
 from winsock.api._options import setsockopt as setsockopt
 from winsock.api._select import WSAPoll as WSAPoll

@@ -107,7 +107,7 @@ def test_calls_from_standard_input():
 def test_language(probe):
     for lang in languages():
         _, lines, _ = probe(f"--lang={lang}", "listen(1, 1)")
-        assert explain(10038, lang).meaning in lines[2]
+        assert explain(10038, lang=lang).meaning in lines[2]
 
 
 def test_list(probe):

@@ -12,11 +12,13 @@ from winsock.afd._data import lost as lost
 from winsock.afd._endpoint import Endpoint as Endpoint
 from winsock.afd._endpoint import endpoint_class as endpoint_class
 from winsock.afd._endpoint import new_endpoint as new_endpoint
+from winsock.afd._events import started as started
 from winsock.afd._poll import events as events
 from winsock.afd._poll import select as select
 from winsock.afd._poll import wait_for as wait_for
 from winsock.afd._rules import REFUSALS as REFUSALS
 from winsock.afd._rules import Refusal as Refusal
 from winsock.afd._rules import check as check
+from winsock.afd._selection import handle_closed as handle_closed
 from winsock.afd._shape import State as State
 from winsock.afd._shape import first_shape as first_shape

@@ -11,7 +11,7 @@ from functools import lru_cache
 from typing import Any
 
 from winsock.abi import _constants as c
-from winsock.afd import _urgent
+from winsock.afd import _events, _urgent
 from winsock.afd._endpoint import Endpoint
 from winsock.afd._rules import check
 from winsock.afd._shape import State
@@ -53,6 +53,7 @@ def bind(ep: Endpoint, address: Address) -> None:
         address, bool(options.get(SO_REUSEADDR, 0)), bool(options.get(SO_EXCLUSIVEADDRUSE, 0))
     )
     ep.became_bound()
+    _events.told(ep, _events.BIND)
 
 
 def _check_local(ep: Endpoint, address: Address) -> None:
@@ -101,6 +102,7 @@ def autobind(ep: Endpoint) -> None:
             if ep.state is State.OPEN:
                 ep.transport.bind_to(ANY[ep.family], False, False)
                 ep.became_bound()
+        _events.told(ep, _events.BIND)
 
 
 def getsockname(ep: Endpoint) -> Address:
@@ -140,6 +142,17 @@ def accept(ep: Endpoint, condition: Condition | None = None) -> tuple[Endpoint, 
     WSAECONNREFUSED when it rejects, WSATRY_AGAIN when it defers (the connection stays the next one), WSAEINVAL for
     another answer.  WSAECONNRESET for a connection that the peer reset before it was taken.
     """
+    try:
+        new, address = _accept(ep, condition)
+    except WinsockError as e:
+        _events.told(ep, _events.ACCEPT, e.code)
+        raise
+    _events.inherit(ep, new)
+    _events.told(ep, _events.ACCEPT)
+    return new, address
+
+
+def _accept(ep: Endpoint, condition: Condition | None) -> tuple[Endpoint, Address]:
     transport, address = _take(ep)
     if condition is not None:
         try:
@@ -157,6 +170,7 @@ def accept(ep: Endpoint, condition: Condition | None = None) -> tuple[Endpoint, 
     new.accepted_from(ep, address)
     if ep.rest.extra:
         _urgent.accepted(ep, new, address)
+        new.refresh()
     return new, address
 
 
@@ -202,21 +216,29 @@ def connect(ep: Endpoint, address: Address | None, blocking: bool | None = None)
     """
     poll_connect(ep)
     check(ep, "connect")
-    if ep.stream:
-        if address is None:
-            raise WinsockError(WSA.WSAEAFNOSUPPORT)
-        if ep.family in ANY:
-            _check_remote(address)
-        _connect_stream(ep, address, not ep.nonblocking if blocking is None else blocking)
-        return
+    try:
+        if ep.stream:
+            if address is None:
+                raise WinsockError(WSA.WSAEAFNOSUPPORT)
+            if ep.family in ANY:
+                _check_remote(address)
+            _connect_stream(ep, address, not ep.nonblocking if blocking is None else blocking)
+        else:
+            _connect_messages(ep, address)
+    finally:
+        _events.told(ep, _events.CONNECT)
+
+
+def _connect_messages(ep: Endpoint, address: Address | None) -> None:
     if address is None or _kind(address) == "any":
         if ep.state is not State.OPEN:
             ep.transport.disconnect()
             ep.became_connected(None)
         return
     autobind(ep)
-    ep.transport.connect_begin(address)
-    ep.became_connected(address)
+    with _events.beginning(ep):
+        ep.transport.connect_begin(address)
+        ep.became_connected(address)
 
 
 def _check_remote(address: Address) -> None:
@@ -226,7 +248,7 @@ def _check_remote(address: Address) -> None:
 
 
 def _connect_stream(ep: Endpoint, address: Address, blocking: bool) -> None:
-    with _settling:
+    with _events.beginning(ep), _settling:
         check(ep, "connect")
         try:
             done = ep.transport.connect_begin(address)

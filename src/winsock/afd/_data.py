@@ -7,7 +7,7 @@ from ctypes import addressof, c_char
 from typing import Any
 
 from winsock.abi import _constants as c
-from winsock.afd import _connection, _control, _urgent
+from winsock.afd import _connection, _control, _events, _urgent
 from winsock.afd._endpoint import Endpoint
 from winsock.afd._rules import check
 from winsock.afd._shape import State
@@ -42,8 +42,21 @@ def recv(ep: Endpoint, views: Sequence[Any], flags: int) -> tuple[int, Address |
 
     Truncated (WSAEMSGSIZE) when a message was longer than the buffers; they are filled all the same.
     """
+    if not ep.extra:
+        return _recv(ep, views, flags)
+    code = 0
+    try:
+        return _recv(ep, views, flags)
+    except WinsockError as e:
+        code = e.code
+        raise
+    finally:
+        _events.told(ep, _events.RECEIVE_URGENT if flags & c.MSG_OOB else _events.RECEIVE, code)
+
+
+def _recv(ep: Endpoint, views: Sequence[Any], flags: int) -> tuple[int, Address | None, int]:
     if not ep.stream:
-        message = recv_message(ep, views, False, flags)
+        message = _recv_message(ep, views, False, flags)
         if message.size > message.stored:
             raise Truncated(message)
         return message.stored, message.address, 0
@@ -57,6 +70,18 @@ def recv(ep: Endpoint, views: Sequence[Any], flags: int) -> tuple[int, Address |
 
 def recv_message(ep: Endpoint, views: Sequence[Any], control: bool, flags: int) -> Message:
     """Receive a message, with its control data if asked for; one that is too long is not an error here."""
+    code = 0
+    try:
+        return _recv_message(ep, views, control, flags)
+    except WinsockError as e:
+        code = e.code
+        raise
+    finally:
+        if ep.extra:
+            _events.told(ep, _events.RECEIVE, code)
+
+
+def _recv_message(ep: Endpoint, views: Sequence[Any], control: bool, flags: int) -> Message:
     check_receive(ep)
     if flags:
         _check_recv_flags(ep, flags)
@@ -101,6 +126,21 @@ def send(
 
     A non-blocking stream takes what there is room for.
     """
+    try:
+        return _send(ep, views, flags, address, control)
+    except WinsockError as e:
+        if ep.extra:
+            _events.told(ep, _events.SEND, e.code)
+        raise
+
+
+def _send(
+    ep: Endpoint,
+    views: Sequence[Any],
+    flags: int,
+    address: Address | None,
+    control: Sequence[tuple[int, int, bytes]],
+) -> int:
     stream = ep.stream
     check_send(ep, address)
     if flags:

@@ -19,7 +19,9 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, cast
 
 from winsock.abi import _constants as c
-from winsock.afd._shape import NOTED, NOTHING_NOTED, Shape, State, first_shape
+from winsock.afd._events import NETWORK_EVENTS, closed
+from winsock.afd._shape import HELD_UP, NOTED, NOTHING_NOTED, Shape, first_shape
+from winsock.afd._shape import State as State
 from winsock.codes import WSA, WinsockError
 from winsock.nt import Process, ThreadState
 from winsock.transports import Address, Transport, TransportSocket
@@ -62,7 +64,7 @@ _TO_HEIR = (
     ("receive_shut", False),
     ("send_shut", False),
 )
-_NOTED = {NOTHING_NOTED: (("noted", NOTHING_NOTED),), NOTED: (("noted", NOTED),)}
+_NOTED = {level: (("noted", level),) for level in (NOTHING_NOTED, NOTED, HELD_UP)}
 _BOUND, _CONNECTED = State.BOUND, State.CONNECTED
 
 
@@ -237,7 +239,8 @@ class Endpoint(Base):
 
     def refresh(self) -> None:
         """Look again whether the short cuts are open, after something was noted or dropped; tell who waits."""
-        self.turn(_NOTED[NOTED if self.rest.extra else NOTHING_NOTED])
+        extra = self.rest.extra
+        self.turn(_NOTED[HELD_UP if NETWORK_EVENTS in extra else NOTED if extra else NOTHING_NOTED])
         for ts in self.rest.waiters:
             ts.interrupt()  # who selects on it looks again
 
@@ -311,18 +314,23 @@ class Endpoint(Base):
                 raise WinsockError(WSA.WSAENOTSOCK)
             self.turn(_TO_CLOSED)
             rest = self.rest
-        if rest is not NO_REST:
-            if rest.waiters:
-                for ts in rest.waiters:
-                    ts.interrupt()
-                return
-            if rest.extra:
-                self._drop_deferred()
-        self.finish()
+            waiters = rest.waiters
+        if rest.extra:
+            closed(self)
+        for ts in waiters:
+            ts.interrupt()
+        if not waiters:
+            self._finish()
 
-    def _drop_deferred(self) -> None:
+    def _finish(self) -> None:
+        """Nobody is inside any more."""
+        if not self.rest.extra:
+            self.finish()
+            return
         for transport, _ in self.drop("deferred") or ():
             transport.finish(abortive=True)
+        if not self.drop("kept"):  # what was accepted for sending goes first
+            self.finish()
 
     # -- duplicates
 
@@ -360,8 +368,7 @@ class Endpoint(Base):
             self.waiters = tuple(waiters)
             last = self.shape.closed and not waiters
         if last:
-            self._drop_deferred()
-            self.finish()
+            self._finish()
 
     def __repr__(self) -> str:
         return f"<Endpoint {self._handle or 0:#x} {self.state.name}>"

@@ -16,7 +16,7 @@ from winsock.abi import _controls as table
 from winsock.abi._controls import Control
 from winsock.abi._options import BY_NUMBER
 from winsock.abi._sockaddrs import pack_address, unpack_address
-from winsock.afd import _connection, _options, _urgent
+from winsock.afd import _connection, _options, _selection, _urgent
 from winsock.afd._endpoint import Endpoint
 from winsock.afd._shape import State
 from winsock.afd._wait import Wait
@@ -107,7 +107,10 @@ def _switch(ep: Endpoint, row: Control, data: bytes, room: int | None) -> bytes:
 
 
 def _fionbio(ep: Endpoint, row: Control, data: bytes, room: int | None) -> bytes:
-    ep.nonblocking = _number(data) != 0
+    nonblocking = _number(data) != 0
+    if not nonblocking and _selection.selected(ep):
+        raise ControlError(WSA.WSAEINVAL)
+    ep.nonblocking = nonblocking
     ep.refresh()
     return b""
 

@@ -44,8 +44,8 @@ _OPEN, _BOUND, _CONNECTED, _CLOSED = State.OPEN, State.BOUND, State.CONNECTED, S
 # A stream in these states is ready for what the network says; in others one of them says more than the other.
 _SETTLED = frozenset({State.CONNECTED, State.LISTENING})
 
-# Endpoint.extra: how much of what is noted there keeps calls from the short cuts
-NOTHING_NOTED, NOTED = 0, 1
+# What Endpoint.extra has: nothing; what has to be looked at in most calls; what sends have to be told of, too
+NOTHING_NOTED, NOTED, HELD_UP = 0, 1, 2
 
 _FIXED = ("process", "network", "family", "type", "protocol", "flags")
 VARYING = (
@@ -119,7 +119,7 @@ class Shape:
                 settled = state in _SETTLED
                 if state is _CONNECTED:
                     self.fast_recv = plain and not self.receive_shut
-                    self.fast_send = not self.send_shut
+                    self.fast_send = not self.send_shut and self.noted != HELD_UP
             elif self.type == c.SOCK_DGRAM and state is _BOUND:
                 self.fast_message = plain and not (self.receive_shut or self.send_shut or self.errors_waiting)
             self.ready = settled and plain and not self.connect_failed

@@ -12,6 +12,7 @@ import weakref
 from typing import Any
 
 from winsock.abi import _constants as c
+from winsock.afd import _events
 from winsock.afd._endpoint import Endpoint
 from winsock.afd._shape import State
 from winsock.nt import Process
@@ -95,6 +96,7 @@ def deliver(ep: Endpoint, byte: int) -> bool:
         peer.refresh()
         for ts in peer.waiters:
             ts.interrupt()
+        _events.told(peer, _events.ARRIVAL)
         return True
     unaccepted: dict[Address, tuple[Any, bytearray]] = peer.noted(UNACCEPTED, dict)
     here = _short(ep.transport.local_name())

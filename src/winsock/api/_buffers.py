@@ -47,13 +47,13 @@ def name_size(family: int) -> int:
     return {c.AF_INET: SIZE_IN, c.AF_INET6: SIZE_IN6}.get(family, SIZE_UN)
 
 
-def buffer(buf: Any, n: Any, writable: bool, negative: int = WSA.WSAEFAULT) -> memoryview:
+def buffer(buf: Any, n: Any, writable: bool) -> memoryview:
     """n bytes of the caller's; of no bytes the pointer may be NULL."""
     n = c_int(n)
     if n == 0:
         return memoryview(bytearray())
     if n < 0:
-        raise WinsockError(negative)
+        raise memory.fault()
     if isinstance(buf, int) and writable:
         probe(buf, n)
     return memory.view(buf, n, writable)

@@ -14,6 +14,7 @@ from typing import Any
 from winsock.abi import _constants as c
 from winsock.abi._sockaddrs import pack_address
 from winsock.afd import Endpoint, Truncated, ignored, lost
+from winsock.afd._events import RECEIVE, told
 from winsock.api import _sockaddr
 from winsock.api._buffers import buffer, octets, outgoing, probe, probe_read
 from winsock.api._call import SOCKET_ERROR, c_int, endpoint, slow_way
@@ -193,7 +194,7 @@ def _recv(ts: ThreadState, ep: Endpoint | None, s: Any, buf: Any, n: int, flags:
     ep = ep or endpoint(ts, s)
     if error is not None:
         _receive_failed(ep, error)
-    return ep.procs.recv(ep, [buffer(buf, n, True, WSA.WSAEINVAL)], c_int(flags))[0]
+    return ep.procs.recv(ep, [_into(ep, buf, n)], c_int(flags))[0]
 
 
 def _recvfrom(
@@ -210,7 +211,7 @@ def _recvfrom(
     ep = ep or endpoint(ts, s)
     if error is not None:
         _receive_failed(ep, error)
-    view = buffer(buf, n, True, WSA.WSAEINVAL)
+    view = _into(ep, buf, n)
     if memory.is_null(from_) or memory.is_null(fromlen) or ep.stream:
         return ep.procs.recv(ep, [view], c_int(flags))[0]
     name_room(ep.family, from_, fromlen)
@@ -228,7 +229,7 @@ def _recv_ex(ts: ThreadState, s: Any, buf: Any, n: int, flags: Any) -> int:
     wanted = memory.read_i32(flags)
     memory.writable(flags, 4)
     try:
-        got, _, told = ep.procs.recv(ep, [buffer(buf, n, True, WSA.WSAEINVAL)], wanted & ~c.MSG_PARTIAL)
+        got, _, told = ep.procs.recv(ep, [_into(ep, buf, n)], wanted & ~c.MSG_PARTIAL)
     except Truncated as e:
         got, told = e.message.stored, c.MSG_PARTIAL
     memory.write_u32(flags, told)
@@ -263,6 +264,15 @@ def _sendto(
         _send_failed(ep, error)
     address = None if memory.is_null(to) or ep.stream else destination(ep, to, tolen)
     return ep.procs.send(ep, outgoing(buf, n, flags), c_int(flags), address)
+
+
+def _into(ep: Endpoint, buf: Any, n: Any) -> memoryview:
+    """Where a receive puts what comes."""
+    try:
+        return buffer(buf, n, True)
+    except WinsockError as e:
+        told(ep, RECEIVE, e.code)
+        raise
 
 
 def _receive_failed(ep: Any, error: OSError) -> None:

@@ -9,14 +9,14 @@ from typing import Any
 
 from winsock import spi
 from winsock.abi import _constants as c
+from winsock.afd import handle_closed
 from winsock.api._call import dword, export
 from winsock.api._startup import WSAGetLastError, WSASetLastError
 from winsock.codes import WinsockError
-from winsock.nt import Process, ThreadState, current, memory, queue_apc, run_apcs
+from winsock.nt import Process, ThreadState, current, memory
 from winsock.nt._completion import CompletionPort
 from winsock.nt._files import FileObject
 from winsock.nt._virtual import PAGE, Pages
-from winsock.transports.host import HOST
 
 MASK = (1 << 64) - 1
 
@@ -97,40 +97,6 @@ def OpenThread(ts: ThreadState, dwDesiredAccess: int, bInheritHandle: int, dwThr
     raise WinsockError(c.ERROR_INVALID_PARAMETER)
 
 
-@kernel(0)
-def QueueUserAPC(ts: ThreadState, pfnAPC: Any, hThread: int, dwData: int) -> int:
-    """Have a thread call pfnAPC(dwData) when it next waits alertably; 0 on failure."""
-    obj = handle_object(ts, hThread)
-    if not isinstance(obj, ThreadObject) or not callable(pfnAPC):
-        raise WinsockError(c.ERROR_INVALID_HANDLE)
-    queue_apc(obj.state, pfnAPC, 0 if dwData is None else _handle(dwData))
-    return 1
-
-
-def Sleep(dwMilliseconds: int) -> None:
-    """Wait so many milliseconds."""
-    SleepEx(dwMilliseconds, 0)
-
-
-@kernel(0)
-def SleepEx(ts: ThreadState, dwMilliseconds: int, bAlertable: int) -> int:
-    """Wait so many milliseconds, or, if alertable, until APCs have run: WAIT_IO_COMPLETION then, else 0."""
-    ms = dword(dwMilliseconds)
-    network: Any = ts.process.transport or HOST
-    if bAlertable and run_apcs(ts):
-        return c.WAIT_IO_COMPLETION
-    end = None if ms == c.INFINITE else network.now() + ms
-    ts.wake = network.prepare(ts)
-    try:
-        while end is None or network.now() < end:
-            if bAlertable and run_apcs(ts):
-                return c.WAIT_IO_COMPLETION
-            network.wait(ts, [], None if end is None else max(0.0, end - network.now()))
-    finally:
-        ts.wake = None
-    return c.WAIT_IO_COMPLETION if bAlertable and run_apcs(ts) else 0
-
-
 # -- handles
 
 
@@ -141,6 +107,7 @@ def CloseHandle(ts: ThreadState, hObject: int) -> int:
     if number in (c.CURRENT_PROCESS, c.CURRENT_THREAD):
         return 1
     if number in ts.process.sockets:
+        handle_closed(ts.process.sockets[number])
         spi.close_socket(ts.process, number)
         return 1
     obj = ts.process.handles.remove(number)

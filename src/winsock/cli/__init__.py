@@ -14,6 +14,8 @@ VERBS: dict[str, tuple[str, str]] = {
     "run": ("winsock.cli._run", "run a Python program with Windows' socket behaviour"),
     "explain": ("winsock.cli._explain", "say what an error code means and what to do about it"),
     "probe": ("winsock.cli._probe", "try calls of the C-shaped API and see what they return"),
+    "demo": ("winsock.cli._demo", "run real problems that people had on Windows, with their cures"),
+    "ports": ("winsock.cli._ports", "reserve ports that nobody else can take, see who has which"),
     "doctor": ("winsock.cli._doctor", "show what this machine offers and how faithful each part is"),
 }
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from winsock.codes import Entry
 
 _WIDEST = 100
-_LABEL = 12
+_LABEL = 14
 
 
 def main(argv: list[str]) -> int:
@@ -66,7 +66,7 @@ def _find(codes: list[str], lang: str) -> tuple[list[Entry], list[str]]:
     unknown: list[str] = []
     for text in codes:
         number = lookup(text)
-        entry = None if number is None else explain(number, lang)
+        entry = None if number is None else explain(number, lang=lang)
         if entry is None:
             unknown.append(text)
         else:
@@ -93,8 +93,12 @@ def _lines(entry: Entry, width: int) -> Iterator[str]:
     yield ""
     rows = [
         ("Meaning", entry.meaning),
-        ("Cause", entry.cause),
-        ("What to do", entry.remedy),
+        *(("Causes" if i == 0 else "", text) for i, text in enumerate(entry.causes)),
+        ("In the program", entry.remedy_program),
+        ("As its user", entry.remedy_user),
+        ("Berkeley", entry.berkeley),
+        ("Winsock 1.1", entry.winsock11),
+        ("Windows CE", entry.ce),
         ("Note", entry.note),
         ("Windows says", entry.message or ""),
         ("Python", _python(entry)),
@@ -139,7 +143,7 @@ def _listing(lang: str) -> str:
     from winsock.codes import explain
     from winsock.codes._names import known_numbers
 
-    entries = (explain(number, lang) for number in sorted(known_numbers()))
+    entries = (explain(number, lang=lang) for number in sorted(known_numbers()))
     return "\n".join(f"{e.number:5}  {e.name:34}  {e.title}" for e in entries if e is not None)
 
 

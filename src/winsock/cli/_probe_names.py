@@ -253,7 +253,7 @@ class Names(dict[str, Any]):
     """The namespace of the calls: constants, codes, helpers, functions, and the user's variables."""
 
     def __init__(self, lang: str) -> None:
-        codes.explain(int(codes.WSA.WSAEINVAL), lang)  # ValueError for a language that is not there
+        codes.message(int(codes.WSA.WSAEINVAL), lang)  # ValueError for a language that is not there
         super().__init__({k: v for k, v in vars(c).items() if k.isupper() or k[:1].isupper()})
         self.update((code.name, int(code)) for code in codes.WSA)
         self.lang, self.process = lang, winsock.Process()
@@ -298,7 +298,7 @@ class Names(dict[str, Any]):
 
     def error_line(self, code: int) -> str:
         """A code with its name and what it means."""
-        entry = codes.explain(code, self.lang)
+        entry = codes.explain(code, lang=self.lang)
         if entry is None:
             return f"last error {code}"
         return f"last error {code} {entry.name}: {entry.meaning}"

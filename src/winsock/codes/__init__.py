@@ -21,31 +21,57 @@ from winsock.codes._wsa import WSA as WSA
 TYPE_CHECKING = False  # as in typing, without its import time
 if TYPE_CHECKING:
     from winsock.codes._catalogue import Entry as Entry
-    from winsock.codes._catalogue import error_text as error_text
     from winsock.codes._catalogue import explain as explain
-    from winsock.codes._catalogue import languages as languages
-    from winsock.codes._catalogue import message as message
     from winsock.codes._lookup import lookup as lookup
+    from winsock.codes._lookup import lookup_all as lookup_all
     from winsock.codes._lookup import suggest as suggest
+    from winsock.codes._matrix import Condition as Condition
+    from winsock.codes._matrix import Facts as Facts
+    from winsock.codes._matrix import Function as Function
+    from winsock.codes._matrix import Refusal as Refusal
+    from winsock.codes._matrix import Use as Use
+    from winsock.codes._matrix import about as about
+    from winsock.codes._matrix import codes_of as codes_of
+    from winsock.codes._matrix import conditions as conditions
+    from winsock.codes._matrix import facts_of as facts_of
+    from winsock.codes._matrix import functions_of as functions_of
+    from winsock.codes._matrix import refusals_of as refusals_of
     from winsock.codes._names import name_of as name_of
     from winsock.codes._ntstatus import NTSTATUS as NTSTATUS
     from winsock.codes._ntstatus import ntstatus_to_win32 as ntstatus_to_win32
     from winsock.codes._ntstatus import ntstatus_to_wsa as ntstatus_to_wsa
     from winsock.codes._ntstatus import wsa_to_ntstatus as wsa_to_ntstatus
+    from winsock.codes._texts import error_text as error_text
+    from winsock.codes._texts import languages as languages
+    from winsock.codes._texts import locale_language as locale_language
+    from winsock.codes._texts import message as message
 
 _LAZY = {
     "Entry": "_catalogue",
-    "error_text": "_catalogue",
     "explain": "_catalogue",
-    "languages": "_catalogue",
-    "message": "_catalogue",
+    "Condition": "_matrix",
+    "Facts": "_matrix",
+    "Function": "_matrix",
+    "Refusal": "_matrix",
+    "Use": "_matrix",
+    "about": "_matrix",
+    "codes_of": "_matrix",
+    "conditions": "_matrix",
+    "facts_of": "_matrix",
+    "functions_of": "_matrix",
+    "refusals_of": "_matrix",
     "lookup": "_lookup",
+    "lookup_all": "_lookup",
     "suggest": "_lookup",
     "name_of": "_names",
     "NTSTATUS": "_ntstatus",
     "ntstatus_to_win32": "_ntstatus",
     "ntstatus_to_wsa": "_ntstatus",
     "wsa_to_ntstatus": "_ntstatus",
+    "error_text": "_texts",
+    "languages": "_texts",
+    "locale_language": "_texts",
+    "message": "_texts",
 }
 
 

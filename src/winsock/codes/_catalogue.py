@@ -1,32 +1,29 @@
-"""The knowledge about the codes, read from data/<language>.toml entry by entry.
-
-A whole file is a hundred entries and more; who asks about one code should not pay for parsing the rest, so an entry
-is cut out of the text and read alone.  Its lines are nearly all `key = "text"`, which needs no parser; an entry
-with anything else in it goes through tomllib.  A test holds that both ways read the same.
-"""
+"""All that is known about a code, gathered into one object."""
 
 from __future__ import annotations
 
 import errno
-import os
 from collections import namedtuple
-from functools import cache, lru_cache
 
 from winsock.codes._cpython import exception_class, winerror_to_errno
 from winsock.codes._errno import to_errno
-from winsock.codes._hresult import from_hresult, to_hresult
+from winsock.codes._functions import clause, function_name, function_names_of, ids_of
+from winsock.codes._hresult import to_hresult
 from winsock.codes._names import aliases_of, name_of
 from winsock.codes._resolver import H_ERRNO, WINDOWS_EAI
+from winsock.codes._texts import DEFAULT, language, table
 from winsock.codes._wsa import WSA
 
-_DATA = os.path.join(os.path.dirname(__file__), "data")
-_DEFAULT = "en"
-_RESOLVER_CODES = frozenset(int(code) for _, code in H_ERRNO.values())
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from winsock.codes._texts import Table
 
+_RESOLVER_CODES = frozenset(int(code) for _, code in H_ERRNO.values())
 
 _Fields = namedtuple(
     "_Fields",
-    "number name aliases title meaning cause remedy note message exception errno linux linux_errno hresult lang",
+    "number name aliases title meaning causes remedy_program remedy_user berkeley winsock11 ce note message "
+    "functions function when exception errno linux linux_errno hresult lang",
 )
 
 
@@ -43,10 +40,17 @@ class Entry(_Fields):
     aliases: tuple[str, ...]  # the names other headers and documents use
     title: str
     meaning: str
-    cause: str
-    remedy: str
-    note: str  # what readers of other documents should know; mostly empty
+    causes: tuple[str, ...]  # the most common first
+    remedy_program: str  # what the program's author does
+    remedy_user: str  # what somebody does who only runs the program
+    berkeley: str  # what Berkeley sockets make of the name; like the next three, mostly empty
+    winsock11: str  # where Winsock 1.1 differs
+    ce: str  # where Windows CE differs
+    note: str  # where documents disagree
     message: str | None  # what Windows itself shows, and Python after [WinError n]
+    functions: tuple[str, ...]  # the documented functions that return it
+    function: str | None  # the function that was asked about, as Windows spells it
+    when: tuple[str, ...]  # in which cases that function returns the code; empty when it is not documented to
     exception: str | None  # the class Python raises on Windows
     errno: int | None  # e.errno of that exception: Windows' number
     linux: str | None  # the counterpart on Linux: an errno or EAI_ name
@@ -55,68 +59,19 @@ class Entry(_Fields):
     lang: str  # the language of the texts
 
 
-@cache
-def _text(lang: str) -> str:
-    with open(os.path.join(_DATA, f"{lang}.toml"), encoding="utf-8") as file:
-        return "\n" + file.read()
-
-
-@cache
-def languages() -> tuple[str, ...]:
-    """The languages there are texts in, as explain() and message() take them."""
-    return tuple(sorted(name[:-5] for name in os.listdir(_DATA) if name.endswith(".toml")))
-
-
-@cache
-def _language(lang: str) -> str:
-    wanted = lang.split(".", maxsplit=1)[0].replace("_", "-")
-    by_folded_name = {name.lower(): name for name in languages()}
-    while wanted:
-        if (found := by_folded_name.get(wanted.lower())) is not None:
-            return found
-        wanted = wanted.rpartition("-")[0]
-    raise ValueError(f"no texts in language {lang!r}; there are: {', '.join(languages())}")
-
-
-@lru_cache(512)
-def _fields(code: int, lang: str) -> dict[str, str]:
-    """The entry's texts in that language alone; empty when the file has no such entry."""
-    text = _text(lang)
-    start = text.find(f"\n[{code}]\n")
-    if start < 0:
-        return {}
-    start = text.index("\n", start + 1) + 1
-    end = text.find("\n[", start - 1)
-    return read_table(text[start:] if end < 0 else text[start:end])
-
-
-def read_table(lines: str) -> dict[str, str]:
-    """The key/value lines of one TOML table whose values are strings."""
-    fields: dict[str, str] = {}
-    for line in lines.splitlines():
-        if not line or line.startswith("#"):
-            continue
-        key, _, value = line.partition(" = ")
-        inside = value[1:-1]
-        plain = len(value) >= 2 and value[0] == value[-1] == '"' and not ('"' in inside or "\\" in inside)
-        if not (plain and key.isidentifier()):
-            import tomllib
-
-            return tomllib.loads(lines)
-        fields[key] = inside
-    return fields
-
-
-def explain(code: int, lang: str = _DEFAULT) -> Entry | None:
+def explain(code: int, function: str | None = None, lang: str = DEFAULT) -> Entry | None:
     """All that is known about a code; None for a number that is no code socket programs meet.
 
-    code    a Winsock or Win32 error number
-    lang    language of the texts, as "en" or "fr-CA"; what it lacks comes in English.  ValueError: no such language
+    code        a Winsock or Win32 error number
+    function    a function of Winsock in any case ("recv", "wsarecv"): `when` then says in which cases it returns the
+                code.  ValueError: no such function
+    lang        language of the texts, as "en" or "fr-CA"; what it lacks comes in English.  ValueError: no such
+                language
     """
-    lang = _language(lang)
-    fields = _fields(code, lang)
-    if lang != _DEFAULT:
-        fields = {**_fields(code, _DEFAULT), **fields}
+    lang = language(lang)
+    fields = _fields(int(code), lang)
+    if function is not None:
+        function = function_name(function)
     if not fields:
         return None
     linux_errno = to_errno(code)
@@ -131,10 +86,17 @@ def explain(code: int, lang: str = _DEFAULT) -> Entry | None:
         aliases=aliases_of(code),
         title=fields["title"],
         meaning=fields["meaning"],
-        cause=fields["cause"],
-        remedy=fields["remedy"],
+        causes=tuple(fields["causes"]),
+        remedy_program=fields["remedy_program"],
+        remedy_user=fields["remedy_user"],
+        berkeley=fields.get("berkeley", ""),
+        winsock11=fields.get("winsock11", ""),
+        ce=fields.get("ce", ""),
         note=fields.get("note", ""),
         message=fields.get("system"),
+        functions=function_names_of(code),
+        function=function,
+        when=tuple(clause(word, lang)[2] for word in ids_of(code, function).split()) if function else (),
         exception=exception,
         errno=winerror_to_errno(code) if code else None,
         linux=linux,
@@ -144,30 +106,13 @@ def explain(code: int, lang: str = _DEFAULT) -> Entry | None:
     )
 
 
+def _fields(code: int, lang: str) -> Table:
+    """The entry's texts, those that the language lacks in English; empty for a code without an entry."""
+    fields = table(lang, str(code))
+    return fields if lang == DEFAULT else {**table(DEFAULT, str(code)), **fields}
+
+
 def _eai_name(code: int) -> str | None:
     if code == WSA.WSANO_DATA:
         return "EAI_NODATA"
     return next((name for name, wsa in WINDOWS_EAI.items() if wsa == code), None)
-
-
-def message(code: int, lang: str = _DEFAULT) -> str | None:
-    """Windows' own message for a code, as FormatMessage gives it and CPython shows it: without the closing dot.
-
-    code    a Winsock or Win32 error number, or an HRESULT of facility WIN32
-    lang    as for explain()
-
-    None for a code Windows has no message for, or that this catalogue does not have; see error_text().
-    """
-    lang = _language(lang)
-    inner = from_hresult(code)
-    if inner is not None:
-        code = inner
-    text = _fields(code, lang).get("system")
-    if text is None and lang != _DEFAULT:
-        text = _fields(code, _DEFAULT).get("system")
-    return text
-
-
-def error_text(code: int, lang: str = _DEFAULT) -> str:
-    """The text of Python's `[WinError n] text`: the message, or what CPython writes where there is none."""
-    return message(code, lang) or f"Windows Error 0x{code & 0xFFFFFFFF:x}"

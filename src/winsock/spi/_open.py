@@ -7,7 +7,7 @@ from functools import lru_cache
 from typing import Any
 
 from winsock.abi import _constants as c
-from winsock.afd import Endpoint, first_shape, new_endpoint
+from winsock.afd import Endpoint, first_shape, new_endpoint, started
 from winsock.codes import WSA, WinsockError
 from winsock.nt import Process
 from winsock.spi._catalog import resolve
@@ -107,6 +107,9 @@ def register(process: Process, ep: Endpoint) -> Endpoint:
     except WinsockError:
         ep.finish()
         raise
+    if ep.rest.extra:
+        ep.refresh()
+        started(ep)
     return ep
 
 

@@ -11,3 +11,4 @@ from winsock.transports._contract import Interface as Interface
 from winsock.transports._contract import Message as Message
 from winsock.transports._contract import Transport as Transport
 from winsock.transports._contract import TransportSocket as TransportSocket
+from winsock.transports._contract import Watcher as Watcher

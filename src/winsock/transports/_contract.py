@@ -137,6 +137,13 @@ class TransportSocket(Protocol):
     def pending(self) -> int:
         """How many bytes can be received now; of a datagram socket, the first datagram's."""
 
+    def waiting(self, listens: bool) -> int:
+        """How much has arrived and waits: bytes, of datagrams with overhead, connections.
+
+        It is more than before when something has arrived since, and nothing was taken.  0 where the network cannot
+        tell.
+        """
+
     def statistics(self) -> dict[str, int]:
         """What the network knows of a TCP connection; the fields of TCP_INFO_v1."""
 
@@ -147,6 +154,35 @@ class TransportSocket(Protocol):
         """Close; a second call does nothing."""
 
     def duplicate(self) -> TransportSocket: ...
+
+
+class Watcher(Protocol):
+    """Tells of the sockets, of any number, that something happened to; the cost is by what happened.
+
+    What it tells are changes: that a socket has become ready for something since it was last told of.  Who is told
+    takes all that there is, or asks again().
+    """
+
+    def add(self, sock: TransportSocket, token: Any) -> None:
+        """From now on poll() tells of this socket, at first of what it is ready for already; WSAENOBUFS."""
+
+    def again(self, sock: TransportSocket) -> None:
+        """Let poll() tell once more what the socket is ready for."""
+
+    def remove(self, sock: TransportSocket) -> None:
+        """Tell of it no more.  To be called before the socket is closed."""
+
+    def poll(self, timeout: float | None) -> list[tuple[Any, int]]:
+        """(token, READ, WRITE, ...) of sockets that something happened to.
+
+        Waits at most timeout milliseconds for it, or until somebody kicks, before or after it began.  One thread
+        at a time.
+        """
+
+    def kick(self) -> None:
+        """End the poll under way, or the next one; from any thread."""
+
+    def close(self) -> None: ...
 
 
 class Transport(Protocol):
@@ -172,6 +208,9 @@ class Transport(Protocol):
         most threads ask of the same sockets again and again.  TypeError for the key None.
         The dictionary may not change.
         """
+
+    def watcher(self) -> Watcher:
+        """A new one."""
 
     def now(self) -> float:
         """Milliseconds on this network's monotonic clock."""

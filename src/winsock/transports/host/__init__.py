@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from winsock.transports.host import _interfaces, _wait
 from winsock.transports.host._socket import HostSocket as HostSocket
+from winsock.transports.host._watcher import HostWatcher
 
 
 class HostTransport:
@@ -18,6 +19,7 @@ class HostTransport:
     interfaces = staticmethod(_interfaces.interfaces)
     route_to = staticmethod(_interfaces.route_to)
     changes = staticmethod(_interfaces.changes)
+    watcher = HostWatcher
 
 
 HOST = HostTransport()

@@ -27,13 +27,14 @@ import threading
 import weakref
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from winsock.abi import _constants as c
 from winsock.codes import WSA, WinsockError
 from winsock.transports._contract import Address
 from winsock.transports._sharing import CONFLICTS, Place, Use, place_of, relation
 from winsock.transports.host import _errors, _interfaces
+from winsock.transports.host._numbers import family_of
 
 if TYPE_CHECKING:
     from winsock.transports.host._socket import HostSocket
@@ -77,7 +78,6 @@ class Claim:
         return None
 
 
-_family: Any = vars(linux.SocketType)["family"].__get__  # the kernel's; an endpoint's own name for it is Windows'
 _claims: dict[tuple[int, int], list[Claim]] = {}  # by (type, port); a table of this machine's ports, hence global
 _lock = threading.RLock()
 os.register_at_fork(after_in_child=_lock._at_fork_reinit)  # type: ignore[attr-defined]
@@ -94,7 +94,7 @@ def claim_of(sock: HostSocket) -> Claim | None:
 
 def bind(sock: HostSocket, address: Address, reuse: bool, exclusive: bool) -> None:
     """Bind, or raise the code Windows gives; a refused socket can be bound again."""
-    if _family(sock) == linux.AF_UNIX:
+    if family_of(sock) == linux.AF_UNIX:
         _bind_unix(sock, address, reuse)
         return
     address = _scoped(address)
@@ -102,7 +102,7 @@ def bind(sock: HostSocket, address: Address, reuse: bool, exclusive: bool) -> No
     if sock.type not in (c.SOCK_STREAM, c.SOCK_DGRAM):
         _plain(sock, address, use)
         return
-    place = place_of(address, _family(sock) == linux.AF_INET6 and not _v6only(sock))
+    place = place_of(address, family_of(sock) == linux.AF_INET6 and not _v6only(sock))
     with _lock:
         claim = Claim((sock.type, address[1]), place, use, sock)
         neighbours = _admit(claim) if address[1] else []
@@ -137,7 +137,7 @@ def restore(sock: HostSocket, name: Address | None) -> None:
     """
     claim = claim_of(sock)
     if claim is None:
-        everywhere = ("::", 0, 0, 0) if _family(sock) == linux.AF_INET6 else ("0.0.0.0", 0)
+        everywhere = ("::", 0, 0, 0) if family_of(sock) == linux.AF_INET6 else ("0.0.0.0", 0)
         try:
             bind(sock, (everywhere[0], name[1] if name else 0, *everywhere[2:]), False, False)
         except WinsockError:

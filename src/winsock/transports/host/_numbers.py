@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket as linux
+from typing import Any
 
 from winsock.abi import _constants as c
 
@@ -12,6 +13,7 @@ FAMILIES: dict[int, int] = {
     c.AF_INET6: int(linux.AF_INET6),
 }
 FAMILIES_BACK: dict[int, int] = {v: k for k, v in FAMILIES.items()}
+family_of: Any = vars(linux.SocketType)["family"].__get__  # a socket's, the kernel's number; endpoints say Windows'
 
 # Flags of send and recv.  MSG_PUSH_IMMEDIATE and MSG_PARTIAL ask for nothing that Linux does otherwise.
 _FLAGS = {

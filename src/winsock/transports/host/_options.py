@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 from winsock.abi import _constants as c
 from winsock.codes import WSA, WinsockError
 from winsock.transports.host import _errors, _interfaces
+from winsock.transports.host._numbers import family_of
 
 if TYPE_CHECKING:
     from winsock.transports.host._socket import HostSocket
@@ -218,6 +219,25 @@ def pending(sock: HostSocket) -> int:
     except OSError as e:
         raise _errors.translated(e) from None
     return int.from_bytes(data, "little")
+
+
+_SO_MEMINFO, _MEMINFO_SIZE = 55, 36  # its first number: bytes of the receive queue
+_TCPI_UNACKED = 24  # where struct tcp_info has it: of a listener, the connections that wait
+
+
+def waiting(sock: HostSocket, listens: bool) -> int:
+    """See TransportSocket.waiting."""
+    try:
+        if listens:
+            if family_of(sock) == linux.AF_UNIX:
+                return 0
+            raw = sock.getsockopt(linux.IPPROTO_TCP, linux.TCP_INFO, _TCPI_UNACKED + 4)
+            return int.from_bytes(raw[_TCPI_UNACKED:], "little")
+        if sock.type == c.SOCK_STREAM:
+            return pending(sock)
+        return int.from_bytes(sock.getsockopt(linux.SOL_SOCKET, _SO_MEMINFO, _MEMINFO_SIZE)[:4], "little")
+    except (OSError, WinsockError):
+        return 0
 
 
 # Linux' states of a TCP connection and TCPSTATE_* of Windows

@@ -22,7 +22,7 @@ from winsock.abi import _constants as c
 from winsock.codes import WSA, WinsockError
 from winsock.transports._contract import Address, Message
 from winsock.transports.host import _bind, _control, _descriptors, _errors, _options
-from winsock.transports.host._numbers import FAMILIES, flags_to_host
+from winsock.transports.host._numbers import FAMILIES, family_of, flags_to_host
 
 # Plain ints: the enumeration's own operators cost more than a call.
 DONTWAIT = int(linux.MSG_DONTWAIT)
@@ -65,7 +65,6 @@ ICMP_ERRORS = frozenset(
 
 # These spare each call a look through super().
 _init = _socket.socket.__init__
-_family: Any = vars(_socket.socket)["family"].__get__  # the kernel's number; endpoints have Windows'
 _getdefaulttimeout = _socket.getdefaulttimeout
 _gettimeout = _socket.socket.gettimeout
 _settimeout = _socket.socket.settimeout
@@ -252,7 +251,7 @@ class HostSocket(_socket.socket):
 
     def failure(self, e: OSError) -> WinsockError:
         """What a failed call of the hot path means."""
-        if e.errno == errno.EPIPE and _family(self) != AF_UNIX:
+        if e.errno == errno.EPIPE and family_of(self) != AF_UNIX:
             # The connection broke after the peer had finished: Windows' own side gave it up.
             return WinsockError(WSA.WSAECONNABORTED)
         return _errors.translated(e)
@@ -295,7 +294,7 @@ class HostSocket(_socket.socket):
     # -- names, connections
 
     def _to_host(self, address: Address) -> Address:
-        if self.type == c.SOCK_RAW and _family(self) == AF_INET6:
+        if self.type == c.SOCK_RAW and family_of(self) == AF_INET6:
             # Linux takes the port for a protocol, Windows looks at none.
             return (address[0], 0, *address[2:])
         return address
@@ -316,7 +315,7 @@ class HostSocket(_socket.socket):
         except OSError as e:
             raise _errors.translated(e) from None
         new = self._another(fd)
-        if _family(self) != AF_UNIX:
+        if family_of(self) != AF_UNIX:
             if _getsockopt(new, IPPROTO_TCP, TCP_INFO, 1) == TCP_CLOSED:
                 new.finish()
                 raise WinsockError(WSA.WSAECONNRESET)
@@ -329,7 +328,7 @@ class HostSocket(_socket.socket):
         cls: Any = self.__class__
         new: HostSocket = cls.__new__(cls)
         new.held = None
-        new._take_over(_family(self), self.type, self.proto, fd)
+        new._take_over(family_of(self), self.type, self.proto, fd)
         if _gettimeout(self) is not None:
             _settimeout(new, 0.0)
         return new
@@ -361,7 +360,7 @@ class HostSocket(_socket.socket):
             return False
         if error == errno.EAGAIN:
             # The path's queue is full; of ports, none is left.
-            raise WinsockError(WSA.WSAECONNREFUSED if _family(self) == AF_UNIX else WSA.WSAENOBUFS)
+            raise WinsockError(WSA.WSAECONNREFUSED if family_of(self) == AF_UNIX else WSA.WSAENOBUFS)
         raise WinsockError(CONNECT_CODES.get(error) or _errors.code_of(error))
 
     def _give_blocking_back(self) -> None:
@@ -387,7 +386,7 @@ class HostSocket(_socket.socket):
         self._dissolve()
 
     def _dissolve(self) -> None:
-        if _family(self) == AF_UNIX:
+        if family_of(self) == AF_UNIX:
             return  # it never gets half-way
         name = self.local_name()
         self._connect_unspec()
@@ -412,7 +411,7 @@ class HostSocket(_socket.socket):
             name = self.getsockname()
         except OSError as e:
             raise _errors.translated(e) from None
-        if _family(self) == AF_UNIX:
+        if family_of(self) == AF_UNIX:
             return name
         return name if name[1] else None
 
@@ -432,6 +431,9 @@ class HostSocket(_socket.socket):
 
     def pending(self) -> int:
         return _options.pending(self)
+
+    def waiting(self, listens: bool) -> int:
+        return _options.waiting(self, listens)
 
     def statistics(self) -> dict[str, int]:
         return _options.statistics(self)

@@ -1,0 +1,379 @@
+"""The reactor of a process: it learns what happened to the sockets that have work pending, and has it done.
+
+Whoever waits runs it.  One thread at a time leads: it polls the network's watcher, runs the callbacks of what became
+ready, and sees whether its own wait is over.  Others that wait follow: they sleep until somebody interrupts them, and
+one of them leads when the leader goes.  While there is work and nobody waits, the stand-in leads, a thread that
+exists for that alone.  A leader that goes and comes back in no time, as a program's loop does, doesn't call it: it
+looks for itself, some times a second, whether it has to step in, and rests when it has not been needed for a while.
+
+Callbacks get (endpoint, READ | WRITE | ...) as the transport reports it.  They are told of changes, not of states:
+who is told takes all that there is.  They run without locks of the reactor's, in any thread, and must not wait.
+"""
+
+from __future__ import annotations
+
+import heapq
+import itertools
+import logging
+import os
+import threading
+import weakref
+from collections.abc import Callable
+from typing import Any
+
+from winsock.afd._endpoint import Endpoint
+from winsock.nt import Process, ThreadState
+from winsock.transports import Transport, Watcher
+
+_log = logging.getLogger("winsock")
+
+TICK = 0.010  # seconds in which the stand-in gives a leader time to come back
+REST = 1.0  # seconds without need, after which it ends
+HAND_OVER = 0.2  # seconds that the stand-in may take to stand back
+
+Callback = Callable[[Endpoint, int], None]
+
+
+class _Watch:
+    """An endpoint that is watched, and for whom."""
+
+    __slots__ = ("callbacks", "ep")
+
+    def __init__(self, ep: Endpoint) -> None:
+        self.ep = ep
+        self.callbacks: tuple[Callback, ...] = ()
+
+
+class Timer:
+    """Something to be done later; cancel() any time."""
+
+    __slots__ = ("function", "when")
+
+    def __init__(self, when: float, function: Callable[[], None]) -> None:
+        self.when = when
+        self.function: Callable[[], None] | None = function
+
+    def cancel(self) -> None:
+        """It will not be done, unless it is being done just now."""
+        self.function = None
+
+
+class Reactor:
+    """One for each process; see reactor_of()."""
+
+    def __init__(self, process: Process, network: Transport) -> None:
+        self.process = weakref.ref(process)
+        self.network = network
+        self.now = network.now
+        self._fresh()
+
+    def _fresh(self) -> None:
+        """Nothing is watched and nobody waits; also in a forked child, where the parent's watcher is not ours."""
+        self._watcher: Watcher | None = None
+        self._watches: dict[Endpoint, _Watch] = {}
+        self._lock = threading.RLock()  # for _watches and _timers
+        self._lead = threading.Lock()
+        self._leader: ThreadState | None = None
+        self._laps = 0  # times that somebody took the lead
+        self._followers: list[ThreadState] = []
+        self._timers: list[tuple[float, int, Timer]] = []
+        self._numbers = itertools.count()
+        self._busy: set[Any] = set()
+        self._stand_in = _StandIn(self)
+
+    # -- what there is to do
+
+    def watch(self, ep: Endpoint, callback: Callback) -> None:
+        """Call back whenever the endpoint may have become ready for something; now, too, if it is ready already."""
+        with self._lock:
+            watcher = self._watcher
+            if watcher is None:
+                watcher = self._watcher = self.network.watcher()
+            watch = self._watches.get(ep)
+            if watch is None:
+                watch = _Watch(ep)
+                watcher.add(ep.transport, watch)
+                self._watches[ep] = watch
+            else:
+                watcher.again(ep.transport)
+            if callback not in watch.callbacks:
+                watch.callbacks = (*watch.callbacks, callback)
+        self.attend()
+
+    def unwatch(self, ep: Endpoint, callback: Callback) -> None:
+        """Call back no more."""
+        with self._lock:
+            watch = self._watches.get(ep)
+            if watch is not None:
+                watch.callbacks = tuple(known for known in watch.callbacks if known != callback)
+                if not watch.callbacks:
+                    self.forget(ep)
+
+    def forget(self, ep: Endpoint) -> None:
+        """Whoever watched it, nobody does any more: its socket is about to close."""
+        with self._lock:
+            if self._watches.pop(ep, None) is not None and self._watcher is not None:
+                self._watcher.remove(ep.transport)
+
+    def busy(self, token: Any) -> None:
+        """There is work, whether or not anybody waits, until idle(token)."""
+        self._busy.add(token)
+        self.attend()
+
+    def idle(self, token: Any) -> None:
+        """There is no such work any more."""
+        self._busy.discard(token)
+        if not self._busy:
+            self._stand_in.let_go()
+
+    def call_at(self, when: float, function: Callable[[], None]) -> Timer:
+        """Call when the network's clock says so; whether or not anybody waits."""
+        timer = Timer(when, function)
+        with self._lock:
+            if self._watcher is None:
+                self._watcher = self.network.watcher()
+            heapq.heappush(self._timers, (when, next(self._numbers), timer))
+            first = self._timers[0][2] is timer
+        if first and self._lead.locked():
+            self._watcher.kick()
+        else:
+            self.attend()
+        return timer
+
+    def has_work(self) -> bool:
+        """Whether something has to go on while nobody waits."""
+        return bool(self._busy or self._timers)
+
+    def attend(self) -> None:
+        """See to it that somebody leads, if there is a need."""
+        if self._lead.locked():
+            return
+        followers = self._followers
+        if followers and (self._watches or self._timers):
+            try:
+                followers[-1].interrupt()
+                return
+            except IndexError:
+                pass  # it went just now
+        if self._busy or self._timers:
+            self._stand_in.rouse()
+
+    # -- waiting
+
+    def wait(self, ts: ThreadState, until: Callable[[], Any], timeout: float | None) -> Any:
+        """Wait until until() gives something else than None, and return that; None after timeout ms.
+
+        Also without a wait (timeout 0) what is ready is done before until() has its last say.
+        """
+        found = until()
+        if found is not None:
+            return found
+        end = None if timeout is None else self.now() + timeout
+        before = ts.wake
+        try:
+            if self._leader is ts:  # a signal's handler, while this thread leads
+                return self._run(ts, until, end)
+            while True:
+                lead = self._lead
+                if self._watcher is not None and (lead.acquire(False) or self._stand_in.give_way()):
+                    self._leader = ts
+                    self._laps += 1
+                    try:
+                        return self._run(ts, until, end)
+                    finally:
+                        self._leader = None
+                        lead.release()
+                found, over = self._follow(ts, until, end)
+                if over:
+                    return found
+        finally:
+            ts.wake = before
+            if self._watcher is not None:
+                self.attend()
+
+    def _run(self, ts: ThreadState, until: Callable[[], Any], end: float | None) -> Any:
+        """Lead until the own wait is over."""
+        watcher: Any = self._watcher
+        poll, kick, now = watcher.poll, watcher.kick, self.now
+        looked = False
+        while True:
+            ts.wake = kick
+            found = until()
+            if found is not None:
+                return found
+            left = None
+            if end is not None:
+                left = end - now()
+                if left <= 0:
+                    if looked:
+                        return None
+                    left = 0
+            if self._timers:
+                due = max(0.0, self._timers[0][0] - now())
+                if left is None or due < left:
+                    left = due
+            events = poll(left)
+            if self._watcher is not watcher:  # forked, by a signal's handler
+                return None
+            ts.wake = None  # it looks again anyway
+            looked = True
+            for watch, got in events:
+                for callback in watch.callbacks:
+                    try:
+                        callback(watch.ep, got)
+                    except Exception:
+                        _log.exception("winsock: a callback of the reactor failed; please report this")
+            if self._timers:
+                self._ring()
+
+    def _follow(self, ts: ThreadState, until: Callable[[], Any], end: float | None) -> tuple[Any, bool]:
+        """Sleep once, as somebody else leads or nothing is to be led: what was found, and whether that was all."""
+        ts.wake = self.network.prepare(ts)
+        self._followers.append(ts)
+        try:
+            if self._watcher is not None and not self._lead.locked():
+                return None, False
+            found = until()
+            if found is not None:
+                return found, True
+            left = None if end is None else end - self.now()
+            if left is not None and left <= 0:
+                return None, True
+            self.network.wait(ts, (), left)
+        finally:
+            self._followers.remove(ts)
+        found = until()
+        return found, found is not None
+
+    def _ring(self) -> None:
+        """Do what is due."""
+        while True:
+            with self._lock:
+                if not self._timers or self._timers[0][0] > self.now():
+                    return
+                _, _, timer = heapq.heappop(self._timers)
+            function, timer.function = timer.function, None
+            if function is not None:
+                try:
+                    function()
+                except Exception:
+                    _log.exception("winsock: a timer of the reactor failed; please report this")
+
+
+class _StandIn:
+    """The thread that leads while there is work and nobody waits."""
+
+    def __init__(self, reactor: Reactor) -> None:
+        self._reactor = weakref.ref(reactor)
+        self._lock = threading.Lock()
+        self._roused = threading.Condition(self._lock)
+        self._state = "absent"
+        self._back = False  # somebody wants to lead
+
+    def rouse(self) -> None:
+        """There is work, and nobody leads."""
+        if self._state in ("ticking", "leading"):
+            return
+        with self._lock:
+            if self._state == "absent":
+                self._state = "ticking"
+                try:
+                    threading.Thread(target=self._run, name="winsock stand-in", daemon=True).start()
+                except RuntimeError:  # the interpreter ends, or has no room for a thread: waiting threads remain
+                    self._state = "absent"
+            elif self._state == "resting":
+                self._state = "ticking"
+                self._roused.notify()
+
+    def let_go(self) -> None:
+        """There is no work any more: if it leads, it need not."""
+        if self._state == "leading":
+            reactor = self._reactor()
+            if reactor is not None and reactor._watcher is not None and not reactor.has_work():
+                reactor._watcher.kick()
+
+    def give_way(self) -> bool:
+        """If it leads: have it stand back; whether the calling thread leads now."""
+        if self._state != "leading":
+            return False
+        reactor = self._reactor()
+        watcher = reactor._watcher if reactor is not None else None
+        if reactor is None or watcher is None:
+            return False
+        self._back = True
+        watcher.kick()
+        return reactor._lead.acquire(timeout=HAND_OVER)
+
+    def _run(self) -> None:
+        while True:
+            reactor = self._reactor()
+            lap = -1 if reactor is None else reactor._laps
+            del reactor  # nobody else may want it any more
+            with self._lock:
+                self._roused.wait(TICK)
+            reactor = self._reactor()
+            if reactor is None:
+                return
+            led, moved = reactor._lead.locked(), reactor._laps != lap
+            if not reactor.has_work() or (led and not moved):
+                del reactor
+                if not self._rest():
+                    return
+            elif not led and not moved:
+                self._lead(reactor)
+
+    def _rest(self) -> bool:
+        """Sleep until roused; False after a while in which nobody did."""
+        with self._lock:
+            reactor = self._reactor()
+            if reactor is None:
+                return False
+            self._state = "resting"
+            if reactor.has_work() and not reactor._lead.locked():
+                self._state = "ticking"  # it has changed just now
+                return True
+            del reactor
+            self._roused.wait(REST)
+            if self._state == "resting":
+                self._state = "absent"
+                return False
+            return True
+
+    def _lead(self, reactor: Reactor) -> None:
+        process = reactor.process()
+        if process is None or not reactor._lead.acquire(False):
+            return
+        self._back = False
+        self._state = "leading"
+        try:
+            reactor._run(ThreadState(process), lambda: True if self._back or not reactor.has_work() else None, None)
+        finally:
+            self._state = "ticking"
+            reactor._lead.release()
+            if reactor._followers:
+                reactor.attend()
+
+
+REACTOR = "reactor"  # in Process.services
+
+
+def reactor_of(process: Process, network: Any) -> Reactor:
+    """The process' reactor, made when it is first asked for."""
+    reactor: Reactor | None = process.services.get(REACTOR)
+    if reactor is None:
+        with process.lock:
+            reactor = process.services.get(REACTOR)
+            if reactor is None:
+                reactor = process.services[REACTOR] = Reactor(process, network)
+    return reactor
+
+
+def _after_fork() -> None:
+    """In a forked child: the parent's watcher, and what was watched, are the parent's."""
+    for process in Process.all():
+        reactor: Reactor | None = process.services.get(REACTOR)
+        if reactor is not None:
+            reactor._fresh()
+
+
+os.register_at_fork(after_in_child=_after_fork)

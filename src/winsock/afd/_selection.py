@@ -1,0 +1,202 @@
+"""WSAEventSelect and WSAAsyncSelect on endpoints: the machine of _events.py between the network and the program.
+
+A Selection hangs in Endpoint.extra from the first selection to the end of the socket: its record outlives a
+deselection.  What the calls of the program do it is told by _events.told(), what the network does by the reactor.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from winsock.abi import _constants as c
+from winsock.afd import _events, _poll, _urgent
+from winsock.afd._endpoint import Endpoint, State
+from winsock.afd._events import NETWORK_EVENTS, Announcement, NetworkEvents, Snapshot
+from winsock.afd._reactor import reactor_of
+from winsock.codes import WSA, WinsockError
+from winsock.nt._objects import Event
+
+Post = Callable[[int, int, int], None]  # socket, FD_*, error code
+
+# A receive that ended with one of these has asked the network.
+_ASKED = frozenset(
+    {
+        0,
+        WSA.WSAEWOULDBLOCK,
+        WSA.WSAEMSGSIZE,
+        WSA.WSAECONNRESET,
+        WSA.WSAECONNABORTED,
+        WSA.WSAENETRESET,
+        WSA.WSAETIMEDOUT,
+    }
+)
+
+
+class Selection:
+    """What is selected on one endpoint.
+
+    events    the machine
+    lock      for the machine, and so that announcements come in order; no other lock is taken before it
+    event     where announcements go, or:
+    post
+    """
+
+    __slots__ = ("event", "events", "lock", "post", "watched")
+
+    def __init__(self, accepted: bool) -> None:
+        self.events = NetworkEvents(accepted)
+        self.lock = threading.RLock()
+        self.event: Event | None = None
+        self.post: Post | None = None
+        self.watched = False
+
+    def look(self, ep: Endpoint) -> None:
+        """Announce what there is."""
+        with self.lock:
+            if not ep.closed:
+                self.announce(ep, self.events.look(snapshot(ep)))
+
+    def announce(self, ep: Endpoint, announcements: list[Announcement]) -> None:
+        """Signal the event, or post the messages."""
+        if not announcements:
+            return
+        if self.post is None:
+            if self.event is not None:
+                self.event.set()
+            return
+        for event, code in announcements:
+            self.post(ep.handle, event, code)
+
+    def told(self, ep: Endpoint, call: str, code: int) -> None:
+        """See _events.told."""
+        if call == _events.SEND and code != WSA.WSAEWOULDBLOCK:
+            return
+        if call == _events.ACCEPT and code == WSA.WSATRY_AGAIN:
+            return  # put off: who says so is not told of it again (document)
+        with self.lock:
+            if call in _events.ANSWERED_BY:
+                if code in _ASKED or call in (_events.SEND, _events.ACCEPT):
+                    self.events.answer(call)
+                else:
+                    self.events.refused(call)
+            self.look(ep)
+
+    @contextmanager
+    def beginning(self, ep: Endpoint) -> Iterator[None]:
+        """See _events.beginning."""
+        with self.lock:
+            try:
+                yield
+            except WinsockError as e:
+                if e.code == WSA.WSAEWOULDBLOCK:
+                    self.events.begin(ep.stream)
+                raise
+            self.events.begin(ep.stream)
+
+    def inherited(self, new: Endpoint) -> None:
+        """A connection that was accepted from this listener has the listener's selection (document, fact)."""
+        if self.events.mask:
+            heir = Selection(accepted=True)
+            heir.event, heir.post = self.event, self.post
+            heir.events.mask, heir.events.messages = self.events.mask, self.events.messages
+            new.note(NETWORK_EVENTS, heir)
+
+    def start(self, ep: Endpoint) -> None:
+        """The endpoint has its handle: what was inherited takes effect."""
+        self._select(ep, self.events.mask, self.event, self.post)
+
+    def _select(self, ep: Endpoint, mask: int, event: Event | None, post: Post | None) -> None:
+        with self.lock:
+            self._watch(ep, bool(mask))
+            self.event, self.post = (event, post) if mask else (None, None)
+            self.announce(ep, self.events.select(mask, post is not None, snapshot(ep)))
+
+    def stop(self, ep: Endpoint) -> None:
+        """The endpoint is closed: nothing is announced any more."""
+        with self.lock:
+            self.event = self.post = None
+            self._watch(ep, False)
+
+    def _watch(self, ep: Endpoint, wanted: bool) -> None:
+        """Be told of what happens to the socket.  WSAENOBUFS."""
+        if wanted is not self.watched:
+            reactor = reactor_of(ep.process, ep.network)
+            if wanted:
+                reactor.watch(ep, self.ready)
+            else:
+                reactor.unwatch(ep, self.ready)
+            self.watched = wanted
+
+    def ready(self, ep: Endpoint, got: int) -> None:
+        """The reactor's news."""
+        with self.lock:
+            if not ep.closed:
+                self.announce(ep, self.events.look(snapshot(ep, got)))
+
+
+def snapshot(ep: Endpoint, got: int | None = None) -> Snapshot:
+    """The endpoint now; got is what the transport says, if it has been asked."""
+    ready = _poll.readiness(ep, ep.transport.readiness() if got is None else got)
+    if ep.connect_failed and not ep.so_error:
+        ready &= ~c.AFD_POLL_CONNECT_FAIL  # connect has said so itself
+    return Snapshot(
+        ready,
+        ep.transport.waiting(ep.state is State.LISTENING),
+        _urgent.waiting(ep),
+        ep.state is not State.OPEN,
+        ep.stream,
+        ep.so_error,
+    )
+
+
+def _selection(ep: Endpoint) -> Selection:
+    with ep.process.lock:
+        found: Selection = ep.noted(NETWORK_EVENTS, lambda: Selection(ep.accepted))
+        return found
+
+
+def select(ep: Endpoint, mask: int, event: Event | None = None, post: Post | None = None) -> None:
+    """Select network events, for an event object or for messages; 0 ends that.
+
+    The socket does not block any more, not even after mask 0, until FIONBIO says so.
+    """
+    if ep.closed:
+        raise WinsockError(WSA.WSAENOTSOCK)
+    mask &= c.FD_ALL_EVENTS
+    ep.nonblocking = True
+    if mask or NETWORK_EVENTS in ep.extra:
+        _selection(ep)._select(ep, mask, event, post)
+    ep.refresh()
+
+
+def fetch(ep: Endpoint, reset: Event | None) -> dict[int, int]:
+    """WSAEnumNetworkEvents: take what is recorded of what is selected; {FD_*: error code}.
+
+    reset    an event object that is reset in the same breath
+    """
+    selection: Selection | None = ep.extra.get(NETWORK_EVENTS)
+    if selection is None:
+        if reset is not None:
+            reset.reset()
+        return {}
+    with selection.lock:
+        selection.look(ep)
+        found = selection.events.fetch()
+        if reset is not None:
+            reset.reset()
+    return found
+
+
+def selected(ep: Endpoint) -> int:
+    """FD_* that are selected, for either purpose."""
+    selection: Selection | None = ep.extra.get(NETWORK_EVENTS)
+    return selection.events.mask if selection is not None else 0
+
+
+def handle_closed(ep: Endpoint) -> None:
+    """The handle is about to be closed behind Winsock's back: that posts FD_CLOSE, closesocket does not (fact)."""
+    selection: Selection | None = ep.extra.get(NETWORK_EVENTS)
+    if selection is not None and selection.post is not None and selection.events.mask & c.FD_CLOSE:
+        selection.post(ep.handle, c.FD_CLOSE, 0)

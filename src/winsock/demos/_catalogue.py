@@ -1,0 +1,90 @@
+"""The collection of problems: a directory each in programs/, with about.toml, trouble.py and cure.py."""
+
+from __future__ import annotations
+
+import tomllib
+from dataclasses import dataclass
+from pathlib import Path
+
+PROGRAMS = Path(__file__).with_name("programs")
+
+
+@dataclass(frozen=True, slots=True)
+class Demo:
+    """One problem.
+
+    id        project and number, as in cpython-91227
+    title     what goes wrong, in a few words
+    thread    OWNER/REPOSITORY#NUMBER; `also` are other threads of the same problem
+    url       the thread's address
+    story     what people saw, and what Windows does underneath
+    remedy    what the cure changes
+    codes     the codes that the trouble meets on Windows, most telling first
+    options   further options of `winsock run` that it needs
+    linux, windows, cured
+              texts that the outputs contain: of the trouble on plain Linux, of the trouble under Windows' rules,
+              of the cure under Windows' rules
+    """
+
+    id: str
+    title: str
+    thread: str
+    url: str
+    story: str
+    remedy: str
+    codes: tuple[int, ...]
+    linux: tuple[str, ...]
+    windows: tuple[str, ...]
+    cured: tuple[str, ...]
+    also: tuple[str, ...] = ()
+    options: tuple[str, ...] = ()
+
+    @property
+    def trouble(self) -> Path:
+        """The program that fails."""
+        return PROGRAMS / self.id / "trouble.py"
+
+    @property
+    def cure(self) -> Path:
+        """The program that does not."""
+        return PROGRAMS / self.id / "cure.py"
+
+
+def demos() -> list[Demo]:
+    """Every problem, by project and number."""
+    return [read(path) for path in sorted(PROGRAMS.glob("*/about.toml"), key=_order)]
+
+
+def read(path: Path) -> Demo:
+    """The problem that an about.toml tells of; TypeError names a field that is missing or unknown."""
+    with path.open("rb") as file:
+        fields = tomllib.load(file)
+    lists = {name: tuple(value) for name, value in fields.items() if isinstance(value, list)}
+    return Demo(id=path.parent.name, **{**fields, **lists})
+
+
+def find(text: str) -> list[Demo]:
+    """The problems that a word stands for.
+
+    text    an id, a thread (python/cpython#91227), its number, a code's number, or a part of a title
+    """
+    wanted = text.strip().lower()
+    if not wanted:
+        return []
+    everything = demos()
+    for matches in (
+        lambda demo: demo.id == wanted,
+        lambda demo: wanted in map(str.lower, (demo.thread, *demo.also, demo.url)),
+        lambda demo: wanted.isdigit() and wanted in {t.rpartition("#")[2] for t in (demo.thread, *demo.also)},
+        lambda demo: wanted.isdigit() and int(wanted) in demo.codes,
+        lambda demo: wanted in demo.id or wanted in demo.title.lower(),
+    ):
+        found = [demo for demo in everything if matches(demo)]
+        if found:
+            return found
+    return []
+
+
+def _order(path: Path) -> tuple[str, int]:
+    project, _, number = path.parent.name.rpartition("-")
+    return project, int(number) if number.isdigit() else 0

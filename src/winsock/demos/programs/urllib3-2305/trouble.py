@@ -1,0 +1,13 @@
+"""A look-up that fails."""
+
+import socket
+
+NO_SUCH_HOST = -2
+
+try:
+    socket.getaddrinfo("no-such-host.invalid", 80)
+except socket.gaierror as e:
+    if e.errno == NO_SUCH_HOST:
+        print("no such host")
+    else:
+        print("the program ends:", e)

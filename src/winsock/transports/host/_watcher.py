@@ -1,0 +1,78 @@
+"""Watching many sockets at the cost of those that something happens to: epoll, edge-triggered."""
+
+from __future__ import annotations
+
+import os
+import select
+from typing import Any
+
+from winsock.codes import WSA, WinsockError
+from winsock.transports._contract import TransportSocket
+
+EVERYTHING = select.EPOLLIN | select.EPOLLOUT | select.EPOLLPRI | select.EPOLLRDHUP | select.EPOLLET
+AT_ONCE = 256  # events of one look
+_write = os.eventfd_write
+
+
+class HostWatcher:
+    """See transports.Watcher."""
+
+    __slots__ = ("_epoll", "_kick", "_tokens")
+
+    def __init__(self) -> None:
+        self._kick = -1
+        self._tokens: dict[int, Any] = {}
+        try:
+            self._epoll = select.epoll()
+            self._kick = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
+            # Edge-triggered, so that nobody has to read it: each write wakes.
+            self._epoll.register(self._kick, select.EPOLLIN | select.EPOLLET)
+        except OSError:
+            raise WinsockError(WSA.WSAENOBUFS) from None
+
+    def add(self, sock: TransportSocket, token: Any) -> None:
+        fd = sock.fileno()
+        self._tokens[fd] = token
+        try:
+            self._epoll.register(fd, EVERYTHING)
+        except FileExistsError:
+            self._epoll.modify(fd, EVERYTHING)
+        except (OSError, ValueError):
+            self._tokens.pop(fd, None)
+            raise WinsockError(WSA.WSAENOBUFS if fd >= 0 else WSA.WSAENOTSOCK) from None
+
+    def again(self, sock: TransportSocket) -> None:
+        try:
+            self._epoll.modify(sock.fileno(), EVERYTHING)
+        except (OSError, ValueError):
+            pass  # closed meanwhile: whoever closed it has told
+
+    def remove(self, sock: TransportSocket) -> None:
+        fd = sock.fileno()
+        self._tokens.pop(fd, None)
+        try:
+            self._epoll.unregister(fd)
+        except (OSError, ValueError):
+            pass
+
+    def poll(self, timeout: float | None) -> list[tuple[Any, int]]:
+        # epoll counts in whole milliseconds; CPython rounds up
+        found = self._epoll.poll(-1 if timeout is None else timeout / 1e3, AT_ONCE)
+        tokens = self._tokens
+        return [(tokens[fd], events) for fd, events in found if fd in tokens]
+
+    def kick(self) -> None:
+        try:
+            _write(self._kick, 1)
+        except OSError:
+            pass  # closed: nobody polls any more
+
+    def close(self) -> None:
+        self._epoll.close()
+        kick, self._kick = self._kick, -1
+        if kick >= 0:
+            os.close(kick)
+
+    def __del__(self) -> None:
+        if self._kick >= 0:
+            self.close()
