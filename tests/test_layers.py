@@ -22,7 +22,8 @@ PACKAGE = ROOT / "src" / "winsock"
 FLOORS: list[set[str]] = [
     {"_version", "codes", "abi"},
     {"nt"},
-    {"transports", "names", "ports", "qos"},
+    {"ports"},
+    {"transports", "names", "qos"},
     {"afd"},
     {"spi"},
     {"api"},
@@ -297,7 +298,7 @@ UP_OR_SIDEWAYS = {
         "nt/_x.py",
         "if TYPE_CHECKING:\n    pass\nelse:\n    import winsock.afd",
     ),
-    "sideways": ("names/_x.py", "from winsock.ports import pool"),
+    "sideways": ("names/_x.py", "from winsock.transports import READ"),
     "sideways, between faces": ("mswsock.py", "import winsock.ws2_32"),
     "the library imports the command": ("python/_x.py", "from winsock.cli import main"),
     "codes import abi": ("codes/_x.py", "from winsock.abi import _constants"),

@@ -14,6 +14,13 @@ from winsock.api._addrinfo import GetNameInfoW as GetNameInfoW
 from winsock.api._addrinfo import freeaddrinfo as freeaddrinfo
 from winsock.api._addrinfo import getaddrinfo as getaddrinfo
 from winsock.api._addrinfo import getnameinfo as getnameinfo
+from winsock.api._async_names import WSAAsyncGetHostByAddr as WSAAsyncGetHostByAddr
+from winsock.api._async_names import WSAAsyncGetHostByName as WSAAsyncGetHostByName
+from winsock.api._async_names import WSAAsyncGetProtoByName as WSAAsyncGetProtoByName
+from winsock.api._async_names import WSAAsyncGetProtoByNumber as WSAAsyncGetProtoByNumber
+from winsock.api._async_names import WSAAsyncGetServByName as WSAAsyncGetServByName
+from winsock.api._async_names import WSAAsyncGetServByPort as WSAAsyncGetServByPort
+from winsock.api._async_names import WSACancelAsyncRequest as WSACancelAsyncRequest
 from winsock.api._blocking import WSACancelBlockingCall as WSACancelBlockingCall
 from winsock.api._blocking import WSAIsBlocking as WSAIsBlocking
 from winsock.api._blocking import WSASetBlockingHook as WSASetBlockingHook

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import struct
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from winsock.abi import _constants as c
@@ -21,16 +21,15 @@ SIZEOF_ADDRINFO, SIZEOF_ADDRINFOEX = _ADDRINFO.size, _ADDRINFOEX.size
 _FIRST_SIZE = 1024  # MAXGETHOSTSTRUCT: enough for nearly all, so that the address does not change
 
 
-def _room(ts: ThreadState, name: str, size: int) -> int:
-    """The address of the thread's buffer of that name; a new one if the old is too small."""
+def _keep(ts: ThreadState, name: str, pack: Callable[[int], bytes]) -> int:
+    """The address of the thread's structure of that name: its old place, a new one if that is too small."""
+    data = pack(0)
     buffer = ts.buffers.get(name)
-    if buffer is None or len(buffer) < size:
-        buffer = ts.buffers[name] = ctypes.create_string_buffer(max(size, _FIRST_SIZE))
-    return ctypes.addressof(buffer)
-
-
-def _fill(ts: ThreadState, name: str, data: bytes) -> None:
-    ctypes.memmove(ts.buffers[name], data, len(data))
+    if buffer is None or len(buffer) < len(data):
+        buffer = ts.buffers[name] = ctypes.create_string_buffer(max(len(data), _FIRST_SIZE))
+    base = ctypes.addressof(buffer)
+    ctypes.memmove(base, pack(base), len(data))
+    return base
 
 
 def _strings(at: int, texts: Sequence[str]) -> tuple[bytes, list[int]]:
@@ -47,8 +46,8 @@ def _array(pointers: Sequence[int]) -> bytes:
     return struct.pack(f"<{len(pointers) + 1}Q", *pointers, 0)
 
 
-def hostent(ts: ThreadState, host: Host) -> int:
-    """The thread's hostent: the structure, aliases, address pointers, addresses, texts, without gaps.
+def pack_hostent(host: Host, base: int) -> bytes:
+    """A hostent that will lie at base: the structure, aliases, address pointers, addresses, texts, without gaps.
 
     Source: a fact.
     """
@@ -56,35 +55,41 @@ def hostent(ts: ThreadState, host: Host) -> int:
     aliases = _HOSTENT.size
     pointers = aliases + _POINTER * (n + 1)
     addresses = pointers + _POINTER * (count + 1)
-    texts = addresses + size * count
-    length = texts + sum(len(t.encode("utf-8", "surrogateescape")) + 1 for t in (host.name, *host.aliases))
-    base = _room(ts, "hostent", length)
-    data, where = _strings(base + texts, (host.name, *host.aliases))
+    data, where = _strings(base + addresses + size * count, (host.name, *host.aliases))
     head = _HOSTENT.pack(where[0], base + aliases, host.family, size, base + pointers)
     listed = _array([base + addresses + size * i for i in range(count)])
-    _fill(ts, "hostent", head + _array(where[1:]) + listed + b"".join(host.addresses) + data)
-    return base
+    return head + _array(where[1:]) + listed + b"".join(host.addresses) + data
+
+
+def pack_servent(service: Service, base: int) -> bytes:
+    """A servent that will lie at base."""
+    texts = _SERVENT.size + _POINTER * (len(service.aliases) + 1)
+    data, where = _strings(base + texts, (service.name, service.protocol, *service.aliases))
+    head = _SERVENT.pack(where[0], base + _SERVENT.size, where[1], service.port.to_bytes(2, "big"))
+    return head + _array(where[2:]) + data
+
+
+def pack_protoent(protocol: Protocol, base: int) -> bytes:
+    """A protoent that will lie at base."""
+    texts = _PROTOENT.size + _POINTER * (len(protocol.aliases) + 1)
+    data, where = _strings(base + texts, (protocol.name, *protocol.aliases))
+    head = _PROTOENT.pack(where[0], base + _PROTOENT.size, protocol.number)
+    return head + _array(where[1:]) + data
+
+
+def hostent(ts: ThreadState, host: Host) -> int:
+    """The address of the thread's hostent."""
+    return _keep(ts, "hostent", lambda base: pack_hostent(host, base))
 
 
 def servent(ts: ThreadState, service: Service) -> int:
-    """The thread's servent."""
-    texts = _SERVENT.size + _POINTER * (len(service.aliases) + 1)
-    names = (service.name, service.protocol, *service.aliases)
-    base = _room(ts, "servent", texts + sum(len(n.encode()) + 1 for n in names))
-    data, where = _strings(base + texts, names)
-    head = _SERVENT.pack(where[0], base + _SERVENT.size, where[1], service.port.to_bytes(2, "big"))
-    _fill(ts, "servent", head + _array(where[2:]) + data)
-    return base
+    """The address of the thread's servent."""
+    return _keep(ts, "servent", lambda base: pack_servent(service, base))
 
 
 def protoent(ts: ThreadState, protocol: Protocol) -> int:
-    """The thread's protoent."""
-    texts = _PROTOENT.size + _POINTER * (len(protocol.aliases) + 1)
-    base = _room(ts, "protoent", _FIRST_SIZE)
-    data, where = _strings(base + texts, (protocol.name, *protocol.aliases))
-    head = _PROTOENT.pack(where[0], base + _PROTOENT.size, protocol.number)
-    _fill(ts, "protoent", head + _array(where[1:]) + data)
-    return base
+    """The address of the thread's protoent."""
+    return _keep(ts, "protoent", lambda base: pack_protoent(protocol, base))
 
 
 def _sockaddr(info: Info) -> bytes:

@@ -17,7 +17,8 @@ def ansi(ptr: Any) -> str:
     return memory.cstring(ptr).decode("utf-8", "surrogateescape")
 
 
-def _optional(ptr: Any) -> str | None:
+def optional(ptr: Any) -> str | None:
+    """The same for a pointer that may be NULL."""
     return None if memory.is_null(ptr) else ansi(ptr)
 
 
@@ -33,7 +34,7 @@ def gethostbyname(ts: ThreadState, name: Any) -> int:
     WSAHOST_NOT_FOUND, WSATRY_AGAIN, WSANO_RECOVERY, WSANO_DATA (no IPv4 address, or an IPv6 literal), WSAEFAULT.
     Source: document, facts.
     """
-    return structs.hostent(ts, names.host_by_name(_optional(name) or ""))
+    return structs.hostent(ts, names.host_by_name(optional(name) or ""))
 
 
 @export(0)
@@ -43,6 +44,11 @@ def gethostbyaddr(ts: ThreadState, addr: Any, len: int, type: int) -> int:
     WSAEFAULT: addr is bad or len too small; WSAEINVAL: IPv6 with another len than 16; WSAEAFNOSUPPORT: type.
     Source: document.
     """
+    return structs.hostent(ts, names.host_by_addr(*address(addr, len, type)))
+
+
+def address(addr: Any, len: Any, type: Any) -> tuple[bytes, int]:
+    """gethostbyaddr's arguments: the address' bytes and its family."""
     family, n = c_int(type), c_int(len)
     if family not in (c.AF_INET, c.AF_INET6):
         raise WinsockError(WSA.WSAEAFNOSUPPORT)
@@ -51,7 +57,7 @@ def gethostbyaddr(ts: ThreadState, addr: Any, len: int, type: int) -> int:
         raise WinsockError(WSA.WSAEINVAL)
     if n < size:
         raise WinsockError(WSA.WSAEFAULT)
-    return structs.hostent(ts, names.host_by_addr(memory.read(addr, size), family))
+    return memory.read(addr, size), family
 
 
 def _own_name(out: Any, namelen: int, wide: bool) -> int:
@@ -83,14 +89,14 @@ def getservbyname(ts: ThreadState, name: Any, proto: Any) -> int:
 
     WSANO_DATA, WSAEFAULT.
     """
-    return structs.servent(ts, names.service_by_name(ansi(name), _optional(proto)))
+    return structs.servent(ts, names.service_by_name(ansi(name), optional(proto)))
 
 
 @export(0)
 def getservbyport(ts: ThreadState, port: int, proto: Any) -> int:
     """A pointer to the thread's servent for a port (network order).  WSANO_DATA, WSAEFAULT."""
     number = int.from_bytes((dword(port) & 0xFFFF).to_bytes(2, "little"), "big")
-    return structs.servent(ts, names.service_by_port(number, _optional(proto)))
+    return structs.servent(ts, names.service_by_port(number, optional(proto)))
 
 
 @export(0)

@@ -26,6 +26,7 @@ import sys
 from typing import TYPE_CHECKING, NamedTuple, NoReturn
 
 from winsock.cli import _ports_trap as trap
+from winsock.ports import _joining
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -144,7 +145,7 @@ class Supervisor(trap.Handler):
         protocol, block = found
         if (unused := self._unused.pop((protocol, address[1]), None)) is not None:
             _put_to_rest(unused)
-        block.bind(sock, address)
+        _joining.bind(block, sock, address)
         return True
 
     def listen(self, sock: socket.socket, backlog: int) -> bool:
@@ -156,8 +157,8 @@ class Supervisor(trap.Handler):
         found = self._block(sock, port) if isinstance(port, int) else None
         if found is None:
             return False
-        protocol, block = found
-        block.listen(sock, backlog)
+        protocol, _ = found
+        _joining.listen(sock, backlog)
         if (unused := self._unused.get((protocol, port))) is not None and _same(unused, sock):
             del self._unused[protocol, port]
             unused.close()
@@ -194,7 +195,7 @@ def _put_to_rest(sock: socket.socket) -> None:
 def run(command: list[str], blocks: Mapping[str, Block], options: Options) -> int:
     """Run the command with the blocks' ports; its exit status, 128 + n when signal n ended it.
 
-    The blocks stay reserved for as long as this takes; closing them is the caller's.
+    The blocks stay reserved for as long as that takes, and are closed then.
     """
     passed = passed_sockets(blocks, options) if options.sockets else []
     environment = {**os.environ, **variables(blocks, options)}
@@ -216,19 +217,23 @@ def run(command: list[str], blocks: Mapping[str, Block], options: Options) -> in
             with ours:
                 watched = _trapped(ours, supervisor) if options.trap else None
             if watched is None:
-                _close(passed)
+                _close(passed, {})
             status = _supervise(child, watched, signals)
+            # First free, then let the kernel decide: what is still running finds the ports free, not taken.
+            _close(passed, blocks)
             if watched is not None:
                 _leave(watched)
             return status
     finally:
-        _close(passed)
+        _close(passed, blocks)
         signal.pthread_sigmask(signal.SIG_SETMASK, old_mask)
 
 
-def _close(passed: Sequence[Passed]) -> None:
+def _close(passed: Sequence[Passed], blocks: Mapping[str, Block]) -> None:
     for p in passed:
         p.sock.close()
+    for block in blocks.values():
+        block.close()
 
 
 def _become(

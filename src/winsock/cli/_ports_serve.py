@@ -199,7 +199,7 @@ class Server:
             return False
         try:
             handle = os.pidfd_open(pid)
-        except OSError:
+        except (OSError, OverflowError):  # no such process, or no such number
             return False
         self._watched[pid] = handle
         self._selector.register(handle, selectors.EVENT_READ, lambda _: self._ended(pid))

@@ -22,6 +22,8 @@ TYPE_CHECKING = False  # as in typing, without its import time
 if TYPE_CHECKING:
     from winsock.codes._catalogue import Entry as Entry
     from winsock.codes._catalogue import explain as explain
+    from winsock.codes._elsewhere import from_spelling as from_spelling
+    from winsock.codes._elsewhere import spellings as spellings
     from winsock.codes._lookup import lookup as lookup
     from winsock.codes._lookup import lookup_all as lookup_all
     from winsock.codes._lookup import suggest as suggest
@@ -60,6 +62,8 @@ _LAZY = {
     "facts_of": "_matrix",
     "functions_of": "_matrix",
     "refusals_of": "_matrix",
+    "from_spelling": "_elsewhere",
+    "spellings": "_elsewhere",
     "lookup": "_lookup",
     "lookup_all": "_lookup",
     "suggest": "_lookup",

@@ -7,35 +7,85 @@ import errno
 from winsock.codes._errno import from_errno
 from winsock.codes._hresult import from_hresult
 from winsock.codes._names import known_numbers, name_of, numbers_by_name
+from winsock.codes._wsa import WSA
 
-_MARKS = ("winerror ", "socket error # ", "socket error ", "errno ", "error code ", "error ", "code ", "hresult ")
+_MARKS = ("winerror", "error", "errno", "code", "hresult", "socketexception", "エラー", "錯誤", "erreur")
+_AROUND = "[](){}<>:;,.'\"#!?、。「」（）：，"
 _NO_COUNTERPART = -1
+_CLOSE, _NEAR = 0.8, 0.6  # of a misspelled name
+_LONGEST = 60  # of a name that somebody may have meant
 
 
 def lookup(text: str) -> int | None:
-    """The code that a text stands for, or None.
+    """The code that a text stands for, or None; the first of them where lookup_all() finds several."""
+    return next(iter(lookup_all(text)), None)
+
+
+def lookup_all(text: str) -> tuple[int, ...]:
+    """The codes that a text stands for: mostly one; empty for a text that is not understood.
 
     Understood: numbers (10054, 0x2746), HRESULTs (0x80072746, -2147014842), NTSTATUS (0xC000020D), names with or
     without WSA and in any case (WSAECONNRESET, econnreset), Linux errno names, EAI_ and h_errno names, STATUS_
-    and ERROR_ names, names from other documents; also inside a pasted message: "OSError: [WinError 10054] An ...".
+    and ERROR_ names, names from other documents and from other languages' libraries (SocketError.HostNotFound,
+    io::ErrorKind::TimedOut, ENOTFOUND, java.net.UnknownHostException); the messages of Windows in the languages of
+    the catalogue, and parts of them that no other code has; also inside a pasted line: "OSError: [WinError 10054] An
+    ...".  Several come for a message that Windows has for several codes.
     """
-    text = _bare(text)
-    number = _number(text)
-    return _from_name(text) if number is None else _from_number(number)
+    bare = text.strip().strip("[]()").strip()
+    number = _number(bare)
+    if number is not None:
+        return _one(_from_number(number))
+    words = text.split()
+    if len(words) == 1:
+        found = _from_name(bare)
+    else:
+        found = _from_marked_number(words)
+        if found is None:
+            found = _from_name(bare)
+    return _from_line(text, words) if found is None else (found,)
 
 
-def _bare(text: str) -> str:
-    """The text, or of a pasted message the word after `[WinError`, `Error` and the like."""
-    text = text.strip()
-    folded = text.lower()
-    if len(folded) != len(text):  # a few letters of the world grow in lower case
-        folded = text
-    for mark in _MARKS:
-        start = folded.find(mark)
-        if start == 0 or (start > 0 and not folded[start - 1].isalnum()):
-            words = text[start + len(mark) :].split(None, 1)
-            return words[0].strip("[](){}:;,.'\"") if words else ""
-    return text.strip("[]()").strip()
+def _one(code: int | None) -> tuple[int, ...]:
+    return () if code is None else (code,)
+
+
+def _from_marked_number(words: list[str]) -> int | None:
+    """The number after a word like `[WinError` or `Error`, also with `#` or `code` between, or glued to it."""
+    marked = False
+    for word in words:
+        bare = word.strip(_AROUND).lower()
+        if marked and (number := _number(bare)) is not None and (code := _from_number(number)) is not None:
+            return code
+        if bare:
+            marked = bare.endswith(_MARKS)
+    return None
+
+
+def _from_line(text: str, words: list[str]) -> tuple[int, ...]:
+    """The code of a line that holds one in some way, the surest way first."""
+    from winsock.codes._elsewhere import from_spelling
+    from winsock.codes._search import search
+
+    bare = [word.strip(_AROUND) for word in words]
+    if len(words) > 1:
+        for word in bare:
+            if word.isupper() and len(word) > 3:
+                code = _from_name(word)
+                if code is not None or (code := from_spelling(word)) is not None:
+                    return (code,)
+    if (code := from_spelling(text.strip().strip("[]()"))) is not None:
+        return (code,)
+    if found := search(text):
+        return found
+    for word in bare:
+        if word.isascii() and word.endswith(("Error", "Exception")) and (code := from_spelling(word)) is not None:
+            return (code,)
+    if len(words) > 1:
+        numbers = {int(word) for word in bare if word.isascii() and word.isdigit() and len(word) == 5}
+        numbers &= {n for n in known_numbers() if n >= WSA.WSAEINTR}
+        if len(numbers) == 1:
+            return tuple(numbers)
+    return ()
 
 
 def _number(text: str) -> int | None:
@@ -70,7 +120,8 @@ def _from_status(status: int) -> int | None:
 
 
 def _from_name(text: str) -> int | None:
-    name = text.upper().replace("-", "_").replace(" ", "_").removeprefix("WSA.").removeprefix("ERRNO.")
+    text = text.replace("::", ".").rpartition(".")[2]  # syscall.WSAECONNRESET, Errno::ECONNRESET
+    name = text.upper().replace("-", "_").replace(" ", "_")
     names = numbers_by_name()
     for candidate in (name, "WSA" + name, "WSA_" + name, "ERROR_" + name):
         if (code := names.get(candidate)) is not None:
@@ -89,19 +140,27 @@ def _from_name(text: str) -> int | None:
 
 def suggest(text: str, count: int = 3) -> list[str]:
     """Codes close to a text that lookup() does not understand, the best first, each as "number name"."""
-    text = _bare(text)
+    text = text.strip().strip("[]()").strip()
     number = _number(text)
-    return _close_names(text, count) if number is None else _close_numbers(number, count)
+    return _close_texts(text, count) if number is None else _close_numbers(number, count)
 
 
-def _close_names(text: str, count: int) -> list[str]:
+def _close_texts(text: str, count: int) -> list[str]:
+    from winsock.codes._search import similar
+
+    texts = [_show(number) for number in similar(text)]
+    close = _close_names(text, count, _CLOSE) + texts[:count] + _close_names(text, count, _NEAR)
+    return list(dict.fromkeys(close))[:count]
+
+
+def _close_names(text: str, count: int, cutoff: float) -> list[str]:
     from difflib import get_close_matches
 
     names = numbers_by_name()
-    wanted = text.upper().replace("-", "_").replace(" ", "_")
-    close = get_close_matches(wanted, names, count * 3, 0.6)
+    wanted = text[:_LONGEST].upper().replace("-", "_").replace(" ", "_")
+    close = get_close_matches(wanted, names, count * 3, cutoff)
     if not wanted.startswith("WSA"):
-        close += get_close_matches("WSA" + wanted, names, count * 3, 0.6)
+        close += get_close_matches("WSA" + wanted, names, count * 3, cutoff)
     return [_show(number) for number in dict.fromkeys(names[name] for name in close)][:count]
 
 

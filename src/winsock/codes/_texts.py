@@ -46,6 +46,17 @@ def language(lang: str) -> str:
     raise ValueError(f"no texts in language {lang!r}; there are: {', '.join(languages())}")
 
 
+def locale_language() -> str:
+    """The language of this process's locale (LC_ALL, LC_MESSAGES, LANG), if there are texts in it; else English."""
+    for variable in ("LC_ALL", "LC_MESSAGES", "LANG"):
+        if chosen := os.environ.get(variable):
+            try:
+                return language(chosen)
+            except ValueError:
+                break
+    return DEFAULT
+
+
 @cache
 def content(stem: str) -> bytes:
     """A data file, with a line break before its first line; empty where there is none."""

@@ -1,0 +1,123 @@
+"""From the text of an error, in any of the catalogue's languages and also in part, to its code.
+
+People paste what they see: the message of a localized Windows, the end of a line of a log, a few words of it, or what
+another system calls the same error.
+"""
+
+from __future__ import annotations
+
+import os
+from functools import cache
+from unicodedata import normalize
+
+from winsock.codes._errno import ERRNO_TO_WSA
+from winsock.codes._phrases import PHRASES
+from winsock.codes._texts import content, languages
+from winsock.codes._wsa import WSA
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+_FEWEST = 2  # characters of Chinese or Japanese that are worth looking for
+_LETTERS = 5  # ... of other scripts
+_ENOUGH = 0.5  # of the words of a text, to be a suggestion
+
+
+def plain(text: str) -> str:
+    """A text without case, punctuation and differences of width; Chinese and Japanese without spaces, too."""
+    folded = normalize("NFKC", text).casefold()
+    words = "".join(c if c.isalnum() else " " for c in folded).split()
+    return ("" if is_wide(folded) else " ").join(words)
+
+
+def is_wide(text: str) -> bool:
+    """Whether a text is Chinese or Japanese."""
+    return any("\u3040" <= c <= "\u30ff" or "\u3400" <= c <= "\u9fff" for c in text)
+
+
+@cache
+def corpus() -> tuple[tuple[int, bool, str], ...]:
+    """Every text that stands for a code: its number, whether it is Windows' own message, and the text, plain."""
+    found: dict[tuple[int, bool, str], None] = {}
+    for lang in languages():
+        number = -1
+        for line in content(lang).decode().split("\n"):
+            if line.startswith("["):
+                number = int(line[1:-1]) if line[1:-1].isdigit() else -1
+            elif number >= 0 and line.startswith(("title = ", "system = ")):
+                key, _, value = line.partition(" = ")
+                found[number, key == "system", plain(value.strip('"'))] = None
+    for number, phrases in PHRASES.items():
+        for phrase in phrases.split("|"):
+            found[number, False, plain(phrase)] = None
+    for error, code in ERRNO_TO_WSA.items():
+        text = plain(os.strerror(error))
+        if not any(text == known for _, _, known in found):
+            found[int(code), False, text] = None
+    return tuple(entry for entry in found if entry[2])
+
+
+def search(text: str) -> tuple[int, ...]:
+    """The codes that a text stands for, in the order of the numbers; empty for none, or for too many to tell.
+
+    Several codes come when Windows itself has one text for them: 10102 and 10110, say.
+    """
+    wanted = plain(text)
+    wide = is_wide(wanted)
+    if len(wanted) < (_FEWEST if wide else _LETTERS):
+        return ()
+    whole = [(number, shown) for number, shown, known in corpus() if known == wanted]
+    if messages := sorted({number for number, shown in whole if shown}):
+        return tuple(messages)
+    if whole:
+        return tuple(_winsocks(number for number, _ in whole))
+    if inside := [known for number, shown, known in corpus() if _holds(wanted, known, wide) and _tells(known, shown)]:
+        longest = max(inside, key=len)
+        return tuple(_winsocks(number for number, _, known in corpus() if known == longest))
+    around = _winsocks(number for number, _, known in corpus() if _holds(known, wanted, wide))
+    if not around and not wide:
+        words = set(wanted.split())
+        if len(words) > 1:
+            around = _winsocks(number for number, _, known in corpus() if words <= set(known.split()))
+    return tuple(around) if len(around) == 1 else ()
+
+
+def _holds(text: str, part: str, wide: bool) -> bool:
+    return part in text if wide else f" {part} " in f" {text} "
+
+
+def _tells(known: str, shown: bool) -> bool:
+    """Whether a text inside a longer one is no accident."""
+    if is_wide(known):
+        return shown or len(known) > _FEWEST + 1
+    return " " in known and len(known) > 2 * _LETTERS
+
+
+def _winsocks(numbers: Iterable[int]) -> list[int]:
+    """The numbers once each, in order; those of Winsock alone where there are such."""
+    found = sorted(set(numbers))
+    return [n for n in found if n >= WSA.WSAEINTR] or found
+
+
+def similar(text: str) -> list[int]:
+    """Codes with texts that share words with a text, the nearest first."""
+    wanted = plain(text)
+    wide = is_wide(wanted)
+    parts = _pieces(wanted, wide)
+    if not parts:
+        return []
+    best: dict[int, tuple[float, int]] = {}
+    for number, _, known in corpus():
+        share = len(parts & _pieces(known, wide)) / len(parts)
+        if share >= _ENOUGH:
+            rank = (-share, 0 if number >= WSA.WSAEINTR else 1)
+            best[number] = min(best.get(number, rank), rank)
+    return sorted(best, key=lambda number: (best[number], number))
+
+
+def _pieces(text: str, wide: bool) -> set[str]:
+    """What two texts can have in common: words of some length, or pairs of characters."""
+    if wide:
+        return {text[i : i + 2] for i in range(len(text) - 1)}
+    return {word for word in text.split() if len(word) > 3}

@@ -1,0 +1,34 @@
+"""Sockets that a block did not make, and that may be another program's, bound and listening inside it."""
+
+from __future__ import annotations
+
+import socket as linux
+from typing import TYPE_CHECKING
+
+from winsock.ports._errors import python_shaped
+from winsock.ports._placeholder import SO_REUSEPORT, SOL_SOCKET, STREAM
+from winsock.ports._runtime import POOL
+
+if TYPE_CHECKING:
+    from winsock.ports._block import Block
+
+Address = tuple[str, int] | tuple[str, int, int, int]
+
+
+@python_shaped
+def bind(block: Block, sock: linux.socket, address: Address) -> None:
+    """Bind any unbound socket to a port of the block.
+
+    The socket keeps its options as they are, and the block no reference to it: whoever owns it decides when it
+    closes.  OSError as the kernel says; PortError for a port that the block no longer holds.
+    """
+    shares = bool(sock.getsockopt(SOL_SOCKET, SO_REUSEPORT))
+    block._reservation.bind(sock, address[1], lambda _: address, lambda _: sock.bind(address), shares)
+
+
+@python_shaped
+def listen(sock: linux.socket, backlog: int) -> None:
+    """Let such a socket listen.  OSError as the kernel says."""
+    shares = bool(sock.getsockopt(SOL_SOCKET, SO_REUSEPORT))
+    with POOL.lock, POOL.beside(STREAM, sock.getsockname()[1], sock, None, shares):
+        sock.listen(backlog)

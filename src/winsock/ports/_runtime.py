@@ -1,0 +1,344 @@
+"""The runtime reservations of this interpreter, and what a bind has to ask them.
+
+One lock serves them all, and transports/host/_bind.py uses it too: the garbage collector may close sockets, and so
+end reservations, in the middle of anything.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import random
+import socket as linux
+import threading
+import weakref
+from array import array
+from bisect import bisect_right, insort
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, nullcontext
+from itertools import chain
+from typing import Any, Final
+
+from winsock.codes import WSA, WinsockError
+from winsock.ports import _markers, _placeholder
+from winsock.ports._errors import Refused
+from winsock.ports._placeholder import DGRAM, STREAM, Busy
+
+LAST_PORT: Final = 0xFFFF
+DYNAMIC: Final = (49152, LAST_PORT)  # where the system chooses, as on Windows
+TURNS: Final = 3  # through the range, while others search too
+PERSISTENT_TOKEN: Final = 1 << 63  # set in the tokens of persistent blocks alone
+
+_CODES: Final[dict[int, tuple[WSA, str]]] = {
+    errno.EADDRINUSE: (WSA.WSAEADDRINUSE, "port {0} is in use"),
+    errno.EACCES: (WSA.WSAEACCES, "port {0} may not be bound by this user"),
+    errno.EPERM: (WSA.WSAEACCES, "port {0} may not be bound by this user"),
+    errno.EMFILE: (WSA.WSAEMFILE, "there are not enough descriptors: each reserved port takes one (see ulimit -n)"),
+    errno.ENFILE: (WSA.WSAEMFILE, "the machine has no free descriptors"),
+    errno.EAFNOSUPPORT: (WSA.WSAENETDOWN, "this kernel has neither IPv6 nor IPv4"),
+}
+
+Range = tuple[int, int]  # first and last port
+
+
+class Reservation:
+    """A runtime block.
+
+    kind      SOCK_STREAM or SOCK_DGRAM
+    token     64 bits, the top one clear
+    owner     pid of the winsock process that it belongs to; None is any of this interpreter
+    held      descriptors of the placeholders; -1 where the block has given the port up
+    """
+
+    __slots__ = (
+        "__weakref__",
+        "_next",
+        "closed",
+        "count",
+        "held",
+        "kind",
+        "marker",
+        "owner",
+        "start",
+        "token",
+        "users",
+    )
+
+    def __init__(self, kind: int, start: int, held: array[int], owner: int | None) -> None:
+        self.kind, self.start, self.count, self.owner = kind, start, len(held), owner
+        self.held = held
+        self.token = 0
+        self.marker = -1
+        self.closed = False
+        self.users: dict[int, list[weakref.ref[linux.socket]]] = {}
+        self._next = start
+
+    @property
+    def last(self) -> int:
+        return self.start + self.count - 1
+
+    def placeholder(self, port: int) -> int:
+        """The descriptor that holds the port; -1 if none does."""
+        return self.held[port - self.start] if self.start <= port <= self.last and not self.closed else -1
+
+    def in_use(self, port: int) -> bool:
+        """Whether an open socket of ours is bound there."""
+        refs = self.users.get(port)
+        if not refs:
+            return False
+        left = [ref for ref in refs if (s := ref()) is not None and s.fileno() >= 0]
+        if left:
+            self.users[port] = left
+        else:
+            self.users.pop(port, None)
+        return bool(left)
+
+    def bind(
+        self,
+        newcomer: linux.socket,
+        port: int,
+        address_of: Callable[[int], Any],
+        attempt: Callable[[int], None],
+        keeps_sharing: bool = False,
+    ) -> int:
+        """Bind a socket inside the block; the port it got.
+
+        port         0 for the next that no socket of ours uses
+        address_of   the address that goes with a port
+        attempt      binds to a port: what it raises for an explicit one goes to the caller
+
+        WSAENOBUFS when no port is left, WSAEADDRNOTAVAIL for one outside the block or given up.
+        """
+        with POOL.lock:
+            if port:
+                self._bind_at(newcomer, port, address_of, attempt, keeps_sharing)
+                return port
+            for chosen in self._unused():
+                try:
+                    self._bind_at(newcomer, chosen, address_of, attempt, keeps_sharing)
+                except WinsockError as e:
+                    if e.code not in (WSA.WSAEADDRINUSE, WSA.WSAEACCES):
+                        raise
+                    continue
+                self._next = chosen + 1
+                return chosen
+        raise Refused(WSA.WSAENOBUFS, f"no port of {self} is left")
+
+    def _bind_at(
+        self,
+        newcomer: linux.socket,
+        port: int,
+        address_of: Callable[[int], Any],
+        attempt: Callable[[int], None],
+        keeps_sharing: bool,
+    ) -> None:
+        held = self.placeholder(port)
+        if held < 0:
+            raise Refused(WSA.WSAEADDRNOTAVAIL, f"port {port} does not belong to {self}")
+        with _placeholder.beside(held, self.kind, newcomer, address_of(port), keeps_sharing):
+            attempt(port)
+        self.in_use(port)  # forgets who has gone
+        self.users.setdefault(port, []).append(weakref.ref(newcomer))
+
+    def _unused(self) -> Iterator[int]:
+        """Ports without a socket, the one after the last that was given first."""
+        first = self._next if self.start <= self._next <= self.last else self.start
+        for port in chain(range(first, self.last + 1), range(self.start, first)):
+            if self.placeholder(port) >= 0 and not self.in_use(port):
+                yield port
+
+    def part_with(self, port: int) -> int:
+        """The descriptor that holds a port, which the block gives up."""
+        with POOL.lock:
+            held = self.placeholder(port)
+            if held < 0:
+                raise Refused(WSA.WSAEADDRNOTAVAIL, f"port {port} does not belong to {self}")
+            self.held[port - self.start] = -1
+            return held
+
+    def __str__(self) -> str:
+        name = _markers.PROTOCOLS[self.kind].upper()
+        return f"the {name} block {self.start}-{self.last}" if self.count > 1 else f"the {name} block {self.start}"
+
+
+class Pool:
+    """Every runtime reservation of this interpreter.
+
+    associated    sockets that were associated with a block before their bind: what _bind.py asks first of all
+    owners        sockets that acquired blocks, which end with them
+    """
+
+    def __init__(self) -> None:
+        self.lock = threading.RLock()
+        self.by_token: dict[int, Reservation] = {}
+        self.sorted: dict[int, list[tuple[int, int]]] = {STREAM: [], DGRAM: []}  # (start, token)
+        self.associated: weakref.WeakKeyDictionary[linux.socket, Any] = weakref.WeakKeyDictionary()
+        self.owners: weakref.WeakKeyDictionary[linux.socket, tuple[Reservation, ...]] = weakref.WeakKeyDictionary()
+
+    # -- making and ending
+
+    def acquire(
+        self, kind: int, start: int, count: int, owner: int | None = None, within: Range | None = None
+    ) -> Reservation:
+        """A new block.
+
+        start     its first port; 0 lets the system choose
+        within    where it chooses: first and last port
+
+        WSAEINVAL for a block that cannot be, WSAEADDRINUSE when a port of it is taken or reserved, WSAENOBUFS when
+        the system finds none, WSAEMFILE without descriptors, WSAEACCES without the right to low ports.
+        """
+        if count < 1 or start < 0 or start + count - 1 > LAST_PORT:
+            raise Refused(WSA.WSAEINVAL, f"no block of {count} ports starts at {start}")
+        if start:
+            held = self._hold_there(kind, start, count)
+        else:
+            start, held = self._search(kind, count, within or DYNAMIC)
+        block = Reservation(kind, start, held, owner)
+        try:
+            block.marker = _markers.mark(kind, start, count)
+            with self.lock:
+                while not block.token or block.token in self.by_token:
+                    block.token = int.from_bytes(os.urandom(8), "little") >> 1
+                self.by_token[block.token] = block
+                insort(self.sorted[kind], (start, block.token))
+        except BaseException:
+            self.release(block)
+            raise
+        return block
+
+    def _hold_there(self, kind: int, start: int, count: int) -> array[int]:
+        for first, last in self._excluded(kind, False):
+            if first <= start + count - 1 and start <= last:
+                raise Refused(WSA.WSAEADDRINUSE, f"ports {first}-{last} are reserved persistently")
+        from winsock.ports import _diag
+
+        try:
+            return _placeholder.hold_run(kind, start, count, _diag.only_time_wait if kind == STREAM else None)
+        except Busy as e:
+            code, text = _CODES.get(e.number, (WSA.WSAENOBUFS, os.strerror(e.number)))
+            raise Refused(code, text.format(e.port)) from None
+
+    def _search(self, kind: int, count: int, within: Range) -> tuple[int, array[int]]:
+        """Hold the first run of free ports behind a random place."""
+        low, high = within
+        excluded = self._excluded(kind, True)
+        latest = high - count + 1
+        for _ in range(TURNS if latest >= low else 0):
+            first = random.randint(low, latest)
+            for port, end in (first, latest), (low, first - 1):
+                while port <= end:
+                    after = self._known(kind, port, count, excluded)
+                    if after:
+                        port = after
+                        continue
+                    try:
+                        return port, _placeholder.hold_run(kind, port, count)
+                    except Busy as e:
+                        if e.number not in (errno.EADDRINUSE, errno.EACCES):
+                            code, text = _CODES.get(e.number, (WSA.WSAENOBUFS, os.strerror(e.number)))
+                            raise Refused(code, text.format(e.port)) from None
+                        port = e.port + 1
+        raise Refused(WSA.WSAENOBUFS, f"no {count} consecutive ports are free between {low} and {high}")
+
+    def _known(self, kind: int, port: int, count: int, excluded: list[Range]) -> int:
+        """Where to go on, if we know that this run is not free; 0 if we do not."""
+        last = port + count - 1
+        for start, end in excluded:
+            if start <= last and port <= end:
+                return end + 1
+        with self.lock:
+            blocks = self.sorted[kind]
+            at = bisect_right(blocks, (last, PERSISTENT_TOKEN))
+            if at:
+                block = self.by_token[blocks[at - 1][1]]
+                if block.last >= port:
+                    return block.last + 1
+        return 0
+
+    @staticmethod
+    def _excluded(kind: int, chosen: bool) -> list[Range]:
+        """What a block may not have: persistent ports, and if we choose also what the kernel's list keeps."""
+        from winsock.ports import _kernel_list, _store
+
+        ranges = _store.excluded(_markers.PROTOCOLS[kind])
+        return ranges + _kernel_list.ranges() if chosen else ranges
+
+    def release(self, block: Reservation) -> None:
+        """End it: sockets that are bound keep their ports, the rest is anybody's.  A second time does nothing."""
+        with self.lock:
+            if block.closed:
+                return
+            block.closed = True
+            self.by_token.pop(block.token, None)
+            try:
+                self.sorted[block.kind].remove((block.start, block.token))
+            except ValueError:
+                pass  # it never got there
+            held, block.held, block.users = block.held, array("i"), {}
+            marker, block.marker = block.marker, -1
+        _placeholder.let_go(held)
+        _placeholder.let_go(array("i", (marker,)))
+
+    # -- of sockets
+
+    def own(self, sock: linux.socket, block: Reservation) -> None:
+        """The block ends when this socket, and all its duplicates, are closed."""
+        with self.lock:
+            self.owners[sock] = (*self.owners.get(sock, ()), block)
+
+    def shared(self, sock: linux.socket, duplicate: linux.socket) -> None:
+        """A duplicate owns what its source owns, and is associated with the same block."""
+        with self.lock:
+            if sock in self.owners:
+                self.owners[duplicate] = self.owners[sock]
+            if sock in self.associated:
+                self.associated[duplicate] = self.associated[sock]
+
+    def left(self, sock: linux.socket) -> None:
+        """A socket is closed."""
+        with self.lock:
+            self.associated.pop(sock, None)
+            mine = self.owners.pop(sock, ())
+            others = {block for blocks in self.owners.values() for block in blocks}
+        for block in mine:
+            if block not in others:
+                self.release(block)
+
+    def find(self, kind: int, port: int) -> Reservation | None:
+        """The block that holds a port."""
+        with self.lock:
+            blocks = self.sorted[kind]
+            at = bisect_right(blocks, (port, PERSISTENT_TOKEN))
+            block = self.by_token[blocks[at - 1][1]] if at else None
+            return block if block is not None and block.placeholder(port) >= 0 else None
+
+    def by(self, token: int, owner: int | None) -> Reservation | None:
+        """The block of a token, if that process may use it."""
+        block = self.by_token.get(token)
+        return block if block is not None and block.owner in (None, owner) else None
+
+    def beside(
+        self, kind: int, port: int, newcomer: linux.socket, address: Any, keeps_sharing: bool = False
+    ) -> AbstractContextManager[None]:
+        """What lets a socket of a block bind to its port again, or listen; nothing for other ports."""
+        block = self.find(kind, port) if self.by_token else None
+        if block is None:
+            return nullcontext()
+        return _placeholder.beside(block.placeholder(port), kind, newcomer, address, keeps_sharing)
+
+    def after_fork(self) -> None:
+        """In a forked child: the blocks are the parent's, and must end when it ends."""
+        self.lock._at_fork_reinit()  # type: ignore[attr-defined]
+        blocks = list(self.by_token.values())
+        self.by_token, self.sorted = {}, {STREAM: [], DGRAM: []}
+        self.associated, self.owners = weakref.WeakKeyDictionary(), weakref.WeakKeyDictionary()
+        for block in blocks:
+            block.closed = True
+            _placeholder.let_go(block.held)
+            _placeholder.let_go(array("i", (block.marker,)))
+            block.marker = -1
+
+
+POOL = Pool()
+os.register_at_fork(after_in_child=POOL.after_fork)
