@@ -106,12 +106,7 @@ def _rest(name: str) -> Any:
     """A field of what only some endpoints have."""
 
     def store(self: Endpoint, value: Any) -> None:
-        rest = self.rest
-        if rest is NO_REST:
-            rest = Rest()
-            if self.rest is NO_REST:
-                self.rest = rest
-        setattr(self.rest, name, value)
+        setattr(self.own_rest(), name, value)
 
     return property(attrgetter(f"rest.{name}"), store)
 
@@ -137,7 +132,9 @@ class Endpoint(Base):
     fast_recv, fast_send      a plain recv or send needs no further look at the state: straight to the transport
     fast_message              the same for datagrams: receiving and sending
     ready                     the network knows what Windows would say of it: Transport.looker may be asked
+    fast_connect, fast_accept    the same for a stream without a connection, and for a listener
     quick                     options that getsockopt answers from memory, with defaults; None until one was asked
+    settable                  options that setsockopt just keeps: {key: (low, high, boolean, carried)}; None at first
 
     Its state is in three places: `shape`, what it has in common with others; `rest`, what only some have; and the
     transport's socket, which it is.
@@ -193,6 +190,14 @@ class Endpoint(Base):
             handle = self._handle = self.process.handles.add_socket(self)
         return handle
 
+    def own_rest(self) -> Rest:
+        """Its `rest`, to be written to."""
+        if self.rest is NO_REST:
+            rest = Rest()
+            if self.rest is NO_REST:  # neither another thread nor a signal's handler was faster
+                self.rest = rest
+        return self.rest
+
     def turn(self, change: tuple[tuple[str, Any], ...]) -> None:
         """Take the shape that differs by this change from the one it has, whatever that is by now."""
         try:
@@ -206,10 +211,11 @@ class Endpoint(Base):
 
     def keep_option(self, key: tuple[int, int], value: Any) -> None:
         """Keep an option's value."""
-        if self.options is NOTHING:
-            self.options = {key: value}
+        rest = self.own_rest()
+        if rest.options is NOTHING:
+            rest.options = {key: value}
         else:
-            self.options[key] = value  # type: ignore[index]
+            rest.options[key] = value  # type: ignore[index]
 
     def reset_option(self, key: tuple[int, int]) -> None:
         """The option has its default again."""
@@ -246,7 +252,8 @@ class Endpoint(Base):
 
     def _become(self, change: tuple[tuple[str, Any], ...]) -> None:
         self.turn(change)
-        if self.rest is not NO_REST:
+        rest = self.rest
+        if rest.extra or rest.waiters or self.shape.noted:
             self.refresh()
 
     def became_bound(self) -> None:
@@ -262,10 +269,11 @@ class Endpoint(Base):
 
     def became_connected(self, remote: Address | None) -> None:
         """A stream has its connection; a datagram socket its peer (None dissolves it)."""
-        self.remote = remote
-        if self.shape.stream:
-            rest = self.rest
-            rest.connect_time = self.shape.network.now()
+        shape = self.shape
+        rest = self.own_rest()
+        rest.remote = remote
+        if shape.stream:
+            rest.connect_time = shape.network.now()
             if rest.extra:
                 self.drop("lost")
             self._become(_TO_CONNECTED)

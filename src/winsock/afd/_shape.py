@@ -44,6 +44,8 @@ _OPEN, _BOUND, _CONNECTED, _CLOSED = State.OPEN, State.BOUND, State.CONNECTED, S
 # A stream in these states is ready for what the network says; in others one of them says more than the other.
 _SETTLED = frozenset({State.CONNECTED, State.LISTENING})
 
+_UNCONNECTED = frozenset({State.OPEN, State.BOUND})
+
 # What Endpoint.extra has: nothing; what has to be looked at in most calls; what sends have to be told of, too
 NOTHING_NOTED, NOTED, HELD_UP = 0, 1, 2
 
@@ -62,7 +64,7 @@ VARYING = (
 
 
 class Shape:
-    """See Endpoint for the fields; all but `quick` stay as they are.
+    """See Endpoint for the fields; they stay as they are, but for what is found out later: `quick`, `settable`.
 
     next     what changes lead to, as far as they have occurred: {change: shape}
     known    every shape of this kind: {its varying fields: shape}
@@ -73,6 +75,8 @@ class Shape:
         *_FIXED,
         *VARYING,
         "closed",
+        "fast_accept",
+        "fast_connect",
         "fast_message",
         "fast_recv",
         "fast_send",
@@ -81,6 +85,7 @@ class Shape:
         "passed",
         "quick",
         "ready",
+        "settable",
         "stream",
     )
 
@@ -109,14 +114,18 @@ class Shape:
         self.next: dict[Any, Shape] = {}
         self.passed: set[str] = set()
         self.quick: dict[tuple[int, int], int | None] | None = None
+        self.settable: dict[tuple[int, int], tuple[int, int, bool, bool]] | None = None
         self.stream = self.type == c.SOCK_STREAM
         self.closed = self.state is _CLOSED
         self.fast_recv = self.fast_send = self.fast_message = self.ready = False
+        self.fast_connect = self.fast_accept = False
         if not self.closed and self.procs.plain:
             state, plain = self.state, not self.noted
             settled = True
             if self.stream:
                 settled = state in _SETTLED
+                self.fast_connect = plain and state in _UNCONNECTED
+                self.fast_accept = plain and state is State.LISTENING
                 if state is _CONNECTED:
                     self.fast_recv = plain and not self.receive_shut
                     self.fast_send = not self.send_shut and self.noted != HELD_UP

@@ -35,7 +35,7 @@ class HandleTable:
 
     def __init__(self) -> None:
         self.objects: dict[int, Any] = {}
-        self.sockets: dict[int, SocketObject] = {}
+        self.sockets: dict[int, Any] = {}
         self._next = FIRST_HANDLE
         self._free: deque[int] = deque()
         self._lock = threading.RLock()  # reentrant: a program's finalizers may close handles at any time
