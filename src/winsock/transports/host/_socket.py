@@ -421,7 +421,7 @@ class HostSocket(_socket.socket):
                 pass  # the program closed the descriptor
         else:
             fd = self.detach()  # one thread of several gets it
-        if self.bound is not None:
+        if self.bound is not None or _bind.POOL.owners or _bind.POOL.associated:
             _bind.release(self)
         if fd >= 0:
             self.grave = _descriptors.retire(fd)
