@@ -375,4 +375,7 @@ _HANDLERS: Final[dict[str, _Handler]] = {
     "SIO_TCP_INITIAL_RTO": _initial_rto,
     "SIO_CPU_AFFINITY": _cpu_affinity,
     "SIO_QUERY_RSS_SCALABILITY_INFO": _rss_scalability,
+    "SIO_ACQUIRE_PORT_RESERVATION": _ports.acquire,
+    "SIO_ASSOCIATE_PORT_RESERVATION": _ports.associate,
+    "SIO_RELEASE_PORT_RESERVATION": _ports.release,
 }
