@@ -99,6 +99,10 @@ def _rows() -> Iterable[Control]:
     yield _row("SIO_SET_PRIORITY_HINT", STORED, _KEPT, takes=4)
     yield _row("SIO_SET_COMPATIBILITY_MODE", STORED, _KEPT, takes=8)
     yield _row("SIO_QUERY_RSS_SCALABILITY_INFO", EXACT, "there is none", elsewhere="WSAEINVAL")
+    ports: dict[str, Any] = {"types": STREAM | DATAGRAM, "families": INTERNET, "elsewhere": "WSAEOPNOTSUPP"}
+    yield _row("SIO_ACQUIRE_PORT_RESERVATION", EXACT, **ports)
+    yield _row("SIO_ASSOCIATE_PORT_RESERVATION", EXACT, **ports)
+    yield _row("SIO_RELEASE_PORT_RESERVATION", EXACT, **ports)
     yield from _refused(
         "SIO_FLUSH FIOASYNC SIO_GET_INTERFACE_LIST_EX", "WSAEOPNOTSUPP", "Windows' own providers refuse it too"
     )
