@@ -16,7 +16,7 @@ from winsock.abi import _controls as table
 from winsock.abi._controls import Control
 from winsock.abi._options import BY_NUMBER
 from winsock.abi._sockaddrs import pack_address, unpack_address
-from winsock.afd import _connection, _options, _selection, _urgent
+from winsock.afd import _connection, _options, _ports, _selection, _urgent
 from winsock.afd._endpoint import Endpoint, State
 from winsock.afd._wait import Wait
 from winsock.codes import WSA, WinsockError
