@@ -20,6 +20,7 @@ class HostTransport:
     interfaces = staticmethod(_interfaces.interfaces)
     route_to = staticmethod(_interfaces.route_to)
     changes = staticmethod(_interfaces.changes)
+    ports = _reservations
     watcher = HostWatcher
 
     def socket(self, family: int, type: int, protocol: int) -> TransportSocket:
