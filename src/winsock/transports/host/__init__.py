@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 
+from winsock.ports import _associate as _reservations
 from winsock.transports._contract import TransportSocket
 from winsock.transports.host import _interfaces, _wait
 from winsock.transports.host._socket import HostSocket as HostSocket
