@@ -99,6 +99,10 @@ def _rows() -> Iterable[Control]:
     yield _row("SIO_SET_PRIORITY_HINT", STORED, _KEPT, takes=4)
     yield _row("SIO_SET_COMPATIBILITY_MODE", STORED, _KEPT, takes=8)
     yield _row("SIO_QUERY_RSS_SCALABILITY_INFO", EXACT, "there is none", elsewhere="WSAEINVAL")
+    ports: dict[str, Any] = {"types": STREAM | DATAGRAM, "families": INTERNET, "elsewhere": "WSAEOPNOTSUPP"}
+    yield _row("SIO_ACQUIRE_PORT_RESERVATION", EXACT, **ports)
+    yield _row("SIO_ASSOCIATE_PORT_RESERVATION", EXACT, **ports)
+    yield _row("SIO_RELEASE_PORT_RESERVATION", EXACT, **ports)
     yield from _refused(
         "SIO_FLUSH FIOASYNC SIO_GET_INTERFACE_LIST_EX", "WSAEOPNOTSUPP", "Windows' own providers refuse it too"
     )
@@ -107,7 +111,6 @@ def _rows() -> Iterable[Control]:
         "SIO_GET_QOS SIO_GET_GROUP_QOS SIO_SET_QOS SIO_SET_GROUP_QOS SIO_CHK_QOS", "WSAENOPROTOOPT", _LATER
     )
     yield from _refused(
-        "SIO_ACQUIRE_PORT_RESERVATION SIO_ASSOCIATE_PORT_RESERVATION SIO_RELEASE_PORT_RESERVATION "
         "SIO_GET_MULTIPLE_EXTENSION_FUNCTION_POINTER SIO_IDEAL_SEND_BACKLOG_CHANGE",
         "WSAEOPNOTSUPP",
         _LATER,

@@ -209,7 +209,7 @@ class Endpoint(Base):
 
     # -- what only few endpoints have
 
-    def keep_option(self, key: tuple[int, int], value: Any) -> None:
+    def set_option(self, key: tuple[int, int], value: Any) -> None:
         """Keep an option's value."""
         rest = self.own_rest()
         if rest.options is NOTHING:

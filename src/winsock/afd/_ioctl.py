@@ -16,7 +16,7 @@ from winsock.abi import _controls as table
 from winsock.abi._controls import Control
 from winsock.abi._options import BY_NUMBER
 from winsock.abi._sockaddrs import pack_address, unpack_address
-from winsock.afd import _connection, _options, _selection, _urgent
+from winsock.afd import _connection, _options, _ports, _selection, _urgent
 from winsock.afd._endpoint import Endpoint
 from winsock.afd._shape import State
 from winsock.afd._wait import Wait
@@ -93,13 +93,13 @@ def _u32(value: int) -> bytes:
 
 def _kept(ep: Endpoint, row: Control, data: bytes, room: int | None) -> bytes:
     """Remember the input."""
-    ep.keep_option((0, row.code), data)
+    ep.set_option((0, row.code), data)
     return b""
 
 
 def _switch(ep: Endpoint, row: Control, data: bytes, room: int | None) -> bytes:
     """SIO_UDP_CONNRESET, SIO_UDP_NETRESET: receiving looks at them."""
-    ep.keep_option((0, row.code), int(_number(data) != 0))
+    ep.set_option((0, row.code), int(_number(data) != 0))
     return b""
 
 
@@ -376,4 +376,7 @@ _HANDLERS: Final[dict[str, _Handler]] = {
     "SIO_TCP_INITIAL_RTO": _initial_rto,
     "SIO_CPU_AFFINITY": _cpu_affinity,
     "SIO_QUERY_RSS_SCALABILITY_INFO": _rss_scalability,
+    "SIO_ACQUIRE_PORT_RESERVATION": _ports.acquire,
+    "SIO_ASSOCIATE_PORT_RESERVATION": _ports.associate,
+    "SIO_RELEASE_PORT_RESERVATION": _ports.release,
 }

@@ -271,7 +271,7 @@ def keep(ep: Endpoint, row: Option, value: Value) -> None:
     """Tell the network, if it is concerned, and remember the value."""
     if row.carried:
         ep.transport.tell_option(row.level, row.name, value)
-    ep.keep_option((row.level, row.name), value)
+    ep.set_option((row.level, row.name), value)
 
 
 def _number(value: Value) -> int:
@@ -355,7 +355,7 @@ def _set_v6only(ep: Endpoint, row: Option, value: Value) -> None:
         raise WinsockError(WSA.WSAEINVAL)
     if ep.family == c.AF_INET6:
         ep.transport.tell_option(row.level, row.name, value)
-    ep.keep_option(V6ONLY, value)
+    ep.set_option(V6ONLY, value)
 
 
 def _set_multicast_if(ep: Endpoint, row: Option, value: Value) -> None:
@@ -398,14 +398,14 @@ def _set_interface_list(ep: Endpoint, row: Option, value: Value) -> None:
         listed += (index,) if index not in listed else ()
     else:
         listed = tuple(i for i in listed if i != index)
-    ep.keep_option(key, listed)
+    ep.set_option(key, listed)
 
 
 def _set_urgent(ep: Endpoint, row: Option, value: Value) -> None:
     """TCP_EXPEDITED_1122 and TCP_BSDURGENT are one switch, which goes one way only."""
     other = c.TCP_BSDURGENT if row.name == c.TCP_EXPEDITED_1122 else c.TCP_EXPEDITED_1122
     keep(ep, row, value)
-    ep.keep_option((row.level, other), int(not value))
+    ep.set_option((row.level, other), int(not value))
 
 
 def _set_message(ep: Endpoint, row: Option, value: Value) -> None:
@@ -413,14 +413,14 @@ def _set_message(ep: Endpoint, row: Option, value: Value) -> None:
     key = (row.level, row.name)
     whole = _control.WHOLE_OF[key]
     before = ep.options.get(key)
-    ep.keep_option(key, value)
+    ep.set_option(key, value)
     try:
         ep.transport.tell_option(*whole, int(_control.asked_for(ep, whole)))
     except WinsockError:
         if before is None:
             ep.reset_option(key)
         else:
-            ep.keep_option(key, before)
+            ep.set_option(key, before)
         raise
 
 

@@ -114,11 +114,13 @@ def unexpected(name: str, error: Exception, args: Any) -> int:
 def endpoint(ts: ThreadState, s: Any) -> Endpoint:
     """The endpoint behind a SOCKET; WSAENOTSOCK if there is none."""
     try:
-        return ts.sockets[s]  # type: ignore[return-value]
+        ep: Endpoint = ts.sockets[s]
+        return ep
     except (KeyError, TypeError):
         pass
     try:
-        return ts.sockets[operator.index(s) & INVALID_SOCKET]  # type: ignore[return-value]
+        ep = ts.sockets[operator.index(s) & INVALID_SOCKET]
+        return ep
     except (KeyError, TypeError):
         raise WinsockError(WSA.WSAENOTSOCK) from None
 

@@ -49,7 +49,7 @@ def open_socket(
     network: Any = process.transport or HOST
     ep = new_endpoint(process, network, entry.family, entry.type, protocol, flags, BASE)
     if number:
-        ep.keep_option(GROUP_ID, number)
+        ep.set_option(GROUP_ID, number)
     return register(process, ep)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from winsock.ports import _associate as _reservations
 from winsock.transports.host import _interfaces, _wait
 from winsock.transports.host._socket import HostSocket as HostSocket
 from winsock.transports.host._watcher import HostWatcher
@@ -19,6 +20,7 @@ class HostTransport:
     interfaces = staticmethod(_interfaces.interfaces)
     route_to = staticmethod(_interfaces.route_to)
     changes = staticmethod(_interfaces.changes)
+    ports = _reservations
     watcher = HostWatcher
 
 

@@ -14,6 +14,9 @@ Three things rest on how Linux works:
   filter gives them to the first, as Windows does.
 * A holder in another process is known by the kernel's refusal alone.  That is WSAEADDRINUSE; WSAEACCES for a newcomer
   with SO_REUSEADDR, which every refusal of Windows is then.
+
+A port that is reserved (winsock.ports) is WSAEACCES for all but the sockets that were associated with its block.
+Those are let in beside what holds it, and meet one another by the same rules as anywhere.
 """
 
 from __future__ import annotations
@@ -21,16 +24,16 @@ from __future__ import annotations
 import ctypes
 import errno
 import ipaddress
-import os
 import socket as linux
-import threading
 import weakref
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from winsock.abi import _constants as c
 from winsock.codes import WSA, WinsockError
+from winsock.ports import _markers
+from winsock.ports._runtime import POOL
 from winsock.transports._contract import Address
 from winsock.transports._sharing import CONFLICTS, Place, Use, place_of, relation
 from winsock.transports.host import _errors, _interfaces
@@ -79,8 +82,7 @@ class Claim:
 
 
 _claims: dict[tuple[int, int], list[Claim]] = {}  # by (type, port); a table of this machine's ports, hence global
-_lock = threading.RLock()
-os.register_at_fork(after_in_child=_lock._at_fork_reinit)  # type: ignore[attr-defined]
+_lock = POOL.lock  # one for claims and reservations: finalizers may end either in the middle of the other
 
 
 def claim_of(sock: HostSocket) -> Claim | None:
@@ -102,6 +104,34 @@ def bind(sock: HostSocket, address: Address, reuse: bool, exclusive: bool) -> No
     if sock.type not in (c.SOCK_STREAM, c.SOCK_DGRAM):
         _plain(sock, address, use)
         return
+    block = POOL.associated.get(sock) if POOL.associated else None
+    if block is not None:
+        _bind_inside(sock, address, use, block)
+        return
+    port = address[1]
+    if port and POOL.by_token and POOL.find(sock.type, port) is not None:
+        raise WinsockError(WSA.WSAEACCES)  # fact: so is any reserved port, within and without its process
+    try:
+        _bind_at(sock, address, use)
+    except WinsockError as e:
+        if e.code == WSA.WSAEADDRINUSE and port and _markers.elsewhere(sock.type, port):
+            raise WinsockError(WSA.WSAEACCES) from None
+        raise
+
+
+def _bind_inside(sock: HostSocket, address: Address, use: Use, block: Any) -> None:
+    """Bind an associated socket: to a port of its block, the next free one for port 0."""
+
+    def address_of(port: int) -> Address:
+        return (address[0], port, *address[2:])
+
+    keeps_sharing = use is Use.REUSE and sock.type == c.SOCK_STREAM
+    block.bind(sock, address[1], address_of, lambda port: _bind_at(sock, address_of(port), use), keeps_sharing)
+    with _lock:
+        POOL.associated.pop(sock, None)
+
+
+def _bind_at(sock: HostSocket, address: Address, use: Use) -> None:
     place = place_of(address, family_of(sock) == linux.AF_INET6 and not _v6only(sock))
     with _lock:
         claim = Claim((sock.type, address[1]), place, use, sock)
@@ -109,11 +139,13 @@ def bind(sock: HostSocket, address: Address, reuse: bool, exclusive: bool) -> No
         _bind_beside(sock, address, claim, neighbours)
         if use is Use.REUSE:
             _set(sock, _sharing_option(sock), 1)
-        release(sock)  # of the name that a connect lost under another thread's hands, if any
+        _unclaim(sock)  # of the name that a connect lost under another thread's hands, if any
         port = address[1] or _port(sock)
         if sock.fileno() >= 0:  # else another thread closed it before it had the claim
             _enter(claim, address, port)
             sock.held = claim
+    if sock.fileno() < 0:
+        release(sock)
 
 
 def _enter(claim: Claim, address: Address, port: int) -> None:
@@ -149,7 +181,8 @@ def restore(sock: HostSocket, name: Address | None) -> None:
         _leave(claim)
         port = claim.key[1]
         try:
-            _bind_beside(sock, claim.address, claim, _admit(claim))
+            with POOL.beside(sock.type, port, sock, claim.address):
+                _bind_beside(sock, claim.address, claim, _admit(claim))
         except WinsockError as e:
             if e.code != WSA.WSAEADDRNOTAVAIL:  # that says: it has its name still
                 _plain(sock, (claim.address[0], 0, *claim.address[2:]), claim.use)
@@ -324,7 +357,8 @@ def listen(sock: HostSocket, backlog: int) -> None:
     if claim is None:
         _listen(sock, backlog)
         return
-    with _lock:
+    keeps_sharing = claim.use is Use.REUSE
+    with _lock, POOL.beside(sock.type, claim.key[1], sock, None, keeps_sharing):
         others = [
             o
             for o in tuple(_claims.get(claim.key, ()))
@@ -395,10 +429,17 @@ def duplicated(sock: HostSocket, new: HostSocket) -> None:
         with _lock:
             claim.sockets.append(weakref.ref(new))
             new.held = claim
+    POOL.shared(sock, new)
 
 
 def release(sock: HostSocket) -> None:
     """The socket closes."""
+    if POOL.owners or POOL.associated:
+        POOL.left(sock)
+    _unclaim(sock)
+
+
+def _unclaim(sock: HostSocket) -> None:
     claim = claim_of(sock)
     if claim is None:
         return

@@ -79,6 +79,7 @@ _recv_into = _socket.socket.recv_into
 _recvfrom_into = _socket.socket.recvfrom_into
 _send = _socket.socket.send
 _alone = _descriptors.alone
+POOL: Any = _bind.POOL  # type: ignore[attr-defined]
 _libc = ctypes.CDLL(None, use_errno=True)
 
 
@@ -458,11 +459,11 @@ class HostSocket(_socket.socket):
                 _close(self)
             except OSError:
                 pass  # the program closed the descriptor
-            if self.held is not None:
+            if self.held is not None or POOL.owners.data or POOL.associated.data:
                 _bind.release(self)
             return
         fd = _detach(self)  # one thread of several gets it
-        if self.held is not None:
+        if self.held is not None or POOL.owners.data or POOL.associated.data:
             _bind.release(self)
         if fd >= 0:
             self.held = _descriptors.retire(fd)  # nobody else sets it now: see _bind.bind
