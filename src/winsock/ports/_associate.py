@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import socket as linux
+import _socket
 from collections.abc import Callable
 from typing import Any
 
@@ -22,7 +22,7 @@ class PersistentBlock:
 
     def bind(
         self,
-        newcomer: linux.socket,
+        newcomer: _socket.socket,
         port: int,
         address_of: Callable[[int], Any],
         attempt: Callable[[int], None],

@@ -6,10 +6,10 @@ end reservations, in the middle of anything.
 
 from __future__ import annotations
 
+import _socket
 import errno
 import os
 import random
-import socket as linux
 import threading
 import weakref
 from array import array
@@ -70,7 +70,7 @@ class Reservation:
         self.token = 0
         self.marker = -1
         self.closed = False
-        self.users: dict[int, list[weakref.ref[linux.socket]]] = {}
+        self.users: dict[int, list[weakref.ref[_socket.socket]]] = {}
         self._next = start
 
     @property
@@ -95,7 +95,7 @@ class Reservation:
 
     def bind(
         self,
-        newcomer: linux.socket,
+        newcomer: _socket.socket,
         port: int,
         address_of: Callable[[int], Any],
         attempt: Callable[[int], None],
@@ -126,7 +126,7 @@ class Reservation:
 
     def _bind_at(
         self,
-        newcomer: linux.socket,
+        newcomer: _socket.socket,
         port: int,
         address_of: Callable[[int], Any],
         attempt: Callable[[int], None],
@@ -172,8 +172,8 @@ class Pool:
         self.lock = threading.RLock()
         self.by_token: dict[int, Reservation] = {}
         self.sorted: dict[int, list[tuple[int, int]]] = {STREAM: [], DGRAM: []}  # (start, token)
-        self.associated: weakref.WeakKeyDictionary[linux.socket, Any] = weakref.WeakKeyDictionary()
-        self.owners: weakref.WeakKeyDictionary[linux.socket, tuple[Reservation, ...]] = weakref.WeakKeyDictionary()
+        self.associated: weakref.WeakKeyDictionary[_socket.socket, Any] = weakref.WeakKeyDictionary()
+        self.owners: weakref.WeakKeyDictionary[_socket.socket, tuple[Reservation, ...]] = weakref.WeakKeyDictionary()
 
     # -- making and ending
 
@@ -282,12 +282,12 @@ class Pool:
 
     # -- of sockets
 
-    def own(self, sock: linux.socket, block: Reservation) -> None:
+    def own(self, sock: _socket.socket, block: Reservation) -> None:
         """The block ends when this socket, and all its duplicates, are closed."""
         with self.lock:
             self.owners[sock] = (*self.owners.get(sock, ()), block)
 
-    def shared(self, sock: linux.socket, duplicate: linux.socket) -> None:
+    def shared(self, sock: _socket.socket, duplicate: _socket.socket) -> None:
         """A duplicate owns what its source owns, and is associated with the same block."""
         with self.lock:
             if sock in self.owners:
@@ -295,7 +295,7 @@ class Pool:
             if sock in self.associated:
                 self.associated[duplicate] = self.associated[sock]
 
-    def left(self, sock: linux.socket) -> None:
+    def left(self, sock: _socket.socket) -> None:
         """A socket is closed."""
         with self.lock:
             self.associated.pop(sock, None)
@@ -319,7 +319,7 @@ class Pool:
         return block if block is not None and block.owner in (None, owner) else None
 
     def beside(
-        self, kind: int, port: int, newcomer: linux.socket, address: Any, keeps_sharing: bool = False
+        self, kind: int, port: int, newcomer: _socket.socket, address: Any, keeps_sharing: bool = False
     ) -> AbstractContextManager[None]:
         """What lets a socket of a block bind to its port again, or listen; nothing for other ports."""
         block = self.find(kind, port) if self.by_token else None
