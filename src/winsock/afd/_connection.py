@@ -222,6 +222,8 @@ def connect(ep: Endpoint, address: Address | None, blocking: bool | None = None)
                 raise WinsockError(WSA.WSAEAFNOSUPPORT)
             if ep.family in ANY:
                 _check_remote(address)
+            if _ports.ASSOCIATION in ep.options:
+                autobind(ep)
             _connect_stream(ep, address, not ep.nonblocking if blocking is None else blocking)
         else:
             _connect_messages(ep, address)
