@@ -10,7 +10,7 @@ from collections.abc import Callable
 from functools import lru_cache
 
 from winsock.abi import _constants as c
-from winsock.afd import _events, _urgent
+from winsock.afd import _events, _ports, _urgent
 from winsock.afd._endpoint import NOTHING, Endpoint, State
 from winsock.afd._rules import check
 from winsock.afd._wait import wait_ready
