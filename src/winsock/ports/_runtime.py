@@ -9,7 +9,6 @@ from __future__ import annotations
 import _socket
 import errno
 import os
-import random
 import threading
 import weakref
 from array import array
@@ -20,7 +19,7 @@ from itertools import chain
 from typing import Any, Final
 
 from winsock.codes import WSA, WinsockError
-from winsock.ports import _markers, _placeholder
+from winsock.ports import _kernel_list, _markers, _placeholder, _places
 from winsock.ports._errors import Refused
 from winsock.ports._placeholder import DGRAM, STREAM, Busy
 
@@ -161,6 +160,15 @@ class Reservation:
         return f"the {name} block {self.start}-{self.last}" if self.count > 1 else f"the {name} block {self.start}"
 
 
+def _persistent(kind: int) -> list[Range]:
+    """The ports of persistent blocks."""
+    if not os.path.exists(_places.path()):
+        return []
+    from winsock.ports import _store
+
+    return _store.excluded(_markers.PROTOCOLS[kind])
+
+
 class Pool:
     """Every runtime reservation of this interpreter.
 
@@ -196,6 +204,7 @@ class Pool:
             start, held = self._search(kind, count, within or DYNAMIC)
         block = Reservation(kind, start, held, owner)
         try:
+            self._not_persistent(kind, start, count)  # again: it may have been made before the ports were held
             block.marker = _markers.mark(kind, start, count)
             with self.lock:
                 while not block.token or block.token in self.by_token:
@@ -208,13 +217,11 @@ class Pool:
         return block
 
     def _hold_there(self, kind: int, start: int, count: int) -> array[int]:
-        for first, last in self._excluded(kind, False):
-            if first <= start + count - 1 and start <= last:
-                raise Refused(WSA.WSAEADDRINUSE, f"ports {first}-{last} are reserved persistently")
-        from winsock.ports import _diag
+        self._not_persistent(kind, start, count)
+        from winsock.ports._diag import only_time_wait
 
         try:
-            return _placeholder.hold_run(kind, start, count, _diag.only_time_wait if kind == STREAM else None)
+            return _placeholder.hold_run(kind, start, count, only_time_wait if kind == STREAM else None)
         except Busy as e:
             code, text = _CODES.get(e.number, (WSA.WSAENOBUFS, os.strerror(e.number)))
             raise Refused(code, text.format(e.port)) from None
@@ -222,10 +229,10 @@ class Pool:
     def _search(self, kind: int, count: int, within: Range) -> tuple[int, array[int]]:
         """Hold the first run of free ports behind a random place."""
         low, high = within
-        excluded = self._excluded(kind, True)
+        excluded = _persistent(kind) + _kernel_list.ranges()
         latest = high - count + 1
         for _ in range(TURNS if latest >= low else 0):
-            first = random.randint(low, latest)
+            first = low + int.from_bytes(os.urandom(4), "little") % (latest - low + 1)
             for port, end in (first, latest), (low, first - 1):
                 while port <= end:
                     after = self._known(kind, port, count, excluded)
@@ -257,12 +264,10 @@ class Pool:
         return 0
 
     @staticmethod
-    def _excluded(kind: int, chosen: bool) -> list[Range]:
-        """What a block may not have: persistent ports, and if we choose also what the kernel's list keeps."""
-        from winsock.ports import _kernel_list, _store
-
-        ranges = _store.excluded(_markers.PROTOCOLS[kind])
-        return ranges + _kernel_list.ranges() if chosen else ranges
+    def _not_persistent(kind: int, start: int, count: int) -> None:
+        for first, last in _persistent(kind):
+            if first <= start + count - 1 and start <= last:
+                raise Refused(WSA.WSAEADDRINUSE, f"ports {first}-{last} are reserved persistently")
 
     def release(self, block: Reservation) -> None:
         """End it: sockets that are bound keep their ports, the rest is anybody's.  A second time does nothing."""
