@@ -6,7 +6,7 @@
 #   make bench         speed and memory against the budgets
 #   make test-wine     the twin checks, here and on Wine
 #   make test-cpython  CPython's own network tests under the Windows view
-#   make docs          run the commands shown in docs/ again and refresh what they print
+#   make docs          refresh what the commands shown in docs/ print, and build the site in build/site
 #   make clean         remove what was generated (make distclean: .venv too)
 
 PYTHON ?= python3
@@ -71,8 +71,9 @@ test-wine: $(VENV)/.dev
 test-cpython: $(VENV)/.run
 	@$(PY) scripts/cpython_tests.py $(CPYTHON_TESTS)
 
-docs: $(VENV)/.run
+docs: $(VENV)/.dev
 	@$(PY) scripts/docs.py
+	@$(PY) -W ignore scripts/site/build.py
 
 clean:
 	rm -rf build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis src/*.egg-info tests/wine/build bench/build

@@ -28,7 +28,7 @@ FLOORS: list[set[str]] = [
     {"spi"},
     {"api"},
     {"winsock", "ws2_32", "mswsock", "iphlpapi", "ws2spi", "kernel32", "user32", "ntdll"},  # the faces
-    {"python", "explore", "demos"},
+    {"python", "explore", "demos", "pytest_plugin"},
     {"cli"},
     {"__main__"},
 ]

@@ -14,6 +14,8 @@ from textwrap import dedent
 
 import pytest
 
+from winsock import ports
+
 GENEROUS = 60
 WINSOCK = [sys.executable, "-m", "winsock", "ports", "run"]
 IN_USE = errno.EADDRINUSE
@@ -60,6 +62,20 @@ def bind(port, host="127.0.0.1", kind=socket.SOCK_STREAM, *options):
         except OSError as error:
             return error.errno
     return 0
+
+
+@pytest.fixture
+def quiet():
+    """quiet(count): a free block where nothing is assigned automatically, as the command line has it.
+
+    What is free there once is free again after its use: nobody else gets a port of it by chance.
+    """
+
+    def choose(count=1):
+        with ports.reserve(count, within=(25_000, 32_000)) as block:
+            return f"{block.start}+{count}"
+
+    return choose
 
 
 # -- what the command finds --------------------------------------------------------------------
@@ -122,10 +138,11 @@ def test_same_numbers_for_both_protocols():
     assert found["LISTEN_FDS"] == "6"
 
 
-def test_a_block_by_its_numbers():
-    free = json.loads(run("--tcp", "2", "--", script=SHOW).stdout)["WINSOCK_TCP_PORTS"].split()
-    found = printed(run("--tcp", "-".join(free), "--", script=SHOW))
-    assert found["WINSOCK_TCP_PORTS"].split() == free
+def test_a_block_by_its_numbers(quiet):
+    start = int(quiet(2).partition("+")[0])
+    for block in (f"{start}-{start + 1}", f"{start}+2"):
+        found = printed(run("--tcp", block, "--", script=SHOW))
+        assert found["WINSOCK_TCP_PORTS"] == f"{start} {start + 1}"
 
 
 # -- using the ports ---------------------------------------------------------------------------
@@ -164,8 +181,8 @@ def test_binding_by_number(running, host, options, listen):
     assert process.returncode == 0
 
 
-def test_nobody_else_gets_in(running):
-    process = running(script="import os; print(os.environ['PORT']); input()")
+def test_nobody_else_gets_in(running, quiet):
+    process = running("--tcp", quiet(), script="import os; print(os.environ['PORT']); input()")
     port = int(process.stdout.readline())
     for host in HOSTS:
         for options in REUSE.values():
@@ -397,13 +414,14 @@ def test_signals_are_passed_on(running, number):
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGUSR1):
             signal.signal(number, met)
         print("ready")
-        input()
+        while True:
+            signal.pause()
         """
     )
     assert process.stdout.readline() == "ready\n"
     process.send_signal(number)
-    assert process.communicate(timeout=GENEROUS) == (f"{int(number)}\n", "")
-    assert process.returncode == 5
+    assert process.stdout.readline() == f"{int(number)}\n"
+    assert process.wait(GENEROUS) == 5
 
 
 def test_the_command_starts_with_ordinary_signals():
@@ -415,8 +433,10 @@ def test_the_command_starts_with_ordinary_signals():
     assert not int(found["SigIgn:"], 16) & 1 << (signal.SIGPIPE - 1)
 
 
-def test_a_killed_winsock_leaves_nothing(running):
+def test_a_killed_winsock_leaves_nothing(running, quiet):
     process = running(
+        "--tcp",
+        quiet(),
         script="""
         import os, signal
         signal.signal(signal.SIGTERM, lambda *_: (print("told"), os._exit(0)))
@@ -424,7 +444,7 @@ def test_a_killed_winsock_leaves_nothing(running):
         os.close(3)
         while True:
             signal.pause()
-        """
+        """,
     )
     port = int(process.stdout.readline())
     process.kill()
@@ -433,11 +453,14 @@ def test_a_killed_winsock_leaves_nothing(running):
     assert bind(port) == 0
 
 
-def test_what_the_command_leaves_behind_can_bind_on(tmp_path):
+def test_what_the_command_leaves_behind_can_bind_on(tmp_path, quiet):
     # The ports are free again by then: an ordinary bind, which must not fail for the trap's sake.
     answer = tmp_path / "answer"
     os.mkfifo(answer)
     done = run(
+        "--tcp",
+        quiet(),
+        "--",
         script=f"""
         import os, socket, sys
         sys.stdin.close()
@@ -456,7 +479,7 @@ def test_what_the_command_leaves_behind_can_bind_on(tmp_path):
             os._exit(0)
         print(os.environ["PORT"], flush=True)
         os._exit(4)
-        """
+        """,
     )
     with open(answer, encoding="utf-8") as file:  # waits for the writer
         assert file.read() == done.stdout.strip()

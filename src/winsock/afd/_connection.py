@@ -11,7 +11,7 @@ from functools import lru_cache
 from typing import Any
 
 from winsock.abi import _constants as c
-from winsock.afd import _events, _urgent
+from winsock.afd import _events, _ports, _urgent
 from winsock.afd._endpoint import Endpoint
 from winsock.afd._rules import check
 from winsock.afd._shape import State
@@ -222,6 +222,8 @@ def connect(ep: Endpoint, address: Address | None, blocking: bool | None = None)
                 raise WinsockError(WSA.WSAEAFNOSUPPORT)
             if ep.family in ANY:
                 _check_remote(address)
+            if _ports.ASSOCIATION in ep.options:
+                autobind(ep)
             _connect_stream(ep, address, not ep.nonblocking if blocking is None else blocking)
         else:
             _connect_messages(ep, address)

@@ -33,6 +33,9 @@ if TYPE_CHECKING:
 else:
     Base = object
 
+# In `extra`: what a send has to look at.
+_SENDS_LOOK = frozenset({NETWORK_EVENTS, "accepted for sending"})
+
 NOTHING: Mapping[Any, Any] = MappingProxyType({})  # most endpoints' `options` and `extra`, at no cost of memory
 
 # What a duplicate handle has in common with its source at first, besides options and state.
@@ -246,7 +249,8 @@ class Endpoint(Base):
     def refresh(self) -> None:
         """Look again whether the short cuts are open, after something was noted or dropped; tell who waits."""
         extra = self.rest.extra
-        self.turn(_NOTED[HELD_UP if NETWORK_EVENTS in extra else NOTED if extra else NOTHING_NOTED])
+        level = NOTHING_NOTED if not extra else NOTED if _SENDS_LOOK.isdisjoint(extra) else HELD_UP
+        self.turn(_NOTED[level])
         for ts in self.rest.waiters:
             ts.interrupt()  # who selects on it looks again
 
@@ -325,6 +329,8 @@ class Endpoint(Base):
             waiters = rest.waiters
         if rest.extra:
             closed(self)
+        for hook in self.shape.process.services.get("closing", ()):
+            hook(self)  # who has work pending on it
         for ts in waiters:
             ts.interrupt()
         if not waiters:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-import socket as linux
+import _socket
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from winsock.codes import WSA, WinsockError
-from winsock.ports import _store
 from winsock.ports._errors import Refused
 from winsock.ports._runtime import PERSISTENT_TOKEN, POOL, Reservation
+
+if TYPE_CHECKING:
+    from winsock.ports._store import Row
 
 
 class PersistentBlock:
@@ -17,12 +19,12 @@ class PersistentBlock:
 
     __slots__ = ("row",)
 
-    def __init__(self, row: _store.Row) -> None:
+    def __init__(self, row: Row) -> None:
         self.row = row
 
     def bind(
         self,
-        newcomer: linux.socket,
+        newcomer: _socket.socket,
         port: int,
         address_of: Callable[[int], Any],
         attempt: Callable[[int], None],
@@ -66,6 +68,8 @@ def associate(sock: Any, kind: int, token: int, owner: int) -> None:
     """
     target: Target
     if token & PERSISTENT_TOKEN:
+        from winsock.ports import _store
+
         target = PersistentBlock(_store.associated(token, kind))
     else:
         block = POOL.by(token, owner)

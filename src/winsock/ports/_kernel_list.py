@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable
-from pathlib import Path
 
 SYSCTL = "/proc/sys/net/ipv4/ip_local_reserved_ports"
 VARIABLE = "WINSOCK_PORTS_SYSCTL"  # another file; empty for none
@@ -90,7 +89,10 @@ def common(ranges: Iterable[Range], others: Iterable[Range]) -> list[Range]:
 def read() -> list[Range]:
     """What the list has now; OSError, ValueError."""
     name = path()
-    return [] if name is None else parse(Path(name).read_bytes())
+    if name is None:
+        return []
+    with open(name, "rb") as f:
+        return parse(f.read())
 
 
 def add(ranges: Iterable[Range]) -> None:
@@ -100,20 +102,26 @@ def add(ranges: Iterable[Range]) -> None:
     """
     name = path()
     if name is not None:
-        if not name.startswith("/proc/"):  # a stand-in for it
-            Path(name).write_bytes(_text([*read(), *ranges]))
-            return
-        _write(name, ranges, 1)
+        if name.startswith("/proc/"):
+            _write(name, ranges, 1)
+        else:  # a stand-in for it
+            _fill(name, [*read(), *ranges])
 
 
 def replace(ranges: Iterable[Range]) -> None:
     """Make this the whole list; OSError without the right to."""
     name = path()
     if name is not None:
-        if not name.startswith("/proc/"):
-            Path(name).write_bytes(_text(ranges))
-            return
-        _write(name, ranges, 0)
+        if name.startswith("/proc/"):
+            _write(name, ranges, 0)
+        else:
+            _fill(name, ranges)
+
+
+def _fill(name: str, ranges: Iterable[Range]) -> None:
+    with open(name, "r+b") as f:
+        f.write(_text(ranges))
+        f.truncate()
 
 
 def _text(ranges: Iterable[Range]) -> bytes:

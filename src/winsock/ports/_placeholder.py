@@ -175,7 +175,9 @@ def let_go(held: array[int]) -> None:
 
 
 @contextmanager
-def beside(placeholder: int, kind: int, newcomer: linux.socket, address: Any, keeps_sharing: bool) -> Iterator[None]:
+def beside(
+    placeholder: int, kind: int, newcomer: _socket.socket, address: Any, keeps_sharing: bool
+) -> Iterator[None]:
     """While it lasts, the newcomer may bind to the held port, or listen there.
 
     newcomer         any socket of this machine
@@ -208,7 +210,7 @@ def _join(held: _socket.socket) -> bool:
 
 
 @contextmanager
-def _by_device(held: _socket.socket, kind: int, newcomer: linux.socket, address: Any) -> Iterator[None]:
+def _by_device(held: _socket.socket, kind: int, newcomer: _socket.socket, address: Any) -> Iterator[None]:
     index = _index_for(address)
     if index:
         _set(newcomer, SO_BINDTOIFINDEX, index)
@@ -250,7 +252,7 @@ def _ipv6_addresses() -> list[tuple[int, bytes]]:
 
 
 @contextmanager
-def _by_sharing(held: _socket.socket, kind: int, newcomer: linux.socket, keeps_sharing: bool) -> Iterator[None]:
+def _by_sharing(held: _socket.socket, kind: int, newcomer: _socket.socket, keeps_sharing: bool) -> Iterator[None]:
     _set(held, SO_REUSEPORT, 1)
     _set(newcomer, SO_REUSEPORT, 1)
     try:
@@ -263,7 +265,7 @@ def _by_sharing(held: _socket.socket, kind: int, newcomer: linux.socket, keeps_s
             _forget(newcomer)
 
 
-def _forget(newcomer: linux.socket) -> None:
+def _forget(newcomer: _socket.socket) -> None:
     """Let the kernel forget that the port was shared: a socket that does not share passes through.
 
     Where it may pass: beside a socket that only is bound, if both have SO_REUSEADDR; beside one that listens, where

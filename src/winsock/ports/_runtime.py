@@ -6,10 +6,9 @@ end reservations, in the middle of anything.
 
 from __future__ import annotations
 
+import _socket
 import errno
 import os
-import random
-import socket as linux
 import threading
 import weakref
 from array import array
@@ -20,7 +19,7 @@ from itertools import chain
 from typing import Any, Final
 
 from winsock.codes import WSA, WinsockError
-from winsock.ports import _markers, _placeholder
+from winsock.ports import _kernel_list, _markers, _placeholder, _places
 from winsock.ports._errors import Refused
 from winsock.ports._placeholder import DGRAM, STREAM, Busy
 
@@ -70,7 +69,7 @@ class Reservation:
         self.token = 0
         self.marker = -1
         self.closed = False
-        self.users: dict[int, list[weakref.ref[linux.socket]]] = {}
+        self.users: dict[int, list[weakref.ref[_socket.socket]]] = {}
         self._next = start
 
     @property
@@ -95,7 +94,7 @@ class Reservation:
 
     def bind(
         self,
-        newcomer: linux.socket,
+        newcomer: _socket.socket,
         port: int,
         address_of: Callable[[int], Any],
         attempt: Callable[[int], None],
@@ -126,7 +125,7 @@ class Reservation:
 
     def _bind_at(
         self,
-        newcomer: linux.socket,
+        newcomer: _socket.socket,
         port: int,
         address_of: Callable[[int], Any],
         attempt: Callable[[int], None],
@@ -161,6 +160,15 @@ class Reservation:
         return f"the {name} block {self.start}-{self.last}" if self.count > 1 else f"the {name} block {self.start}"
 
 
+def _persistent(kind: int) -> list[Range]:
+    """The ports of persistent blocks."""
+    if not os.path.exists(_places.path()):
+        return []
+    from winsock.ports import _store
+
+    return _store.excluded(_markers.PROTOCOLS[kind])
+
+
 class Pool:
     """Every runtime reservation of this interpreter.
 
@@ -172,8 +180,8 @@ class Pool:
         self.lock = threading.RLock()
         self.by_token: dict[int, Reservation] = {}
         self.sorted: dict[int, list[tuple[int, int]]] = {STREAM: [], DGRAM: []}  # (start, token)
-        self.associated: weakref.WeakKeyDictionary[linux.socket, Any] = weakref.WeakKeyDictionary()
-        self.owners: weakref.WeakKeyDictionary[linux.socket, tuple[Reservation, ...]] = weakref.WeakKeyDictionary()
+        self.associated: weakref.WeakKeyDictionary[_socket.socket, Any] = weakref.WeakKeyDictionary()
+        self.owners: weakref.WeakKeyDictionary[_socket.socket, tuple[Reservation, ...]] = weakref.WeakKeyDictionary()
 
     # -- making and ending
 
@@ -196,6 +204,7 @@ class Pool:
             start, held = self._search(kind, count, within or DYNAMIC)
         block = Reservation(kind, start, held, owner)
         try:
+            self._not_persistent(kind, start, count)  # again: it may have been made before the ports were held
             block.marker = _markers.mark(kind, start, count)
             with self.lock:
                 while not block.token or block.token in self.by_token:
@@ -208,13 +217,11 @@ class Pool:
         return block
 
     def _hold_there(self, kind: int, start: int, count: int) -> array[int]:
-        for first, last in self._excluded(kind, False):
-            if first <= start + count - 1 and start <= last:
-                raise Refused(WSA.WSAEADDRINUSE, f"ports {first}-{last} are reserved persistently")
-        from winsock.ports import _diag
+        self._not_persistent(kind, start, count)
+        from winsock.ports._diag import only_time_wait
 
         try:
-            return _placeholder.hold_run(kind, start, count, _diag.only_time_wait if kind == STREAM else None)
+            return _placeholder.hold_run(kind, start, count, only_time_wait if kind == STREAM else None)
         except Busy as e:
             code, text = _CODES.get(e.number, (WSA.WSAENOBUFS, os.strerror(e.number)))
             raise Refused(code, text.format(e.port)) from None
@@ -222,10 +229,10 @@ class Pool:
     def _search(self, kind: int, count: int, within: Range) -> tuple[int, array[int]]:
         """Hold the first run of free ports behind a random place."""
         low, high = within
-        excluded = self._excluded(kind, True)
+        excluded = _persistent(kind) + _kernel_list.ranges()
         latest = high - count + 1
         for _ in range(TURNS if latest >= low else 0):
-            first = random.randint(low, latest)
+            first = low + int.from_bytes(os.urandom(4), "little") % (latest - low + 1)
             for port, end in (first, latest), (low, first - 1):
                 while port <= end:
                     after = self._known(kind, port, count, excluded)
@@ -257,12 +264,10 @@ class Pool:
         return 0
 
     @staticmethod
-    def _excluded(kind: int, chosen: bool) -> list[Range]:
-        """What a block may not have: persistent ports, and if we choose also what the kernel's list keeps."""
-        from winsock.ports import _kernel_list, _store
-
-        ranges = _store.excluded(_markers.PROTOCOLS[kind])
-        return ranges + _kernel_list.ranges() if chosen else ranges
+    def _not_persistent(kind: int, start: int, count: int) -> None:
+        for first, last in _persistent(kind):
+            if first <= start + count - 1 and start <= last:
+                raise Refused(WSA.WSAEADDRINUSE, f"ports {first}-{last} are reserved persistently")
 
     def release(self, block: Reservation) -> None:
         """End it: sockets that are bound keep their ports, the rest is anybody's.  A second time does nothing."""
@@ -282,12 +287,12 @@ class Pool:
 
     # -- of sockets
 
-    def own(self, sock: linux.socket, block: Reservation) -> None:
+    def own(self, sock: _socket.socket, block: Reservation) -> None:
         """The block ends when this socket, and all its duplicates, are closed."""
         with self.lock:
             self.owners[sock] = (*self.owners.get(sock, ()), block)
 
-    def shared(self, sock: linux.socket, duplicate: linux.socket) -> None:
+    def shared(self, sock: _socket.socket, duplicate: _socket.socket) -> None:
         """A duplicate owns what its source owns, and is associated with the same block."""
         with self.lock:
             if sock in self.owners:
@@ -295,7 +300,7 @@ class Pool:
             if sock in self.associated:
                 self.associated[duplicate] = self.associated[sock]
 
-    def left(self, sock: linux.socket) -> None:
+    def left(self, sock: _socket.socket) -> None:
         """A socket is closed."""
         with self.lock:
             self.associated.pop(sock, None)
@@ -319,7 +324,7 @@ class Pool:
         return block if block is not None and block.owner in (None, owner) else None
 
     def beside(
-        self, kind: int, port: int, newcomer: linux.socket, address: Any, keeps_sharing: bool = False
+        self, kind: int, port: int, newcomer: _socket.socket, address: Any, keeps_sharing: bool = False
     ) -> AbstractContextManager[None]:
         """What lets a socket of a block bind to its port again, or listen; nothing for other ports."""
         block = self.find(kind, port) if self.by_token else None

@@ -23,10 +23,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
-from hashlib import blake2b
-from pathlib import Path
 from typing import TYPE_CHECKING, Final
-from urllib.parse import quote
 
 from winsock.abi import _constants as c
 from winsock.codes import WSA
@@ -35,14 +32,12 @@ from winsock.ports._errors import Refused
 from winsock.ports._kernel_list import LAST_PORT, Range, common, merged, without
 from winsock.ports._markers import KINDS
 from winsock.ports._placeholder import STREAM, Busy
+from winsock.ports._places import NAME, directory, path
 from winsock.ports._rights import administrator
 
 if TYPE_CHECKING:
     from sqlite3 import Connection
 
-DIRECTORY: Final = "/var/lib/winsock"
-VARIABLE: Final = "WINSOCK_PORTS_STORE"  # another directory
-NAME: Final = "port-reservations"
 PERSISTENT_TOKEN: Final = 1 << 63
 PATIENCE: Final = 30.0  # seconds for others' changes to end
 PIECE: Final = 1024  # ports that are tried at once where descriptors do not suffice for all
@@ -87,19 +82,6 @@ class Row:
     @property
     def range(self) -> Range:
         return self.start, self.start + self.count - 1
-
-
-# -- places
-
-
-def directory() -> str:
-    """Where the store lies."""
-    return os.environ.get(VARIABLE) or DIRECTORY
-
-
-def path() -> str:
-    """The store's file."""
-    return os.path.join(directory(), f"{NAME}.db")
 
 
 def blamed(code: int, what: str, file: str) -> Refused:
@@ -184,6 +166,7 @@ def _faults(file: str) -> Iterator[None]:
 def _open(file: str, mode: str) -> Connection:
     """A connection to a store that is ours."""
     import sqlite3
+    from urllib.parse import quote
 
     try:
         if stat.S_ISREG(os.stat(file).st_mode) and not os.path.getsize(file):
@@ -219,6 +202,8 @@ def _rows(db: Connection) -> list[Row]:
 
 
 def _token(identity: bytes, number: int, protocol: str, start: int, count: int) -> int:
+    from hashlib import blake2b
+
     text = f"{_boot()}/{number}/{protocol}/{start}/{count}".encode()
     digest = blake2b(text, digest_size=8, key=identity[:64]).digest()
     return int.from_bytes(digest, "little") | PERSISTENT_TOKEN
@@ -226,7 +211,8 @@ def _token(identity: bytes, number: int, protocol: str, start: int, count: int) 
 
 def _boot() -> str:
     try:
-        return Path("/proc/sys/kernel/random/boot_id").read_text("ascii").strip()
+        with open("/proc/sys/kernel/random/boot_id", encoding="ascii") as f:
+            return f.read().strip()
     except OSError:
         return ""
 

@@ -15,7 +15,7 @@ from __future__ import annotations
 import builtins
 import operator
 
-from winsock.ports import _rights, _store
+from winsock.ports import _places, _rights, _store
 from winsock.ports._errors import python_shaped
 from winsock.ports._listing import Reserved
 
@@ -69,9 +69,9 @@ def apply() -> bool:
 
 def administrator() -> bool:
     """Whether this process may make, delete and use persistent reservations."""
-    return _rights.administrator(_store.directory())
+    return _rights.administrator(_places.directory())
 
 
 def store_path() -> str:
     """The file that keeps them."""
-    return _store.path()
+    return _places.path()
