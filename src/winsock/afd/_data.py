@@ -8,9 +8,8 @@ from typing import Any
 
 from winsock.abi import _constants as c
 from winsock.afd import _connection, _control, _events, _urgent
-from winsock.afd._endpoint import Endpoint
+from winsock.afd._endpoint import Endpoint, State
 from winsock.afd._rules import check
-from winsock.afd._shape import State
 from winsock.afd._wait import wait_ready
 from winsock.codes import WSA, WinsockError
 from winsock.nt._virtual import Pages

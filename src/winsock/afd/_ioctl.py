@@ -17,8 +17,7 @@ from winsock.abi._controls import Control
 from winsock.abi._options import BY_NUMBER
 from winsock.abi._sockaddrs import pack_address, unpack_address
 from winsock.afd import _connection, _options, _ports, _selection, _urgent
-from winsock.afd._endpoint import Endpoint
-from winsock.afd._shape import State
+from winsock.afd._endpoint import Endpoint, State
 from winsock.afd._wait import Wait
 from winsock.codes import WSA, WinsockError
 from winsock.nt import current

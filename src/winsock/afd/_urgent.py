@@ -13,8 +13,7 @@ from typing import Any
 
 from winsock.abi import _constants as c
 from winsock.afd import _events
-from winsock.afd._endpoint import Endpoint
-from winsock.afd._shape import State
+from winsock.afd._endpoint import Endpoint, State
 from winsock.nt import Process
 from winsock.transports import ERROR, HANGUP, RDHUP, URGENT, Address
 
