@@ -174,6 +174,22 @@ def _accept(ep: Endpoint, condition: Condition | None) -> tuple[Endpoint, Addres
     return new, address
 
 
+def accept_plain(ep: Endpoint) -> Endpoint | None:
+    """accept() of an endpoint whose shape says fast_accept, without its address; None if there is more to it."""
+    if ep.rest.extra:
+        return None
+    try:
+        transport, address = ep.accept_one()
+    except WinsockError as e:
+        if e.code == WSA.WSAEWOULDBLOCK or ep.closed:
+            return None
+        raise
+    new: Any = transport
+    new.accepted_from(ep, address)
+    accepted: Endpoint = new
+    return accepted
+
+
 def _take(ep: Endpoint) -> tuple[TransportSocket, Address]:
     """The next connection of the network's, after those that were put off."""
     check(ep, "accept")
@@ -221,7 +237,7 @@ def connect(ep: Endpoint, address: Address | None, blocking: bool | None = None)
             if address is None:
                 raise WinsockError(WSA.WSAEAFNOSUPPORT)
             if ep.family in ANY:
-                _check_remote(address)
+                check_remote(address)
             if _ports.ASSOCIATION in ep.options:
                 autobind(ep)
             _connect_stream(ep, address, not ep.nonblocking if blocking is None else blocking)
@@ -229,6 +245,17 @@ def connect(ep: Endpoint, address: Address | None, blocking: bool | None = None)
             _connect_messages(ep, address)
     finally:
         _events.told(ep, _events.CONNECT)
+
+
+def connect_plain(ep: Endpoint, address: Address) -> None:
+    """connect() of an endpoint whose shape says fast_connect, to an address that check_remote() has passed."""
+    rest = ep.rest
+    if rest.extra or _ports.ASSOCIATION in rest.options:
+        connect(ep, address)
+        return
+    blocking = not ep.shape.nonblocking
+    if not _start_stream(ep, address, blocking):
+        _outcome(ep, blocking)
 
 
 def _connect_messages(ep: Endpoint, address: Address | None) -> None:
@@ -243,17 +270,25 @@ def _connect_messages(ep: Endpoint, address: Address | None) -> None:
         ep.became_connected(address)
 
 
-def _check_remote(address: Address) -> None:
+def check_remote(address: Address) -> None:
     """A stream connects to one host's port."""
     if _kind(address) != "one" or not address[1]:
         raise WinsockError(WSA.WSAEADDRNOTAVAIL)
 
 
 def _connect_stream(ep: Endpoint, address: Address, blocking: bool) -> None:
-    with _events.beginning(ep), _settling:
+    with _events.beginning(ep):
+        done = _start_stream(ep, address, blocking)
+    if not done:
+        _outcome(ep, blocking)
+
+
+def _start_stream(ep: Endpoint, address: Address, blocking: bool) -> bool:
+    """Begin to connect; True when it is done at once, False when it is under way."""
+    with _settling:
         check(ep, "connect")
         try:
-            done = ep.transport.connect_begin(address)
+            done = ep.connect_begin(address)
         except WinsockError as e:
             if e.code in FAILURES:
                 ep.transport.connect_abandon()
@@ -264,8 +299,13 @@ def _connect_stream(ep: Endpoint, address: Address, blocking: bool) -> None:
             raise
         if done and blocking:
             ep.became_connected(address)
-            return
+            return True
         ep.became_connecting(address)
+        return False
+
+
+def _outcome(ep: Endpoint, blocking: bool) -> None:
+    """Wait for how a connect that is under way ends."""
     if not blocking:
         raise WinsockError(WSA.WSAEWOULDBLOCK)  # Windows never connects a non-blocking socket at once
     try:

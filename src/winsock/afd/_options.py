@@ -135,6 +135,19 @@ def plan(family: int, type: int) -> dict[Key, int | None]:
     return found
 
 
+def settings(family: int, type: int) -> dict[Key, tuple[int, int, bool, bool]]:
+    """The options of such sockets that setsockopt checks, tells the network and keeps, and that is all.
+
+    DWORDs: {key: (low, high, boolean, carried)}.
+    """
+    return {
+        (row.level, row.name): (row.low, row.high, row.boolean, row.carried)
+        for row in table.OPTIONS
+        if row.layout.size == 4 and row.set and not row.refusal and row.applies(family, type)
+        if row.label not in _WRITERS
+    }
+
+
 def getsockopt(ep: Endpoint, level: int, name: int, size: int) -> bytes:
     """The option's value for a buffer of that size.
 

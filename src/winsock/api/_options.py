@@ -9,12 +9,13 @@ from typing import Any, Final
 from winsock.abi import _constants as c
 from winsock.abi._options import BY_NUMBER, OPTIONS, Option, Short
 from winsock.afd import Endpoint, State, _options
-from winsock.api._call import SOCKET_ERROR, c_int, endpoint, export, slow_way
+from winsock.api._call import c_int, endpoint, slow_way
 from winsock.codes import WSA, WinsockError
 from winsock.nt import ThreadState, current, memory
 
 _INTS: Final = (ctypes.c_int, ctypes.c_uint)
 _c_int = ctypes.c_int
+_number_at: Final = struct.Struct("<I").unpack_from
 _store: Final = struct.Struct("<I").pack_into
 _CONNECTING = State.CONNECTING
 _ONE_BYTE: Final = frozenset((row.level, row.name) for row in OPTIONS if row.layout.size == 1)
@@ -107,8 +108,7 @@ def _moved(data: bytes, optval: Any) -> bytes:
     return bytes(moved)
 
 
-@export(SOCKET_ERROR)
-def setsockopt(ts: ThreadState, s: int, level: int, optname: int, optval: Any, optlen: int) -> int:
+def setsockopt(s: int, level: int, optname: int, optval: Any, optlen: int) -> int:
     """Set an option to the optlen bytes at optval.
 
     WSAENOTSOCK, WSAEFAULT for a bad pointer or too few bytes, WSAENOBUFS for a negative length (some options take
@@ -117,6 +117,29 @@ def setsockopt(ts: ThreadState, s: int, level: int, optname: int, optval: Any, o
 
     Source: document; how each option treats lengths: facts.
     """
+    ts = current()
+    try:
+        # The short way, for numbers that are kept and told the network.  Any exception leads to the long way.
+        ep = ts.sockets[s]
+        shape = ep.shape
+        key = level, optname
+        low, high, boolean, carried = shape.settable[key]
+        if optlen == 4 and not (ts.blocking or shape.closed):
+            (value,) = _number_at(optval)
+            if boolean and value:
+                value = 1
+            if low <= value <= high:
+                if carried:
+                    ep.tell_option(level, optname, value)
+                ep.set_option(key, value)
+                ts.last_error = 0
+                return 0
+    except Exception:
+        pass
+    return slow_way("setsockopt", _setsockopt, ts, s, level, optname, optval, optlen)
+
+
+def _setsockopt(ts: ThreadState, s: int, level: int, optname: int, optval: Any, optlen: int) -> int:
     level, optname, optlen = c_int(level), c_int(optname), c_int(optlen)
     if (level, optname) == (c.SOL_SOCKET, c.SO_OPENTYPE):
         if 0 <= optlen < 4:
@@ -124,6 +147,8 @@ def setsockopt(ts: ThreadState, s: int, level: int, optname: int, optval: Any, o
         _options.set_opentype(ts, memory.read_u32(optval))
         return 0
     ep = endpoint(ts, s)
+    if ep.shape.settable is None and ep.procs.plain:
+        ep.shape.settable = _options.settings(ep.family, ep.type)
     ep.procs.setsockopt(ep, level, optname, _consulted(ep, level, optname, optval, optlen))
     return 0
 

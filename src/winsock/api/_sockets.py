@@ -2,22 +2,41 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Any
 
 from winsock import afd, spi
 from winsock.abi import _constants as c
 from winsock.api import _sockaddr
-from winsock.api._call import INVALID_SOCKET, SOCKET_ERROR, c_int, endpoint, export
+from winsock.api._call import INVALID_SOCKET, SOCKET_ERROR, c_int, endpoint, export, unexpected
 from winsock.codes import WSA, WinsockError
 from winsock.nt import ThreadState, memory
+from winsock.nt._process import _tls
 
 
-@export(INVALID_SOCKET)
-def socket(ts: ThreadState, af: int, type: int, protocol: int) -> int:
+_BYTES = frozenset({bytes, bytearray})
+
+
+def socket(af: int, type: int, protocol: int) -> int:
     """A new socket, with the overlapped attribute unless the thread's SO_OPENTYPE says otherwise.
 
     A type or protocol of 0, or AF_UNSPEC, is filled in from the catalog.  Errors: see WSASocketW.
     """
+    try:
+        ts = _tls.state
+        if not (ts.open_type or ts.blocking):
+            process = ts.process
+            if process.startups and (af | type | protocol) >= 0:  # numbers they are
+                handle: int = kept(ts, spi.open_plain(process, af, type, protocol))
+                ts.last_error = 0
+                return handle
+    except Exception:
+        pass  # the long way finds out what was wrong
+    return _socket(af, type, protocol)
+
+
+@export(INVALID_SOCKET)
+def _socket(ts: ThreadState, af: int, type: int, protocol: int) -> int:
     flags = 0 if ts.open_type else c.WSA_FLAG_OVERLAPPED
     return kept(ts, spi.open_socket(ts.process, c_int(af), c_int(type), c_int(protocol), flags))
 
@@ -38,14 +57,27 @@ def given(pointer: Any) -> bool:
     return not memory.is_null(pointer)
 
 
-@export(SOCKET_ERROR)
-def closesocket(ts: ThreadState, s: int) -> int:
+def closesocket(s: int) -> int:
     """Close a socket; calls of other threads that wait on it end.
 
     What SO_LINGER says: nothing, or a time of 0 with l_onoff (the connection is reset), does not wait; a time waits
     for the peer to have everything.  WSAEWOULDBLOCK (document) for a non-blocking socket that would have to wait; it
     stays open.
     """
+    try:
+        ts = _tls.state
+        ep = ts.sockets[s]
+        if not (ep.shape.nonblocking or ts.blocking):
+            spi.close_socket(ts.process, ep._handle)
+            ts.last_error = 0
+            return 0
+    except Exception:
+        pass
+    return _closesocket(s)
+
+
+@export(SOCKET_ERROR)
+def _closesocket(ts: ThreadState, s: int) -> int:
     ep = endpoint(ts, s)
     afd.check_close(ep)
     spi.close_socket(ts.process, ep.handle)
@@ -68,13 +100,31 @@ def listen(ts: ThreadState, s: int, backlog: int) -> int:
     return 0
 
 
-@export(INVALID_SOCKET)
-def accept(ts: ThreadState, s: int, addr: Any, addrlen: Any) -> int:
+def accept(s: int, addr: Any, addrlen: Any) -> int:
     """The next connection as a new socket; addr and addrlen (in and out, bytes) may be NULL.
 
     WSAECONNRESET for a connection that was reset meanwhile (document), WSAEINTR when the listener is closed during
     the wait, WSAEFAULT for too little room, before a connection is taken.
     """
+    try:
+        ts = _tls.state
+        ep = ts.sockets[s]
+        if addr is None and ep.shape.fast_accept and not ts.blocking:
+            new = afd.accept_plain(ep)
+            if new is not None:
+                handle = kept(ts, spi.register(ts.process, new))
+                ts.last_error = 0
+                return handle
+    except WinsockError as e:
+        ts.last_error = e.code
+        return INVALID_SOCKET
+    except Exception:
+        pass
+    return _accept(s, addr, addrlen)
+
+
+@export(INVALID_SOCKET)
+def _accept(ts: ThreadState, s: int, addr: Any, addrlen: Any) -> int:
     return accept_into(ts, endpoint(ts, s), addr, addrlen, None)
 
 
@@ -99,12 +149,44 @@ def accept_into(ts: ThreadState, ep: afd.Endpoint, addr: Any, addrlen: Any, cond
     return handle
 
 
-@export(SOCKET_ERROR)
-def connect(ts: ThreadState, s: int, name: Any, namelen: int) -> int:
+def connect(s: int, name: Any, namelen: int) -> int:
     """Connect a stream, or set a datagram socket's peer (a zeroed address or sockaddr dissolves it).
 
     Order: the handle, the socket's state (WSAEINVAL, WSAEALREADY, WSAEISCONN), the pointer, the family, the address.
     """
+    try:
+        ts = _tls.state
+        ep = ts.sockets[s]
+        shape = ep.shape
+        if not shape.fast_connect or ts.blocking or type(name) not in _BYTES or name.__len__() != namelen:
+            raise LookupError
+        address = _peer(bytes(name), shape.family)
+    except Exception:
+        return _connect(s, name, namelen)
+    try:
+        afd.connect_plain(ep, address)
+    except WinsockError as e:
+        ts.last_error = e.code
+        return SOCKET_ERROR
+    except Exception as e:
+        ts.last_error = unexpected("connect", e, (s, name, namelen))
+        return SOCKET_ERROR
+    ts.last_error = 0
+    return 0
+
+
+@lru_cache(256)
+def _peer(name: bytes, family: int) -> Any:
+    """The host and port that a stream can connect to."""
+    address = _sockaddr.read(name, len(name), family)
+    if family not in afd.ANY:
+        raise LookupError
+    afd.check_remote(address)
+    return address
+
+
+@export(SOCKET_ERROR)
+def _connect(ts: ThreadState, s: int, name: Any, namelen: int) -> int:
     ep = endpoint(ts, s)
     ep.procs.connect(ep, remote(ep, name, namelen))
     return 0

@@ -110,6 +110,7 @@ class Process:
         self.startups = 0
         self.version = 0  # as negotiated by the first WSAStartup: 0x0202 is 2.2
         self.lock = threading.RLock()
+        self.recipes: dict[tuple[int, int, int], Any] = {}  # how spi.open_socket makes the usual sockets
         self.services: dict[str, Any] = {}  # rooms keep their per-process things here, by room name
         self._threads: weakref.WeakSet[ThreadState] = weakref.WeakSet()
         self._local = threading.local()

@@ -13,6 +13,7 @@ from winsock.spi._duplicate import process_exists as process_exists
 from winsock.spi._duplicate import write_ticket as write_ticket
 from winsock.spi._open import adopt as adopt
 from winsock.spi._open import close_socket as close_socket
+from winsock.spi._open import open_plain as open_plain
 from winsock.spi._open import open_socket as open_socket
 from winsock.spi._open import register as register
 from winsock.spi._table import BASE as BASE

@@ -42,6 +42,7 @@ def open_socket(
     WSAEINVAL for flags or a group that do not exist or do not fit, WSAEACCES for raw sockets without the right to
     them, WSAEMFILE without a free descriptor or handle.
     """
+    asked = family, kind, protocol
     entry, protocol = _resolved(family, kind, protocol)
     if flags & ~c.WSA_FLAG_OVERLAPPED:
         _check_flags(flags, entry.service_flags)
@@ -50,7 +51,18 @@ def open_socket(
     ep = new_endpoint(process, network, entry.family, entry.type, protocol, flags, BASE)
     if number:
         ep.set_option(GROUP_ID, number)
+    elif flags == c.WSA_FLAG_OVERLAPPED:
+        process.recipes[asked] = type(ep), entry.family, entry.type, protocol, ep.shape
     return register(process, ep)
+
+
+def open_plain(process: Process, family: int, kind: int, protocol: int) -> Endpoint:
+    """open_socket() once more for what it has made before; LookupError for anything else."""
+    make, family, kind, protocol, shape = process.recipes[family, kind, protocol]
+    ep: Endpoint = make(family, kind, protocol)
+    ep.begin(shape)
+    ep._handle = process.handles.add_socket(ep)
+    return ep
 
 
 def _check_flags(flags: int, service_flags: int) -> None:
