@@ -72,11 +72,15 @@ _BOUND, _CONNECTED = State.BOUND, State.CONNECTED
 
 
 class Rest:
-    """What an idle endpoint has not: made when the first of it is set."""
+    """What an idle endpoint has not: made when the first of it is set.
+
+    See Endpoint for the fields; `face` is for the face above, of which this room knows nothing.
+    """
 
     __slots__ = (
         "connect_time",
         "extra",
+        "face",
         "options",
         "receive_timeout",
         "remote",
@@ -88,6 +92,7 @@ class Rest:
     def __init__(self) -> None:
         self.connect_time: float | None = None
         self.extra = self.options = NOTHING
+        self.face: Any = None
         self.receive_timeout = self.send_timeout = self.so_error = 0
         self.remote: Address | None = None
         self.waiters: tuple[ThreadState, ...] = ()

@@ -161,6 +161,6 @@ def _endpoints(ep: Endpoint) -> list[Endpoint]:
     return [
         other
         for process in Process.all()
-        for other in list(process.sockets.values())
+        for other in process.all_sockets()
         if isinstance(other, Endpoint) and other.stream and other.network is ep.network and not other.closed
     ]

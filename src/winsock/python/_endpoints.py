@@ -17,11 +17,32 @@ from winsock.afd import Endpoint
 from winsock.codes import WSA, WinsockError
 from winsock.nt import Process, current
 from winsock.python import _addresses
+from winsock.python._socket_parts import OFFERED
 
 SIZE_OF_PROTOCOL_INFO = 628  # WSAPROTOCOL_INFOW
 
-# of descriptors that sockets of this interpreter have, or had before detach()
-endpoints: dict[int, Endpoint] = {}
+
+class Table(list["Endpoint | None"]):
+    """The endpoints of descriptors that sockets of this interpreter have, or had before detach().
+
+    A list, for descriptors are small numbers and a dictionary takes several times the room.
+    """
+
+    def get(self, fd: int) -> Endpoint | None:
+        """The descriptor's endpoint, if it has one."""
+        try:
+            return self[fd] if fd >= 0 else None
+        except IndexError:
+            return None
+
+    def put(self, fd: int, ep: Endpoint | None) -> None:
+        """This is the descriptor's endpoint from now on."""
+        while fd >= len(self):
+            self.append(None)
+        self[fd] = ep
+
+
+endpoints = Table()
 
 
 _FAMILIES = {**_addresses.FAMILIES_BACK, int(_socket.AF_UNIX): c.AF_UNIX}
@@ -33,7 +54,16 @@ def remember(fd: int, ep: Endpoint) -> None:
     if old is not None and old is not ep:
         # Its descriptor was closed behind its back, and the number is somebody else's now.
         forget(old)
-    endpoints[fd] = ep
+    endpoints.put(fd, ep)
+    process = ep.process
+    if not process.nameless:
+        process.nameless.append(endpoints)
+
+
+def offer(fd: int, ep: Endpoint) -> None:
+    """This is the descriptor's endpoint, and no socket object has it yet."""
+    remember(fd, ep)
+    ep.own_rest().face = OFFERED
 
 
 def _process() -> Process:
@@ -62,7 +92,7 @@ def adopt(fd: int) -> Endpoint:
         probe.detach()
     if family is None:
         raise WinsockError(WSA.WSAEAFNOSUPPORT)
-    ep = own(spi.adopt(_process(), fd, family, kind, protocol))
+    ep = spi.adopt(_process(), fd, family, kind, protocol)
     if name[1] if isinstance(name, tuple) else name:
         ep.became_bound()
     if listening:
@@ -75,31 +105,16 @@ def adopt(fd: int) -> Endpoint:
 
 def forget(ep: Endpoint) -> None:
     """The end of an endpoint whose descriptor is not its own to close."""
-    ep.transport.detach()  # type: ignore[attr-defined]
-    close(ep)
-
-
-def own(ep: Endpoint) -> Endpoint:
-    """The descriptor's O_NONBLOCK is this face's affair."""
     sock: Any = ep
-    if sock.gettimeout() is not None:
-        sock.settimeout(None)
-    return ep
+    sock.detach()
+    spi.close(ep)
 
 
 def duplicate(ep: Endpoint) -> Endpoint:
     """Another handle of the same socket, with all that is known of the first."""
     new = spi.adopt(ep.process, ep.transport.duplicate(), ep.family, ep.type, ep.protocol, ep.flags)
     new.restore(ep.snapshot())
-    return own(new)
-
-
-def close(ep: Endpoint) -> None:
-    """closesocket."""
-    if ep._handle is not None:
-        spi.close_socket(ep.process, ep._handle)
-    else:
-        ep.close()
+    return new
 
 
 def from_share(info: bytes) -> int:
@@ -109,6 +124,6 @@ def from_share(info: bytes) -> int:
     ep = spi.open_ticket(_process(), info, c.WSA_FLAG_OVERLAPPED)
     if ep is None:
         raise WinsockError(WSA.WSAEINVAL)
-    fd = own(ep).transport.fileno()
-    remember(fd, ep)
+    fd = ep.fileno()
+    offer(fd, ep)
     return fd

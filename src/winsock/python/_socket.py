@@ -1,14 +1,15 @@
 """The `_socket` module as CPython has it on Windows, on top of the core.
 
-A socket here is CPython's own C socket (so that ssl, fileno() and everything else in C take it) that owns an
-endpoint of the core.  Two C objects stand on the same descriptor: this one, whose timeout and O_NONBLOCK are what
-CPython would have, and the endpoint's transport, through which every call goes and which closes the descriptor.
+A socket here owns an endpoint of the core, which is CPython's own C socket too, but one that never waits: the timeout
+is this one's affair.  What in C wants a socket of that type, and waits itself (ssl), gets a twin of it on the same
+descriptor.
 """
 
 from __future__ import annotations
 
 import _socket
 import operator
+import os
 import select
 import struct
 import sys
@@ -29,18 +30,24 @@ from winsock.nt import current
 from winsock.python import _addresses, _endpoints, _oserror
 from winsock.python._oserror import face, winsock_error
 from winsock.python._socket_parts import (
-    Hidden,
+    OFFERED,
+    Gone,
+    Mode,
+    Twin,
     check_destination,
+    gone,
     numeric_destination,
     octets_of,
     room_in,
     settings,
 )
 from winsock.transports import READ, WRITE
+from winsock.transports.host._numbers import family_of
 
 _C = _socket.socket
 _recv, _send, _recv_into = _C.recv, _C.send, _C.recv_into
 _recvfrom, _sendto = _C.recvfrom, _C.sendto
+_fileno, _gettimeout, _settimeout = _C.fileno, _C.gettimeout, _C.settimeout
 DONTWAIT = _socket.MSG_DONTWAIT
 WOULDBLOCK = int(WSA.WSAEWOULDBLOCK)
 MESSAGE_FLAGS = DONTWAIT | _socket.MSG_TRUNC  # the length is then the whole message's
@@ -62,24 +69,67 @@ def _readiness_wait(ep: Endpoint, events: int, seconds: float | None) -> bool:
     return wait_ready(ep, events, None if seconds is None else seconds * 1e3, WSA.WSAENOTSOCK)
 
 
-class socket(_C):
+def _timeout_of(ep: Any) -> float | None:
+    """What settimeout() said."""
+    if not ep.shape.nonblocking:
+        return None
+    mode: Mode | None = ep.rest.face
+    return 0.0 if mode is None else mode.timeout
+
+
+def _mode(ep: Any) -> Mode:
+    """What only some sockets have of this face's, to be written to."""
+    rest = ep.own_rest()
+    if rest.face is None or rest.face is OFFERED:
+        rest.face = Mode()
+    mode: Mode = rest.face
+    return mode
+
+
+def _checked(timeout: Any) -> float | None:
+    """A timeout as CPython rounds it; its own errors for what is none."""
+    scratch = _C.__new__(_C)
+    try:
+        _settimeout(scratch, timeout)
+    except OSError:
+        pass  # it has no descriptor
+    return _gettimeout(scratch)
+
+
+def _set_timeout(ep: Any, timeout: float | None) -> None:
+    """A timeout for the endpoint; the descriptor's O_NONBLOCK is what CPython would have made it."""
+    _settimeout(ep, None if timeout is None else 0.0)
+    if timeout is None and ep.shape.state is State.LISTENING:
+        os.set_blocking(_fileno(ep), False)  # accept must never wait in the kernel
+    if ep.shape.nonblocking is (timeout is None):
+        ep.nonblocking = timeout is not None
+    if timeout:
+        _mode(ep).timeout = timeout
+    mode = ep.rest.face
+    if mode is not None and mode is not OFFERED:
+        mode.timeout = timeout or 0.0
+        mode.dry = None
+        if mode.twin is not None:
+            mode.twin.settimeout(timeout)
+
+
+class socket:
     """A socket on Windows: socket(family=AF_INET, type=SOCK_STREAM, proto=0, fileno=None).
 
     fileno    a descriptor to take over, or the bytes of share()
     """
 
-    __slots__ = ("_dry", "_ep")
-    _ep: Any  # Endpoint or None
-    _dry: Callable[[int], Any] | None  # polls for data, since a non-blocking receive found none
+    __slots__ = ("_ep",)
+    _ep: Any  # an Endpoint, or what is left of one
 
     def __new__(cls, *args: Any, **kwargs: Any) -> socket:
-        self = _C.__new__(cls)
-        self._ep = self._dry = None
+        self = object.__new__(cls)
+        self._ep = gone(0, 0, 0, None)
         return self
 
     @face
     def __init__(self, family: int = -1, type: int = -1, proto: int = -1, fileno: Any = None) -> None:
-        if self._ep is not None:
+        if self._ep.__class__ is not Gone:
             self.close()
         if fileno is None:
             family = c.AF_INET if family == -1 else int(family)
@@ -87,35 +137,35 @@ class socket(_C):
             proto = 0 if proto == -1 else int(proto)
             if family not in _addresses.ANY:
                 raise WinsockError(WSA.WSAEAFNOSUPPORT)
-            ep = _endpoints.own(spi.open_socket(current().process, family, type, proto, c.WSA_FLAG_OVERLAPPED))
-            super().__init__(_addresses.FAMILIES[family], type, proto, ep.transport.fileno())
+            process = current().process
+            ep: Any = spi.open_socket(process, family, type, proto, c.WSA_FLAG_OVERLAPPED, named=False)
+            _endpoints.remember(_fileno(ep), ep)
         else:
             if isinstance(fileno, bytes):
-                fd, family, type, proto = _endpoints.from_share(fileno), -1, -1, -1
+                fd, proto = _endpoints.from_share(fileno), -1
             elif isinstance(fileno, float):
                 raise TypeError("integer argument expected, got float")
             else:
                 fd = operator.index(fileno)
                 if fd == -1:
                     raise ValueError("negative file descriptor")
-            known = _endpoints.endpoints.get(fd)
-            if known is None or known.closed or known.transport.fileno() != fd:
-                known = _endpoints.adopt(fd)
-            ep = known
-            super().__init__(
-                _addresses.FAMILIES[ep.family] if family == -1 else _addresses.FAMILIES.get(family, family),
-                ep.type if type == -1 else type,
-                ep.protocol if proto == -1 else proto,
-                fd,
-            )
-        _endpoints.remember(ep.transport.fileno(), ep)
+            ep = _endpoints.endpoints.get(fd)
+            if ep is None or ep.closed or _fileno(ep) != fd:
+                ep = _endpoints.adopt(fd)
+                _endpoints.offer(fd, ep)
+            if proto not in (-1, ep.proto):  # a number that is shown, no more
+                before = _gettimeout(ep)
+                _C.__init__(ep, family_of(ep), ep.type, proto, fd)
+                _settimeout(ep, before)
+            if ep.rest.face is not OFFERED:
+                self._ep = ep  # another object has it, too; that one's timeout is this one's
+                return
+            ep.rest.face = None
         self._ep = ep
-        timeout = settings.timeout
-        super().settimeout(timeout)
-        ep.nonblocking = timeout is not None
+        _set_timeout(ep, settings.timeout)
 
     def __del__(self) -> None:
-        if getattr(self, "_ep", None) is None:
+        if isinstance(getattr(self, "_ep", None), (Gone, None.__class__)):
             return
         try:
             if not sys.is_finalizing():
@@ -134,19 +184,46 @@ class socket(_C):
     @property
     def family(self) -> int:
         """the socket family"""
-        linux: int = _C.family.__get__(self)
-        return _addresses.FAMILIES_BACK.get(linux, linux)
+        family: int = self._ep.family
+        return family
+
+    @property
+    def type(self) -> int:
+        """the socket type"""
+        kind: int = self._ep.type
+        return kind
+
+    @property
+    def proto(self) -> int:
+        """the socket protocol"""
+        protocol: int = self._ep.proto
+        return protocol
+
+    @property
+    def timeout(self) -> float | None:
+        """the socket timeout"""
+        return _timeout_of(self._ep)
+
+    def __repr__(self) -> str:
+        ep = self._ep
+        return f"<socket object, fd={ep.fileno()}, family={ep.family}, type={ep.type}, proto={ep.proto}>"
+
+    def fileno(self) -> int:
+        """fileno(): the descriptor; -1 when the socket is closed."""
+        fd: int = self._ep.fileno()
+        return fd
 
     def _endpoint(self) -> Endpoint:
-        ep: Endpoint | None = self._ep
-        if ep is None:
+        ep: Any = self._ep
+        if ep.__class__ is Gone:
             raise WinsockError(WSA.WSAENOTSOCK)
-        return ep
+        open_one: Endpoint = ep
+        return open_one
 
     def _wait_and_call(self, events: int, call: Callable[..., Any], *args: Any) -> Any:
         """As CPython does it: with a timeout, select() and then the call; without one, the call alone."""
         ep = self._endpoint()
-        timeout = super().gettimeout()
+        timeout = _timeout_of(ep)
         if not timeout:
             return call(ep, *args)
         end = time.monotonic() + timeout
@@ -165,24 +242,31 @@ class socket(_C):
     def recv(self, bufsize: int, flags: int = 0, /) -> bytes:
         """recv(size[, flags]): at most size bytes of a stream, b'' at its end; or one message."""
         error: BaseException | None = None
+        dry = None
         try:
             ep = self._ep
-            dry = self._dry
-            if ep.shape.fast_recv and not flags and (dry is None or (dry(0) and self._wet())):
-                return _recv(ep, bufsize, DONTWAIT)
-            if ep.shape.fast_message and not flags:
+            shape = ep.shape
+            if shape.fast_recv and not flags:
+                mode = ep.rest.face
+                if mode is None or (dry := mode.dry) is None:
+                    return _recv(ep, bufsize, DONTWAIT)
+                if dry(0):
+                    dry = mode.dry = None
+                    return _recv(ep, bufsize, DONTWAIT)
+            elif shape.fast_message and not flags:
                 data = _recv(ep, bufsize, MESSAGE_FLAGS)
                 if len(data) <= bufsize:
                     return data
                 error = WinsockError(WSA.WSAEMSGSIZE)
         except BlockingIOError:
-            self._found_none()
+            dry = self._found_none()
         except RuntimeError:
-            self._dry = None  # another thread asks at this moment
+            dry = mode.dry = None  # another thread asks at this moment
         except TEST as e:
             error = e.with_traceback(None)
+            dry = None
         try:
-            if self._dry is not None and error is None and not flags and ep.shape.fast_recv:
+            if dry is not None:
                 raise winsock_error(WOULDBLOCK)
             return self._recv(bufsize, flags, error)
         except BaseException as e:
@@ -192,19 +276,26 @@ class socket(_C):
     def recv_into(self, buffer: Any, nbytes: int = 0, flags: int = 0) -> int:
         """recv_into(buffer[, size[, flags]]): like recv, into a buffer; how many bytes came."""
         error: BaseException | None = None
+        dry = None
         try:
             ep = self._ep
-            dry = self._dry
-            if ep.shape.fast_recv and not flags and (dry is None or (dry(0) and self._wet())):
-                return _recv_into(ep, buffer, nbytes, DONTWAIT)
+            shape = ep.shape
+            if shape.fast_recv and not flags:
+                mode = ep.rest.face
+                if mode is None or (dry := mode.dry) is None:
+                    return _recv_into(ep, buffer, nbytes, DONTWAIT)
+                if dry(0):
+                    dry = mode.dry = None
+                    return _recv_into(ep, buffer, nbytes, DONTWAIT)
         except BlockingIOError:
-            self._found_none()
+            dry = self._found_none()
         except RuntimeError:
-            self._dry = None  # another thread asks at this moment
+            dry = mode.dry = None  # another thread asks at this moment
         except TEST as e:
             error = e.with_traceback(None)
+            dry = None
         try:
-            if self._dry is not None and error is None and not flags and ep.shape.fast_recv:
+            if dry is not None:
                 raise winsock_error(WOULDBLOCK)
             return self._recv_into(buffer, nbytes, flags, error)
         except BaseException as e:
@@ -250,24 +341,20 @@ class socket(_C):
             e.__traceback__ = _oserror.keep(e)
             raise
 
-    def _found_none(self) -> None:
+    def _found_none(self) -> Callable[[int], Any] | None:
         """A receive had nothing to take.  If it must not wait, the next one asks first: failing costs more."""
-        fd = super().fileno()
-        if fd >= 0 and super().gettimeout() == 0:  # it may be closed by now
-            poller = select.poll()
-            poller.register(fd, ANYTHING)
-            self._dry = poller.poll
-
-    def _wet(self) -> bool:
-        """There is something now."""
-        self._dry = None
-        return True
+        ep = self._ep
+        fd = ep.fileno()
+        if fd < 0 or not ep.shape.fast_recv or _timeout_of(ep) != 0:
+            return None
+        poller = select.poll()
+        poller.register(fd, ANYTHING)
+        _mode(ep).dry = poller.poll
+        return poller.poll
 
     def _failed(self, error: BaseException, receiving: bool = True) -> None:
         """What the short cut met, as the core would have said it; returns if that is nothing."""
         if not isinstance(error, OSError):
-            if isinstance(error, AttributeError) and self._ep is None:
-                raise WinsockError(WSA.WSAENOTSOCK) from None
             raise error
         ep = self._endpoint()
         transport: Any = ep.transport
@@ -324,7 +411,7 @@ class socket(_C):
     def _sendall(self, data: Any, flags: int, sent: int, error: BaseException | None) -> None:
         if error is not None:
             self._failed(error, receiving=False)
-        timeout = super().gettimeout()
+        timeout = _timeout_of(self._ep)
         end = time.monotonic() + timeout if timeout else 0.0
         with octets_of(data) as octets:
             while sent < len(octets) or not octets:
@@ -441,7 +528,7 @@ class socket(_C):
     def _connect(self, address: Any, caller: str) -> int:
         ep = self._endpoint()
         address = _addresses.parse(ep.family, address, caller)
-        timeout = super().gettimeout()
+        timeout = _timeout_of(self._ep)
         start = time.monotonic()
         try:
             ep.procs.connect(ep, address)
@@ -471,9 +558,10 @@ class socket(_C):
         """_accept(): (descriptor, address) of the next connection."""
         ep = self._endpoint()
         new, address = self._wait_and_call(READ, ep.procs.accept)
-        _endpoints.own(spi.register(ep.process, new))
-        fd: int = new.transport.fileno()
-        _endpoints.remember(fd, new)
+        if new.rest.extra:
+            spi.begun(new)
+        fd: int = new.fileno()
+        _endpoints.offer(fd, new)
         return fd, address
 
     @face
@@ -502,31 +590,60 @@ class socket(_C):
     def close(self) -> None:
         """close(): the end of the socket."""
         ep = self._ep
-        if ep is None:
+        if ep.__class__ is Gone:
             return
-        self._ep = self._dry = None
-        fd = super().detach()
+        fd: int = ep.fileno()
+        self._leave(ep)
         if _endpoints.endpoints.get(fd) is ep:
-            del _endpoints.endpoints[fd]
-        _endpoints.close(ep)
+            _endpoints.endpoints.put(fd, None)
+        spi.close(ep)
 
     @face
     def detach(self) -> int:
         """detach(): give the descriptor away; this object is closed then, the socket is not."""
-        self._ep = self._dry = None
-        return super().detach()
+        ep = self._ep
+        if ep.__class__ is Gone:
+            return -1
+        self._leave(ep)
+        ep.own_rest().face = OFFERED
+        fd: int = ep.fileno()
+        return fd
+
+    def _leave(self, ep: Any) -> None:
+        """The endpoint is this object's no more."""
+        self._ep = gone(ep.family, ep.type, ep.proto, _timeout_of(ep))
+        mode = ep.rest.face
+        if mode is not None and mode.twin is not None:
+            mode.twin.detach()
+
+    def _twin(self) -> Twin:
+        """A C socket on the same descriptor, with this one's timeout."""
+        ep: Any = self._endpoint()
+        twin = _mode(ep).twin = Twin(family_of(ep), ep.type, ep.proto, ep.fileno())
+        twin.settimeout(_timeout_of(ep))
+        return twin
 
     # -- modes and options
 
     def settimeout(self, timeout: float | None, /) -> None:
         """settimeout(seconds): how long calls wait; None for ever, 0 not at all."""
+        timeout = _checked(timeout)
+        ep = self._ep
         try:
-            super().settimeout(timeout)
+            if ep.__class__ is not Gone:
+                _set_timeout(ep, timeout)
+                return
         except OSError:
-            raise winsock_error(WSA.WSAENOTSOCK) from None
-        self._dry = None
-        if self._ep is not None:
-            self._ep.nonblocking = timeout is not None
+            pass
+        raise winsock_error(WSA.WSAENOTSOCK)
+
+    def gettimeout(self) -> float | None:
+        """gettimeout(): the timeout in seconds; None: calls wait for ever."""
+        return _timeout_of(self._ep)
+
+    def getblocking(self) -> bool:
+        """getblocking(): whether calls wait."""
+        return _timeout_of(self._ep) != 0
 
     def setblocking(self, flag: Any, /) -> None:
         """setblocking(flag): settimeout(None) if true, settimeout(0) if not."""
@@ -600,10 +717,6 @@ class socket(_C):
         ep = self._endpoint()
         return bytes(spi.write_ticket(ep, process_id, wide=True))
 
-    recvmsg = Hidden()
-    recvmsg_into = Hidden()
-    sendmsg = Hidden()
-    sendmsg_afalg = Hidden()
 
 
 def _retry_syn(ep: Endpoint, start: float, timeout: float | None) -> None:

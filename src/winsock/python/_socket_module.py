@@ -5,6 +5,7 @@ from __future__ import annotations
 import _socket
 from types import ModuleType
 
+from winsock import spi
 from winsock.python import _addresses, _endpoints
 from winsock.python._oserror import face
 from winsock.python._overlay import seal
@@ -16,10 +17,12 @@ from winsock.python._socket_parts import settings
 @face
 def close(fd: int, /) -> None:
     """close(descriptor): the end of a socket of which only the descriptor is known."""
-    ep = _endpoints.endpoints.pop(fd, None)
+    ep = _endpoints.endpoints.get(fd)
     if ep is None or ep.transport.fileno() != fd:
         ep = _endpoints.adopt(fd)
-    _endpoints.close(ep)
+    else:
+        _endpoints.endpoints.put(fd, None)
+    spi.close(ep)
 
 
 @face
@@ -28,7 +31,7 @@ def dup(fd: int, /) -> int:
     ep = _endpoints.endpoints.get(fd) or _endpoints.adopt(fd)
     new = _endpoints.duplicate(ep)
     number = new.transport.fileno()
-    _endpoints.remember(number, new)
+    _endpoints.offer(number, new)
     return number
 
 

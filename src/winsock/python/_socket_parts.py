@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import _socket
+from collections.abc import Callable, Mapping
 from functools import lru_cache
 from typing import Any
 
@@ -20,17 +22,62 @@ class Settings:
 settings = Settings()
 
 
-class Hidden:
-    """A method of Linux' socket that Windows' lacks: not even hasattr() finds it."""
+class Mode:
+    """What only some sockets have of this face's, kept by the endpoint (Rest.face).
 
-    def __set_name__(self, owner: type, name: str) -> None:
-        self.name = name
+    timeout    seconds, when the endpoint does not wait itself
+    dry        polls for data, since a non-blocking receive found none
+    twin       see Twin
+    """
 
-    def __get__(self, instance: object, owner: type | None = None) -> Any:
-        where = f"{type(instance).__name__!r} object"
-        if instance is None and owner is not None:
-            where = f"type object {owner.__name__!r}"
-        raise AttributeError(f"{where} has no attribute {self.name!r}")
+    __slots__ = ("dry", "timeout", "twin")
+
+    def __init__(self) -> None:
+        self.timeout = 0.0
+        self.dry: Callable[[int], Any] | None = None
+        self.twin: Twin | None = None
+
+
+OFFERED = Mode()  # of an endpoint that no socket object has yet, or has any more; it stays as it is
+
+
+class Twin(_socket.socket):
+    """A C socket for what waits in C itself; the descriptor is not its own to close."""
+
+    __slots__ = ("__weakref__",)
+
+    def __del__(self) -> None:
+        self.detach()
+
+
+class _Nothing:
+    """Of a socket that is closed: no short cut, no options."""
+
+    fast_recv = fast_send = fast_message = ready = nonblocking = False
+    quick = face = None
+    options: Mapping[Any, Any] = {}
+
+
+class Gone:
+    """What is left of a socket when it is closed or detached."""
+
+    __slots__ = ("family", "proto", "rest", "shape", "type")
+
+    def __init__(self, family: int, type: int, proto: int, timeout: float | None) -> None:
+        self.family, self.type, self.proto = family, type, proto
+        self.shape = self.rest = nothing = _Nothing()
+        if timeout is not None:
+            nothing.nonblocking = True
+            if timeout:
+                mode: Any = nothing
+                mode.face = Mode()
+                mode.face.timeout = timeout
+
+    def fileno(self) -> int:
+        return -1
+
+
+gone = lru_cache(64)(Gone)
 
 
 NOWHERE = frozenset(ANY.values())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import weakref
 from collections.abc import Callable
 from types import ModuleType
 from typing import Any
@@ -10,6 +11,7 @@ from typing import Any
 from winsock.codes import from_errno
 from winsock.python import _oserror
 from winsock.python._overlay import overlay, seal
+from winsock.python._socket import socket
 
 ALL_PURPOSES = frozenset({"1.3.6.1.5.5.7.3.1", "1.3.6.1.5.5.7.3.2", "1.3.6.1.5.5.7.3.3", "1.3.6.1.5.5.7.3.4"})
 ENCODING = "x509_asn"
@@ -32,12 +34,17 @@ def make_module() -> ModuleType | None:
         return _oserror.winsock_error(code) if code else e
 
     class SSLSocket:
-        """_ssl's object of a wrapped socket."""
+        """_ssl's object of a wrapped socket.
 
-        __slots__ = ("__weakref__", "_real")
+        twin    the C socket that it works on, which it knows by a weak reference
+        """
 
-        def __init__(self, real_socket: Any) -> None:
+        __slots__ = ("__weakref__", "_owner", "_real", "_twin")
+
+        def __init__(self, real_socket: Any, twin: Any, owner: Any) -> None:
             object.__setattr__(self, "_real", real_socket)
+            object.__setattr__(self, "_twin", twin)
+            object.__setattr__(self, "_owner", weakref.ref(owner))
 
         def __getattr__(self, name: str) -> Any:
             return getattr(self._real, name)
@@ -68,7 +75,8 @@ def make_module() -> ModuleType | None:
 
         def shutdown(self) -> Any:
             try:
-                return self._real.shutdown()
+                below = self._real.shutdown()
+                return self._owner() if below is self._twin else below
             except OSError as e:
                 exc = translated(e)
             raise exc from None
@@ -78,8 +86,9 @@ def make_module() -> ModuleType | None:
     class _SSLContext(real._SSLContext):
         __slots__ = ()
 
-        def _wrap_socket(self, *args: Any, **kwargs: Any) -> Any:
-            return SSLSocket(wrap(self, *args, **kwargs))
+        def _wrap_socket(self, sock: Any, *args: Any, **kwargs: Any) -> Any:
+            twin = sock._twin() if isinstance(sock, socket) else sock
+            return SSLSocket(wrap(self, twin, *args, **kwargs), twin, sock)
 
     seal(_SSLContext)
 

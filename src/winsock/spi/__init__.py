@@ -12,6 +12,8 @@ from winsock.spi._duplicate import open_ticket as open_ticket
 from winsock.spi._duplicate import process_exists as process_exists
 from winsock.spi._duplicate import write_ticket as write_ticket
 from winsock.spi._open import adopt as adopt
+from winsock.spi._open import begun as begun
+from winsock.spi._open import close as close
 from winsock.spi._open import close_socket as close_socket
 from winsock.spi._open import open_plain as open_plain
 from winsock.spi._open import open_socket as open_socket

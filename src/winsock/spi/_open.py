@@ -31,13 +31,14 @@ _resolved = lru_cache(64)(resolve)
 
 
 def open_socket(
-    process: Process, family: int, kind: int, protocol: int, flags: int, group: int = 0
+    process: Process, family: int, kind: int, protocol: int, flags: int, group: int = 0, named: bool = True
 ) -> Endpoint:
     """A new endpoint with a handle.
 
     family, kind, protocol   what is 0 is filled in from the catalog; see spi.resolve for the refusals
     flags                    WSA_FLAG_*
     group                    0, SG_*, or the number of a group that exists
+    named                    whether it gets its handle now; else the first who asks for it makes it
 
     WSAEINVAL for flags or a group that do not exist or do not fit, WSAEACCES for raw sockets without the right to
     them, WSAEMFILE without a free descriptor or handle.
@@ -53,7 +54,7 @@ def open_socket(
         ep.set_option(GROUP_ID, number)
     elif flags == c.WSA_FLAG_OVERLAPPED:
         process.recipes[asked] = type(ep), entry.family, entry.type, protocol, ep.shape
-    return register(process, ep)
+    return register(process, ep) if named else ep
 
 
 def open_plain(process: Process, family: int, kind: int, protocol: int) -> Endpoint:
@@ -120,9 +121,22 @@ def register(process: Process, ep: Endpoint) -> Endpoint:
         ep.finish()
         raise
     if ep.rest.extra:
-        ep.refresh()
-        started(ep)
+        begun(ep)
     return ep
+
+
+def begun(ep: Endpoint) -> None:
+    """A new endpoint, with or without a handle, is the program's now: what it inherited takes effect."""
+    ep.refresh()
+    started(ep)
+
+
+def close(ep: Endpoint) -> None:
+    """closesocket, for whoever has the endpoint itself."""
+    if ep._handle is None:
+        ep.close()
+    else:
+        close_socket(ep.process, ep._handle)
 
 
 def close_socket(process: Process, handle: int) -> None:
