@@ -8,7 +8,7 @@ from winsock.codes._elsewhere import from_spelling
 from winsock.codes._errno import from_errno
 from winsock.codes._lookup import AROUND, NO_COUNTERPART, from_name, number_of
 from winsock.codes._names import known_numbers, name_of, numbers_by_name
-from winsock.codes._search import search, similar
+from winsock.codes._search import phrases, plain, search, similar
 from winsock.codes._wsa import WSA
 
 _CLOSE, _NEAR = 0.8, 0.6  # of a misspelled name
@@ -37,6 +37,12 @@ def code_of_line(text: str, words: list[str]) -> tuple[int, ...]:
         if len(numbers) == 1:
             return tuple(numbers)
     return ()
+
+
+def code_of_words(text: str) -> int | None:
+    """The code that other libraries spell so, or that is known by that phrase."""
+    found = from_spelling(text)
+    return phrases().get(plain(text)) if found is None else found
 
 
 def suggest(text: str, count: int = 3) -> list[str]:

@@ -99,9 +99,13 @@ def from_name(text: str) -> int | None:
     text = text.replace("::", ".").rpartition(".")[2]  # syscall.WSAECONNRESET, Errno::ECONNRESET
     name = text.upper().replace("-", "_").replace(" ", "_")
     names = numbers_by_name()
-    for candidate in (name, "WSA" + name, "WSA_" + name, "ERROR_" + name):
+    for candidate in (name, "WSA" + name, "WSA_" + name):
         if (code := names.get(candidate)) is not None:
             return code
+    if (code := names.get("ERROR_" + name)) is not None:  # unless others mean a code of Winsock: connection refused
+        from winsock.codes._guess import code_of_words
+
+        return code_of_words(text) or code
     if name.startswith("STATUS_"):
         from winsock.codes._ntstatus import NTSTATUS, ntstatus_to_wsa
 

@@ -37,6 +37,12 @@ def is_wide(text: str) -> bool:
 
 
 @cache
+def phrases() -> dict[str, int]:
+    """The texts, plain, under which codes are known besides Windows' messages."""
+    return {plain(phrase): number for number, line in PHRASES.items() for phrase in line.split("|")}
+
+
+@cache
 def corpus() -> tuple[tuple[int, bool, str], ...]:
     """Every text that stands for a code: its number, whether it is Windows' own message, and the text, plain."""
     found: dict[tuple[int, bool, str], None] = {}
@@ -48,9 +54,8 @@ def corpus() -> tuple[tuple[int, bool, str], ...]:
             elif number >= 0 and line.startswith(("title = ", "system = ")):
                 key, _, value = line.partition(" = ")
                 found[number, key == "system", plain(value.strip('"'))] = None
-    for number, phrases in PHRASES.items():
-        for phrase in phrases.split("|"):
-            found[number, False, plain(phrase)] = None
+    for phrase, number in phrases().items():
+        found[number, False, phrase] = None
     for error, code in ERRNO_TO_WSA.items():
         text = plain(os.strerror(error))
         if not any(text == known for _, _, known in found):
