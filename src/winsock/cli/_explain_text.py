@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from winsock.codes._functions import fact_of
 from winsock.codes._names import name_of
 from winsock.codes._texts import labels
 
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
     Row = tuple[str, str | tuple[str, ...]]
 
 _FUNCTIONS_SHOWN = 12
+_PLAIN = ("returned-yes", "returned-win32")
 _NO_LINE_START = "、。，．：；！？）〕］｝〉》」』】’”ーぁぃぅぇぉっゃゅょァィゥェォッャュョ・％"
 _NO_LINE_END = "（〔［｛〈《「『【‘“"
 
@@ -47,7 +49,7 @@ def rows_of(entry: Entry, lang: str) -> Iterator[Row]:
         (words["causes"], entry.causes),
         (words["program"], entry.remedy_program),
         (words["user"], entry.remedy_user),
-        (words["functions"], "" if entry.function else _functions(entry, words)),
+        (words["functions"], () if entry.function else _functions(entry, words)),
         (words["berkeley"], entry.berkeley),
         (words["winsock11"], entry.winsock11),
         (words["ce"], entry.ce),
@@ -86,11 +88,14 @@ def when(entry: Entry, lang: str) -> tuple[str, ...]:
     return tuple(clauses)
 
 
-def _functions(entry: Entry, words: dict[str, str]) -> str:
+def _functions(entry: Entry, words: dict[str, str]) -> tuple[str, ...]:
+    """Who gives the code, in words where that says more than the names, and by name."""
     names = ", ".join(entry.functions[:_FUNCTIONS_SHOWN])
     if (more := len(entry.functions) - _FUNCTIONS_SHOWN) > 0:
         names += " " + words["more"].replace("{count}", str(more))
-    return names or entry.returned
+    if not names:
+        return (entry.returned,)
+    return (names,) if fact_of(entry.number, "returned") in _PLAIN else (entry.returned, names)
 
 
 def _python(entry: Entry, words: dict[str, str]) -> str:
@@ -135,7 +140,7 @@ def wrap(text: str, width: int) -> list[str]:
     opening punctuation.  A word that is longer than a line stays whole.
     """
     lines, used = [""], 0
-    for word in text.split():
+    for word in text.split(" "):  # and not at the no-break spaces of French
         for i, piece in enumerate(_pieces(word)):
             space = 1 if i == 0 and used else 0
             size = columns(piece)
