@@ -13,7 +13,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from own_network import become, in_child, own_network
+from own_network import become, in_child, own_network, visit
+
 
 @pytest.fixture(scope="session")
 def namespaces() -> str:
@@ -54,6 +55,13 @@ def isolated(namespaces: str, tmp_path: Path) -> Iterator[Isolated]:
 
     yield run
     shutil.rmtree(place)
+
+
+@pytest.fixture
+def quiet() -> Iterator[None]:
+    """Where that is possible, a network in which nobody else takes ports."""
+    with visit():
+        yield
 
 
 @pytest.fixture(autouse=True)

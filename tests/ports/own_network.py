@@ -3,7 +3,6 @@
 What is reserved there troubles nobody, and the kernel's settings are its own.
 """
 
-
 from __future__ import annotations
 
 import ctypes
@@ -16,9 +15,11 @@ import socket
 import sqlite3
 import struct
 import sys
+import threading
 import traceback
 import urllib.parse
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -26,7 +27,7 @@ import pytest
 # In here, because an ordinary user may not be allowed to read the interpreter's own directory later.
 from winsock.ports import _associate, _diag, _explain, _listing, _store, persistent
 
-PRELOADED = (encodings.idna, hashlib, sqlite3, urllib.parse, _associate, _diag, _explain, _listing, _store, persistent)
+MODULES = (encodings.idna, hashlib, sqlite3, urllib.parse, _associate, _diag, _explain, _listing, _store, persistent)
 
 NOBODY = 65534
 SOMEBODY = 65533
@@ -49,6 +50,25 @@ def own_network() -> None:
         request = struct.pack("16sh14x", b"lo", 0)
         (flags,) = struct.unpack_from("h", fcntl.ioctl(s, SIOCGIFFLAGS, request), 16)
         fcntl.ioctl(s, SIOCSIFFLAGS, struct.pack("16sh14x", b"lo", flags | IFF_UP))
+
+
+@contextmanager
+def visit() -> Iterator[bool]:
+    """Take this thread into a fresh network and back again; it stays where it is if that is not allowed."""
+    if os.getuid() != 0 or threading.get_ident() != threading.main_thread().ident:
+        yield False
+        return
+    with open("/proc/self/ns/net", "rb") as home:
+        try:
+            own_network()
+        except OSError:
+            yield False
+            return
+        try:
+            yield True
+        finally:
+            if _libc.setns(home.fileno(), CLONE_NEWNET):
+                raise OSError(ctypes.get_errno(), "no way back from the test's network")
 
 
 def _unshare(flags: int) -> None:

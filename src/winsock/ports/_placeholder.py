@@ -9,9 +9,9 @@ another; everybody else has none and conflicts with both.  That takes CAP_NET_RA
 
 Without it placeholder and newcomer have SO_REUSEPORT for that moment, which lets in only who has it too, on that very
 port, under the same user.  TCP's table remembers that a port was shared until a socket binds that does not share:
-one passes through afterwards (_forget); where none can, SO_REUSEADDR opens the port instead, to more.  The placeholder keeps an index then, so that this one can; programs that
-bind themselves to a device could get in beside it.  Of UDP the placeholder has an index from the start, lest it
-get the datagrams.
+one passes through afterwards (_forget); where none can, SO_REUSEADDR opens the port instead, to more.  The
+placeholder keeps an index then, so that this one can; programs that bind themselves to a device could get in beside
+it.  Of UDP the placeholder has an index from the start, lest it get the datagrams.
 
 Interrupted anywhere, the port stays closed to everybody: no step opens more than it closes.
 """
