@@ -166,6 +166,11 @@ def test_a_function_alone_in_the_other_forms(capsys):
     assert "- **10048 WSAEADDRINUSE**" in capsys.readouterr().out.splitlines()
 
 
+def test_a_function_for_a_code_is_led_to_the_option(capsys):
+    assert explain("10054", "recv()") == 1
+    assert "nearest: --function recv" in capsys.readouterr().err
+
+
 def test_an_unknown_function(capsys):
     assert explain("10054", "--function", "recvfron") == 1
     out, err = capsys.readouterr()

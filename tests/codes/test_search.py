@@ -36,6 +36,7 @@ KNOWN = sorted(known_numbers())
         ("「接続が拒否されました」", 10061),
         ("接続が タイムアウト しました", 10060),
         ("Connexion refusée", 10061),
+        ("CONNEXION REFUSEE", 10061),
         ("connexion réinitialisée par le correspondant", 10054),
         ("連線逾時", 10060),
         ("連接受拒", 10061),

@@ -94,12 +94,16 @@ def _find(texts: list[str], function: str | None, lang: str) -> tuple[list[Entry
 
 def _not_found(text: str, lang: str) -> str:
     from winsock.codes import suggest
+    from winsock.codes._functions import function_names
     from winsock.codes._texts import labels
 
     words = labels(lang)
     shown = " ".join(text.split())
     line = "winsock explain: " + words["unknown"].replace("{text}", shown)
-    if close := suggest(text):
+    close = suggest(text)
+    if (name := function_names().get(shown.removesuffix("()").lower())) is not None:
+        close.insert(0, f"--function {name}")
+    if close:
         line += "; " + words["nearest"].replace("{codes}", ", ".join(close))
     return line
 

@@ -19,14 +19,17 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+_AFTER_LATIN = "\u0250"
 _FEWEST = 2  # characters of Chinese or Japanese that are worth looking for
 _LETTERS = 5  # ... of other scripts
 _ENOUGH = 0.5  # of the words of a text, to be a suggestion
 
 
 def plain(text: str) -> str:
-    """A text without case, punctuation and differences of width; Chinese and Japanese without spaces, too."""
+    """A text without case, accents, punctuation and differences of width; Chinese and Japanese without spaces."""
     folded = normalize("NFKC", text).casefold()
+    if not folded.isascii():
+        folded = "".join(normalize("NFD", c)[0] if c < _AFTER_LATIN else c for c in folded)
     words = "".join(c if c.isalnum() else " " for c in folded).split()
     return ("" if is_wide(folded) else " ").join(words)
 
