@@ -277,6 +277,22 @@ def test_a_reader_that_leaves_is_no_error():
     assert err == b""
 
 
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="no /dev/full here")
+def test_a_full_disk_is_said():
+    with open("/dev/full", "w") as full:
+        done = subprocess.run(
+            [sys.executable, "-m", "winsock", "explain", "10054"], stdout=full, stderr=subprocess.PIPE, timeout=60
+        )
+    assert done.returncode == 1
+    assert done.stderr == b"winsock: cannot write: No space left on device\n"
+
+
+def test_a_wrong_language_is_told_the_right_ones(capsys):
+    with pytest.raises(SystemExit):
+        explain("--lang", "tlh", "5")
+    assert "no texts in 'tlh'; there are: en, fr, ja, zh-Hant" in capsys.readouterr().err
+
+
 HEAVY = {
     "argparse",
     "asyncio",

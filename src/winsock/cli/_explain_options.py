@@ -43,9 +43,8 @@ def add_language(parser: argparse.ArgumentParser) -> None:
 
     def valid(lang: str) -> str:
         if planned_language(lang) is None:
-            raise ValueError
+            raise argparse.ArgumentTypeError(f"no texts in {lang!r}; there are: {names}")
         return lang
 
-    valid.__name__ = "language"
     names = ", ".join(LANGUAGES)
     parser.add_argument("--lang", type=valid, help=f"language of the texts: {names}; default: that of the locale")
