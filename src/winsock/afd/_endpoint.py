@@ -47,6 +47,9 @@ _OPEN, _BOUND, _CONNECTED, _CLOSED = State.OPEN, State.BOUND, State.CONNECTED, S
 # A stream in these states is ready for what the network says; in others one of them says more than the other.
 _SETTLED = frozenset({State.CONNECTED, State.LISTENING})
 
+# In `extra`: what a send has to look at.
+_SENDS_LOOK = frozenset({NETWORK_EVENTS, "accepted for sending"})
+
 NOTHING: Mapping[Any, Any] = MappingProxyType({})  # most endpoints' `options` and `extra`, at no cost of memory
 
 # What a duplicate handle has in common with its source at first, besides options and state.
@@ -199,7 +202,7 @@ class Endpoint:
                 settled = state in _SETTLED
                 if state is _CONNECTED:
                     fast_recv = plain and not self.receive_shut
-                    fast_send = not self.send_shut and (plain or NETWORK_EVENTS not in self.extra)
+                    fast_send = not self.send_shut and (plain or _SENDS_LOOK.isdisjoint(self.extra))
             else:
                 settled = True
                 if self.type == c.SOCK_DGRAM and state is _BOUND:
@@ -268,6 +271,8 @@ class Endpoint:
             waiters = self.waiters
         if self.extra:
             closed(self)
+        for hook in self.process.services.get("closing", ()):
+            hook(self)  # who has work pending on it
         for ts in waiters:
             ts.interrupt()
         if not waiters:
