@@ -172,7 +172,7 @@ def test_an_hresult_has_the_message_of_the_code_inside():
 
 def test_languages_are_the_files():
     stems = {path.stem for path in DATA.glob("*.toml")}
-    assert codes.languages() == tuple(sorted(stems - {"codes", "functions"}))
+    assert codes.languages() == tuple(sorted(stems - {"codes", "functions", "spellings"}))
     assert "en" in codes.languages()
 
 
@@ -193,7 +193,8 @@ def test_a_language_there_is_not(lang):
 @pytest.fixture
 def sparse_language(tmp_path, monkeypatch):
     """A second language, "xx-Test", whose file has one entry with two of its texts, one of them long."""
-    (tmp_path / "en.toml").write_bytes((DATA / "en.toml").read_bytes())
+    for stem in ("en", "codes", "functions", "spellings"):
+        (tmp_path / f"{stem}.toml").write_bytes((DATA / f"{stem}.toml").read_bytes())
     (tmp_path / "xx-Test.toml").write_text(
         '[10054]\ntitle = "Titel \\"x\\""\nmeaning = """\nzwei\nZeilen"""\n\n[10055]\nsystem = "Voll"\n\n'
         '[labels]\nnote = "Notiz"\n',

@@ -380,10 +380,19 @@ def shutdown(ep: Endpoint, how: int) -> None:
     check(ep, "shutdown")
     if how not in (c.SD_RECEIVE, c.SD_SEND, c.SD_BOTH):
         raise WinsockError(WSA.WSAEINVAL)
-    if how != c.SD_RECEIVE and not ep.send_shut and ep.stream:
+    if how != c.SD_RECEIVE and not ep.send_shut and ep.stream and not _later(ep):
         try:
             ep.transport.half_close(c.SD_SEND)
         except WinsockError as e:
             if e.code != WSA.WSAENOTCONN:  # the peer was faster
                 raise
     ep.shut(how)
+
+
+def _later(ep: Endpoint) -> bool:
+    """What was accepted for sending goes before the end of the stream."""
+    if "accepted for sending" not in ep.extra:
+        return False
+    from winsock.afd._sending import finish_after
+
+    return finish_after(ep)

@@ -240,6 +240,8 @@ def _change(ep: Endpoint, row: Control, data: bytes, room: int | None) -> bytes:
     if routes:
         _destination(ep, data)
     if ep.nonblocking:
+        event = c.FD_ROUTING_INTERFACE_CHANGE if routes else c.FD_ADDRESS_LIST_CHANGE
+        _selection.expect_change(ep, event)
         raise ControlError(WSA.WSAEWOULDBLOCK)
     ts = current()
     with ep.network.changes(ep.family, routes) as changes, Wait(ts, ep.network, None) as wait:

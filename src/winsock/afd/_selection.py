@@ -9,6 +9,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import Any
 
 from winsock.abi import _constants as c
 from winsock.afd import _events, _poll, _urgent
@@ -17,7 +18,9 @@ from winsock.afd._events import NETWORK_EVENTS, Announcement, NetworkEvents, Sna
 from winsock.afd._reactor import reactor_of
 from winsock.codes import WSA, WinsockError
 from winsock.nt._objects import Event
+from winsock.transports import READ
 
+REQUESTS = "requests"  # in Endpoint.extra: lanes[0] are the receives and accepts that wait
 Post = Callable[[int, int, int], None]  # socket, FD_*, error code
 
 # A receive that ended with one of these has asked the network.
@@ -41,9 +44,10 @@ class Selection:
     lock      for the machine, and so that announcements come in order; no other lock is taken before it
     event     where announcements go, or:
     post
+    changes   what the program has asked by ioctl to be told of, by event
     """
 
-    __slots__ = ("event", "events", "lock", "post", "watched")
+    __slots__ = ("changes", "event", "events", "lock", "post", "watched")
 
     def __init__(self, accepted: bool) -> None:
         self.events = NetworkEvents(accepted)
@@ -51,6 +55,7 @@ class Selection:
         self.event: Event | None = None
         self.post: Post | None = None
         self.watched = False
+        self.changes: dict[int, Change] = {}
 
     def look(self, ep: Endpoint) -> None:
         """Announce what there is."""
@@ -118,6 +123,22 @@ class Selection:
         with self.lock:
             self.event = self.post = None
             self._watch(ep, False)
+            for change in self.changes.values():
+                change.close()
+
+    def expect(self, ep: Endpoint, event: int) -> None:
+        """The next change of routes or addresses is an event."""
+        with self.lock:
+            if event not in self.changes:
+                self.events.record &= ~event
+                self.changes[event] = Change(ep, event == c.FD_ROUTING_INTERFACE_CHANGE, self._changed)
+
+    def _changed(self, ep: Endpoint, change: Change) -> None:
+        with self.lock:
+            for event, known in list(self.changes.items()):
+                if known is change:
+                    del self.changes[event]
+                    self.announce(ep, self.events.happened(event))
 
     def _watch(self, ep: Endpoint, wanted: bool) -> None:
         """Be told of what happens to the socket.  WSAENOBUFS."""
@@ -130,15 +151,45 @@ class Selection:
             self.watched = wanted
 
     def ready(self, ep: Endpoint, got: int) -> None:
-        """The reactor's news."""
-        with self.lock:
-            if not ep.closed:
-                self.announce(ep, self.events.look(snapshot(ep, got)))
+        """The reactor's news.  They may be old: a request has perhaps taken what there was."""
+        self.look(ep)
 
 
-def snapshot(ep: Endpoint, got: int | None = None) -> Snapshot:
-    """The endpoint now; got is what the transport says, if it has been asked."""
-    ready = _poll.readiness(ep, ep.transport.readiness() if got is None else got)
+class Change:
+    """Waits at the reactor for one change of this machine's addresses or routes, then calls back and closes itself.
+
+    WSAENOBUFS.
+    """
+
+    __slots__ = ("__weakref__", "_call", "_ep", "_reactor", "transport")
+
+    def __init__(self, ep: Endpoint, routes: bool, call: Callable[[Endpoint, Change], None]) -> None:
+        self._ep, self._call = ep, call
+        self.transport: Any = ep.network.changes(ep.family, routes)
+        self._reactor: Any = reactor_of(ep.process, ep.network)
+        try:
+            self._reactor.watch(self, self._ready)
+        except WinsockError:
+            self.transport.close()
+            raise
+
+    def _ready(self, ep: Any, got: int) -> None:
+        if got & READ:
+            self.close()
+            self._call(self._ep, self)
+
+    def close(self) -> None:
+        """Wait no more."""
+        self._reactor.forget(self)
+        self.transport.close()
+
+
+def snapshot(ep: Endpoint) -> Snapshot:
+    """The endpoint now."""
+    ready = _poll.readiness(ep, ep.transport.readiness())
+    requests = ep.extra.get(REQUESTS)
+    if requests is not None and requests.lanes[0]:
+        ready &= ~(c.AFD_POLL_RECEIVE | c.AFD_POLL_ACCEPT)  # pending requests take it (fact)
     if ep.connect_failed and not ep.so_error:
         ready &= ~c.AFD_POLL_CONNECT_FAIL  # connect has said so itself
     return Snapshot(
@@ -168,6 +219,12 @@ def select(ep: Endpoint, mask: int, event: Event | None = None, post: Post | Non
     ep.nonblocking = True
     if mask or NETWORK_EVENTS in ep.extra:
         _selection(ep)._select(ep, mask, event, post)
+    ep.refresh()
+
+
+def expect_change(ep: Endpoint, event: int) -> None:
+    """A socket that does not block has asked for a change: FD_ROUTING_INTERFACE_CHANGE, FD_ADDRESS_LIST_CHANGE."""
+    _selection(ep).expect(ep, event)
     ep.refresh()
 
 

@@ -7,7 +7,9 @@ from typing import Any
 from weakref import WeakValueDictionary
 
 from winsock.abi import _constants as c
+from winsock.afd import Endpoint
 from winsock.afd._reactor import Reactor, reactor_of
+from winsock.afd._requests import requests_of
 from winsock.api._call import dword, export
 from winsock.api._kernel import MASK, ThreadObject, handle_object, kernel
 from winsock.codes import WinsockError
@@ -45,6 +47,8 @@ def waitable(ts: ThreadState, handle: Any) -> Waitable:
     found = ts.process.handles.objects.get(operator.index(handle) & MASK & ~3)
     if isinstance(found, Waitable):
         return found
+    if isinstance(found, Endpoint):
+        return requests_of(found).signal
     raise WinsockError(c.ERROR_INVALID_HANDLE)
 
 

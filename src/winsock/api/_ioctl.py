@@ -86,6 +86,8 @@ def _output(ep: Endpoint, code: int, data: bytes | None, room: int | None, out: 
         return _extension.pointer((data or b"")[:GUID_SIZE]).to_bytes(POINTER_SIZE, "little")
     if code == c.SIO_ADDRESS_LIST_SORT:
         data = _flat(data or b"")
+    elif code == c.SIO_ACQUIRE_PORT_RESERVATION and room:
+        memory.writable(out, room)  # first: a refused call changes nothing
     output = ep.procs.ioctl(ep, code, data, room)
     if code in (c.SIO_ADDRESS_LIST_QUERY, c.SIO_ADDRESS_LIST_SORT):
         return _moved(output, memory.address(out))

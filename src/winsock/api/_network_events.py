@@ -22,7 +22,7 @@ def _event(ts: ThreadState, handle: Any) -> Event:
     """WSAEINVAL for what is no event."""
     try:
         return event_object(ts, handle)
-    except WinsockError:
+    except (WinsockError, TypeError):
         raise WinsockError(WSA.WSAEINVAL) from None
 
 

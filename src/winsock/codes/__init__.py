@@ -24,9 +24,9 @@ if TYPE_CHECKING:
     from winsock.codes._catalogue import explain as explain
     from winsock.codes._elsewhere import from_spelling as from_spelling
     from winsock.codes._elsewhere import spellings as spellings
+    from winsock.codes._guess import suggest as suggest
     from winsock.codes._lookup import lookup as lookup
     from winsock.codes._lookup import lookup_all as lookup_all
-    from winsock.codes._lookup import suggest as suggest
     from winsock.codes._matrix import Condition as Condition
     from winsock.codes._matrix import Facts as Facts
     from winsock.codes._matrix import Function as Function
@@ -38,15 +38,16 @@ if TYPE_CHECKING:
     from winsock.codes._matrix import facts_of as facts_of
     from winsock.codes._matrix import functions_of as functions_of
     from winsock.codes._matrix import refusals_of as refusals_of
+    from winsock.codes._messages import error_text as error_text
+    from winsock.codes._messages import locale_language as locale_language
+    from winsock.codes._messages import message as message
     from winsock.codes._names import name_of as name_of
     from winsock.codes._ntstatus import NTSTATUS as NTSTATUS
     from winsock.codes._ntstatus import ntstatus_to_win32 as ntstatus_to_win32
     from winsock.codes._ntstatus import ntstatus_to_wsa as ntstatus_to_wsa
     from winsock.codes._ntstatus import wsa_to_ntstatus as wsa_to_ntstatus
-    from winsock.codes._texts import error_text as error_text
+    from winsock.codes._texts import labels as labels
     from winsock.codes._texts import languages as languages
-    from winsock.codes._texts import locale_language as locale_language
-    from winsock.codes._texts import message as message
 
 _LAZY = {
     "Entry": "_catalogue",
@@ -66,16 +67,17 @@ _LAZY = {
     "spellings": "_elsewhere",
     "lookup": "_lookup",
     "lookup_all": "_lookup",
-    "suggest": "_lookup",
+    "suggest": "_guess",
     "name_of": "_names",
     "NTSTATUS": "_ntstatus",
     "ntstatus_to_win32": "_ntstatus",
     "ntstatus_to_wsa": "_ntstatus",
     "wsa_to_ntstatus": "_ntstatus",
-    "error_text": "_texts",
+    "error_text": "_messages",
+    "labels": "_texts",
     "languages": "_texts",
-    "locale_language": "_texts",
-    "message": "_texts",
+    "locale_language": "_messages",
+    "message": "_messages",
 }
 
 

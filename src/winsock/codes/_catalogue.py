@@ -6,8 +6,9 @@ import errno
 from collections import namedtuple
 
 from winsock.codes._cpython import exception_class, winerror_to_errno
+from winsock.codes._elsewhere import spellings
 from winsock.codes._errno import to_errno
-from winsock.codes._functions import clause, function_name, function_names_of, ids_of
+from winsock.codes._functions import clause, fact_of, function_name, function_names_of, ids_of, related_of, text_of
 from winsock.codes._hresult import to_hresult
 from winsock.codes._names import aliases_of, name_of
 from winsock.codes._resolver import H_ERRNO, WINDOWS_EAI
@@ -23,7 +24,7 @@ _RESOLVER_CODES = frozenset(int(code) for _, code in H_ERRNO.values())
 _Fields = namedtuple(
     "_Fields",
     "number name aliases title meaning causes remedy_program remedy_user berkeley winsock11 ce note message "
-    "functions function when exception errno linux linux_errno hresult lang",
+    "functions returned since function when related spellings exception errno linux linux_errno hresult lang",
 )
 
 
@@ -48,9 +49,13 @@ class Entry(_Fields):
     ce: str  # where Windows CE differs
     note: str  # where documents disagree
     message: str | None  # what Windows itself shows, and Python after [WinError n]
-    functions: tuple[str, ...]  # the documented functions that return it
+    functions: tuple[str, ...]  # the functions that give it, in alphabetical order
+    returned: str  # who gives it, as a clause: "calls of Winsock 2 return it"
+    since: str | None  # the first version of Winsock ("1.1", "2") or of Windows ("8") that has it, if Winsock's
     function: str | None  # the function that was asked about, as Windows spells it
     when: tuple[str, ...]  # in which cases that function returns the code; empty when it is not documented to
+    related: tuple[int, ...]  # codes that one meets instead of it, takes for it, or meets next
+    spellings: tuple[tuple[str, str], ...]  # world and spelling: ("Rust", "io::ErrorKind::TimedOut")
     exception: str | None  # the class Python raises on Windows
     errno: int | None  # e.errno of that exception: Windows' number
     linux: str | None  # the counterpart on Linux: an errno or EAI_ name
@@ -95,8 +100,12 @@ def explain(code: int, function: str | None = None, lang: str = DEFAULT) -> Entr
         note=fields.get("note", ""),
         message=fields.get("system"),
         functions=function_names_of(code),
+        returned=text_of(fact_of(code, "returned"), lang),
+        since=fact_of(code, "since") or None,
         function=function,
         when=tuple(clause(word, lang)[2] for word in ids_of(code, function).split()) if function else (),
+        related=related_of(code),
+        spellings=spellings(code),
         exception=exception,
         errno=winerror_to_errno(code) if code else None,
         linux=linux,

@@ -19,14 +19,17 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+_AFTER_LATIN = "\u0250"
 _FEWEST = 2  # characters of Chinese or Japanese that are worth looking for
 _LETTERS = 5  # ... of other scripts
 _ENOUGH = 0.5  # of the words of a text, to be a suggestion
 
 
 def plain(text: str) -> str:
-    """A text without case, punctuation and differences of width; Chinese and Japanese without spaces, too."""
+    """A text without case, accents, punctuation and differences of width; Chinese and Japanese without spaces."""
     folded = normalize("NFKC", text).casefold()
+    if not folded.isascii():
+        folded = "".join(normalize("NFD", c)[0] if c < _AFTER_LATIN else c for c in folded)
     words = "".join(c if c.isalnum() else " " for c in folded).split()
     return ("" if is_wide(folded) else " ").join(words)
 
@@ -34,6 +37,12 @@ def plain(text: str) -> str:
 def is_wide(text: str) -> bool:
     """Whether a text is Chinese or Japanese."""
     return any("\u3040" <= c <= "\u30ff" or "\u3400" <= c <= "\u9fff" for c in text)
+
+
+@cache
+def phrases() -> dict[str, int]:
+    """The texts, plain, under which codes are known besides Windows' messages."""
+    return {plain(phrase): number for number, line in PHRASES.items() for phrase in line.split("|")}
 
 
 @cache
@@ -48,9 +57,8 @@ def corpus() -> tuple[tuple[int, bool, str], ...]:
             elif number >= 0 and line.startswith(("title = ", "system = ")):
                 key, _, value = line.partition(" = ")
                 found[number, key == "system", plain(value.strip('"'))] = None
-    for number, phrases in PHRASES.items():
-        for phrase in phrases.split("|"):
-            found[number, False, plain(phrase)] = None
+    for phrase, number in phrases().items():
+        found[number, False, phrase] = None
     for error, code in ERRNO_TO_WSA.items():
         text = plain(os.strerror(error))
         if not any(text == known for _, _, known in found):

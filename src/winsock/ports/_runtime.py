@@ -181,7 +181,8 @@ class Pool:
         self.by_token: dict[int, Reservation] = {}
         self.sorted: dict[int, list[tuple[int, int]]] = {STREAM: [], DGRAM: []}  # (start, token)
         self.associated: weakref.WeakKeyDictionary[_socket.socket, Any] = weakref.WeakKeyDictionary()
-        self.owners: weakref.WeakKeyDictionary[_socket.socket, tuple[Reservation, ...]] = weakref.WeakKeyDictionary()
+        # By id: the garbage collector empties weak dictionaries before a socket's own finalizer could look there.
+        self.owners: dict[int, tuple[weakref.ref[_socket.socket], tuple[Reservation, ...]]] = {}
 
     # -- making and ending
 
@@ -287,16 +288,18 @@ class Pool:
 
     # -- of sockets
 
-    def own(self, sock: _socket.socket, block: Reservation) -> None:
-        """The block ends when this socket, and all its duplicates, are closed."""
+    def own(self, sock: _socket.socket, *blocks: Reservation) -> None:
+        """The blocks end when this socket, and all its duplicates, are closed or forgotten."""
+        key = id(sock)
         with self.lock:
-            self.owners[sock] = (*self.owners.get(sock, ()), block)
+            _, already = self.owners.get(key, (None, ()))
+            self.owners[key] = weakref.ref(sock, lambda _: self._gone(key)), (*already, *blocks)
 
     def shared(self, sock: _socket.socket, duplicate: _socket.socket) -> None:
         """A duplicate owns what its source owns, and is associated with the same block."""
         with self.lock:
-            if sock in self.owners:
-                self.owners[duplicate] = self.owners[sock]
+            if id(sock) in self.owners:
+                self.own(duplicate, *self.owners[id(sock)][1])
             if sock in self.associated:
                 self.associated[duplicate] = self.associated[sock]
 
@@ -304,8 +307,12 @@ class Pool:
         """A socket is closed."""
         with self.lock:
             self.associated.pop(sock, None)
-            mine = self.owners.pop(sock, ())
-            others = {block for blocks in self.owners.values() for block in blocks}
+        self._gone(id(sock))
+
+    def _gone(self, key: int) -> None:
+        with self.lock:
+            _, mine = self.owners.pop(key, (None, ()))
+            others = {block for _, blocks in list(self.owners.values()) for block in blocks} if mine else ()
         for block in mine:
             if block not in others:
                 self.release(block)
@@ -337,7 +344,7 @@ class Pool:
         self.lock._at_fork_reinit()  # type: ignore[attr-defined]
         blocks = list(self.by_token.values())
         self.by_token, self.sorted = {}, {STREAM: [], DGRAM: []}
-        self.associated, self.owners = weakref.WeakKeyDictionary(), weakref.WeakKeyDictionary()
+        self.associated, self.owners = weakref.WeakKeyDictionary(), {}
         for block in blocks:
             block.closed = True
             _placeholder.let_go(block.held)

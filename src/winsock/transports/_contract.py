@@ -86,6 +86,12 @@ class TransportSocket(Protocol):
     def receive(self, views: Sequence[Any], flags: int) -> int:
         """Bytes of a stream; 0 is its end."""
 
+    def receive_now(self, buffer: Any, n: int) -> int:
+        """receive() into one buffer, but -1 while there is nothing."""
+
+    def transmit_now(self, data: Any) -> int:
+        """transmit() of one buffer, but -1 while there is no room."""
+
     def receive_from(self, view: Any, flags: int) -> tuple[int, Address]:
         """A message: its whole size, even if the view was too small for it, and the sender."""
 

@@ -174,6 +174,22 @@ class HostSocket(_socket.socket):
         except OSError as e:
             raise self.failure(e) from None
 
+    def receive_now(self, buffer: Any, n: int) -> int:
+        try:
+            return _recv_into(self, buffer, n, DONTWAIT)
+        except BlockingIOError:
+            return -1
+        except OSError as e:
+            raise self.failure(e) from None
+
+    def transmit_now(self, data: Any) -> int:
+        try:
+            return _send(self, data, SEND_FLAGS)
+        except BlockingIOError:
+            return -1
+        except OSError as e:
+            raise self.failure(e) from None
+
     def receive_from(self, view: Any, flags: int) -> tuple[int, Address]:
         ours = flags_to_host(flags) | DONTWAIT | MSG_TRUNC
         while True:
