@@ -475,11 +475,11 @@ class HostSocket(_socket.socket):
                 _close(self)
             except OSError:
                 pass  # the program closed the descriptor
-            if self.held is not None or POOL.owners.data or POOL.associated.data:
+            if self.held is not None or POOL.owners or POOL.associated:
                 _bind.release(self)
             return
         fd = _detach(self)  # one thread of several gets it
-        if self.held is not None or POOL.owners.data or POOL.associated.data:
+        if self.held is not None or POOL.owners or POOL.associated:
             _bind.release(self)
         if fd >= 0:
             self.held = _descriptors.retire(fd)  # nobody else sets it now: see _bind.bind
