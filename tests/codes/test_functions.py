@@ -35,26 +35,23 @@ NOT_GIVEN = {"never", "undocumented", "listing", "success"}
 NOT_YET = {
     "ws2_32": """
         GetAddrInfoExCancel GetAddrInfoExOverlappedResult ProcessSocketNotifications SetAddrInfoExW
-        SocketNotificationRetrieveEvents WPUCompleteOverlappedRequest WSAAdvertiseProvider WSAAsyncGetHostByAddr
-        WSAAsyncGetHostByName WSAAsyncGetProtoByName WSAAsyncGetProtoByNumber WSAAsyncGetServByName
-        WSAAsyncGetServByPort WSAAsyncSelect WSACancelAsyncRequest WSACloseEvent WSACreateEvent WSAEnumNetworkEvents
-        WSAEventSelect WSAGetOverlappedResult WSAGetQOSByName WSAGetServiceClassInfoW
-        WSAGetServiceClassNameByClassIdW WSAInstallServiceClassW WSALookupServiceBeginW WSALookupServiceEnd
-        WSALookupServiceNextW WSANSPIoctl WSAProviderCompleteAsyncCall WSAProviderConfigChange WSARemoveServiceClass
-        WSAResetEvent WSASetEvent WSASetServiceW WSAUnadvertiseProvider WSAWaitForMultipleEvents WSCDeinstallProvider
-        WSCEnableNSProvider WSCEnumNameSpaceProviders32 WSCGetApplicationCategory WSCInstallNameSpace
-        WSCInstallNameSpaceEx WSCInstallProvider WSCInstallProviderAndChains WSCInstallQOSTemplate
-        WSCRemoveQOSTemplate WSCSetApplicationCategory WSCSetProviderInfo WSCUnInstallNameSpace WSCUpdateProvider
-        WSCWriteNameSpaceOrder WSCWriteProviderOrder __WSAFDIsSet""",
+        SocketNotificationRetrieveEvents WPUCompleteOverlappedRequest WSAAdvertiseProvider WSAGetQOSByName
+        WSAGetServiceClassInfoW WSAGetServiceClassNameByClassIdW WSAInstallServiceClassW
+        WSALookupServiceBeginW WSALookupServiceEnd WSALookupServiceNextW WSANSPIoctl
+        WSAProviderCompleteAsyncCall WSAProviderConfigChange WSARemoveServiceClass WSASetServiceW
+        WSAUnadvertiseProvider WSCDeinstallProvider WSCEnableNSProvider WSCEnumNameSpaceProviders32
+        WSCGetApplicationCategory WSCInstallNameSpace WSCInstallNameSpaceEx WSCInstallProvider
+        WSCInstallProviderAndChains WSCInstallQOSTemplate WSCRemoveQOSTemplate WSCSetApplicationCategory
+        WSCSetProviderInfo WSCUnInstallNameSpace WSCUpdateProvider WSCWriteNameSpaceOrder
+        WSCWriteProviderOrder""",
     "mswsock": """
         AcceptEx ConnectEx DisconnectEx GetAcceptExSockaddrs RIOCloseCompletionQueue RIOCreateCompletionQueue
         RIOCreateRequestQueue RIODequeueCompletion RIODeregisterBuffer RIONotify RIOReceive RIOReceiveEx
         RIORegisterBuffer RIOResizeCompletionQueue RIOResizeRequestQueue RIOSend RIOSendEx TransmitFile
         TransmitPackets WSARecvMsg""",
-    "iphlpapi": """
-        CreatePersistentTcpPortReservation CreatePersistentUdpPortReservation DeletePersistentTcpPortReservation
-        DeletePersistentUdpPortReservation LookupPersistentTcpPortReservation LookupPersistentUdpPortReservation""",
+    "iphlpapi": "",
 }
+
 # Exported, and no calls of Winsock's reference.
 NO_WINSOCK_CALLS = {"WEP", "WSApSetPostRoutine", "GetAdaptersAddresses", "if_indextoname", "if_nametoindex"}
 
