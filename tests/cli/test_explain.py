@@ -106,7 +106,7 @@ def test_json(capsys):
     first, second = json.loads(capsys.readouterr().out)
     assert (first["number"], second["number"]) == (10054, 10061)
     entry = codes.explain(10054)
-    for key, value in entry._asdict().items():
+    for key, value in entry.asdict().items():
         expected = dict(value) if key == "spellings" else list(value) if isinstance(value, tuple) else value
         assert first[key] == expected, key
     assert first["remedies"] == [entry.remedy_program, entry.remedy_user]
@@ -296,8 +296,11 @@ def test_a_wrong_language_is_told_the_right_ones(capsys):
 HEAVY = {
     "argparse",
     "asyncio",
+    "collections",
     "ctypes",
     "dataclasses",
+    "enum",
+    "functools",
     "importlib.resources",
     "inspect",
     "json",

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from winsock.codes._elsewhere import called
 from winsock.codes._functions import fact_of
-from winsock.codes._names import name_of
 from winsock.codes._texts import labels
 
 TYPE_CHECKING = False
@@ -60,7 +60,7 @@ def rows_of(entry: Entry, lang: str) -> Iterator[Row]:
         (words["elsewhere"], tuple(f"{world}: {spelling}" for world, spelling in entry.spellings)),
         (words["hresult"], f"0x{entry.hresult:08X} ({entry.hresult - 2**32})" if entry.number else ""),
         (words["aliases"], ", ".join(entry.aliases)),
-        (words["related"], ", ".join(f"{n} {name_of(n)}".rstrip() for n in entry.related)),
+        (words["related"], ", ".join(f"{n} {called(n, 'name')}".rstrip() for n in entry.related)),
     ]
     return (row for row in rows if row[1])
 

@@ -10,8 +10,7 @@ documents where they differ, and the map of overlapped results.
 
 from __future__ import annotations
 
-from functools import cache
-
+from winsock.codes._memo import cache
 from winsock.codes._texts import DEFAULT, content, table
 
 STEM, FACTS = "functions", "codes"

@@ -6,13 +6,34 @@ import errno
 
 from winsock.codes._elsewhere import from_spelling
 from winsock.codes._errno import from_errno
-from winsock.codes._lookup import AROUND, NO_COUNTERPART, from_name, number_of
+from winsock.codes._lookup import AROUND, from_name, number_of
 from winsock.codes._names import known_numbers, name_of, numbers_by_name
 from winsock.codes._search import phrases, plain, search, similar
 from winsock.codes._wsa import WSA
 
+_NO_COUNTERPART = -1
 _CLOSE, _NEAR = 0.8, 0.6  # of a misspelled name
 _LONGEST = 60  # of a name that somebody may have meant
+
+
+def code_of_name(text: str, name: str) -> int | None:
+    """The code of a name: as it was typed, and in upper case with underscores."""
+    names = numbers_by_name()
+    for candidate in (name, "WSA" + name, "WSA_" + name):
+        if (code := names.get(candidate)) is not None:
+            return code
+    if (code := names.get("ERROR_" + name)) is not None:  # unless others mean a code of Winsock: connection refused
+        return code_of_words(text) or code
+    if name.startswith("STATUS_"):
+        from winsock.codes._ntstatus import NTSTATUS, ntstatus_to_wsa
+
+        status = NTSTATUS.__members__.get(name)
+        return None if status is None else ntstatus_to_wsa(status)
+    number = getattr(errno, name, None) if name.startswith("E") else None
+    if isinstance(number, int):
+        code = from_errno(number, _NO_COUNTERPART)
+        return None if code == _NO_COUNTERPART else code
+    return None
 
 
 def code_of_line(text: str, words: list[str]) -> tuple[int, ...]:
@@ -71,8 +92,8 @@ def _close_names(text: str, count: int, cutoff: float) -> list[str]:
 
 def _close_numbers(number: int, count: int) -> list[str]:
     close = []
-    code = from_errno(number, NO_COUNTERPART)
-    if code != NO_COUNTERPART:  # a number from a log of Linux
+    code = from_errno(number, _NO_COUNTERPART)
+    if code != _NO_COUNTERPART:  # a number from a log of Linux
         close.append(f"{_show(code)} ({number} is {errno.errorcode[number]} on Linux)")
     near = known_numbers().intersection(_one_slip_away(str(number)))
     close += [_show(n) for n in sorted(near, key=lambda n: (abs(n - number), n)) if n != code]
