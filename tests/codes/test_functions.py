@@ -161,6 +161,8 @@ def test_a_code_or_function_without_rows():
         (WSA.WSAENOPROTOOPT, "getsockopt", {"option-unknown"}),
         (WSA.WSAEDESTADDRREQ, "sendto", {"destination-missing", "destination-wildcard"}),
         (WSA.WSAETIMEDOUT, "connect", {"connect-timed-out"}),
+        (WSA.WSAETIMEDOUT, "recv", {"connection-timed-out", "receive-timeout"}),
+        (WSA.WSAENOBUFS, "setsockopt", {"option-length-negative"}),
         (WSA.WSA_IO_INCOMPLETE, "WSAGetOverlappedResult", {"operation-unfinished"}),
         (WSA.WSA_IO_PENDING, "ConnectEx", {"overlapped-started"}),
     ],
@@ -174,6 +176,8 @@ def test_what_comes_later_says_how():
     assert (closed.id, closed.how) == ("socket-closed", "overlapped")
     assert closed.text.startswith(ENGLISH["socket-closed"])
     assert closed.text != ENGLISH["socket-closed"]
+    (refused,) = codes.conditions(WSA.WSAECONNREFUSED, "ConnectEx")
+    assert (refused.id, refused.how) == ("connect-refused", "overlapped")
     hows = {c.how for c in codes.conditions(WSA.WSAENETDOWN, "WSAAsyncGetHostByName")}
     assert hows == {"call", "message"}
     (refused,) = codes.conditions(WSA.WSAECONNREFUSED, "WSAEnumNetworkEvents")
