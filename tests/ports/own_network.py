@@ -6,6 +6,7 @@ What is reserved there troubles nobody, and the kernel's settings are its own.
 from __future__ import annotations
 
 import ctypes
+import encodings.ascii
 import encodings.idna
 import fcntl
 import hashlib
@@ -27,7 +28,19 @@ import pytest
 # In here, because an ordinary user may not be allowed to read the interpreter's own directory later.
 from winsock.ports import _associate, _diag, _explain, _listing, _store, persistent
 
-MODULES = (encodings.idna, hashlib, sqlite3, urllib.parse, _associate, _diag, _explain, _listing, _store, persistent)
+MODULES = (
+    encodings.ascii,
+    encodings.idna,
+    hashlib,
+    sqlite3,
+    urllib.parse,
+    _associate,
+    _diag,
+    _explain,
+    _listing,
+    _store,
+    persistent,
+)
 
 NOBODY = 65534
 SOMEBODY = 65533
