@@ -16,6 +16,7 @@ import pytest
 import winsock
 import winsock.ws2_32 as ws
 from winsock import kernel32 as k32
+from winsock import user32
 from winsock.abi import _constants as c
 from winsock.codes import WSA
 
@@ -26,7 +27,8 @@ PAGE = 4096
 def descriptors() -> set[str]:
     """What is open.
 
-    Threads' wake-up descriptors do not count, they live as long as their threads; neither do numbers that rest after
+    Threads' wake-up descriptors do not count, they live as long as their threads, nor does what a process watches its
+    sockets with (one descriptor, as long as the process); neither do numbers that rest after
     their socket was closed under threads (a dead file, "/"): winsock keeps few of them, and not for long.
     """
     found = set()
@@ -35,7 +37,7 @@ def descriptors() -> set[str]:
             target = os.readlink(f"/proc/self/fd/{fd}")
         except FileNotFoundError:
             continue
-        if "eventfd" not in target and target != "/":
+        if "eventfd" not in target and "eventpoll" not in target and target != "/":
             found.add(f"{fd} {target}")
     return found
 
@@ -113,6 +115,33 @@ class Zoo:
         self.port = self.port_of(self.listening)
         self.target4 = sin(self.port)
         self.memory()
+        self.event = ws.WSACreateEvent()
+
+    # -- events, windows
+
+    @property
+    def window(self) -> int:
+        """A window; a new one if the old one is gone."""
+        if not user32.IsWindow(self.known.get("window", 0)):
+            self.known["window"] = user32.CreateWindowExW(0, "static", None, 0, 0, 0, 0, 0, -3, None, None, None)
+        return self.known["window"]
+
+    def window_class(self, extended: bool) -> bytes:
+        """A WNDCLASS or WNDCLASSEX whose name nobody has used."""
+        name = self.held(f"class {len(self.keep)}\0".encode("utf-16-le"))
+        fields = (0, 0, 0, 0, 0, 0, 0, 0, 0, name)
+        return struct.pack("<IIQiiQQQQQQQ", 80, *fields, 0) if extended else struct.pack("<I4xQiiQQQQQQ", *fields)
+
+    @staticmethod
+    def quit(value: Any) -> Any:
+        """So that a call that waits for a message has one, whichever it wants."""
+        user32.PostQuitMessage(0)
+        return value
+
+    @staticmethod
+    def task() -> int:
+        """The handle of a look-up; it may be done by now."""
+        return ws.WSAAsyncGetProtoByNumber(None, 0, 6, None, 0)
 
     # -- sockets
 

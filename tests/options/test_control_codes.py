@@ -110,14 +110,6 @@ def test_nowhere_to_put_the_count(lab, row):
     lab.fails(ws.WSAIoctl(s, row.code, bytes(64), 64, room, 64, 1, None, None), WSA.WSAEFAULT)
 
 
-@every(CONTROLS)
-def test_overlapped_is_refused_for_now(lab, row):
-    s = socket_for(lab, row)
-    overlapped, room, count = ctypes.create_string_buffer(32), ctypes.create_string_buffer(64), ctypes.c_uint()
-    args = (bytes(64), 64, room, 64, count, overlapped, None)
-    lab.fails(ws.WSAIoctl(s, row.code, *args), WSA.WSAEOPNOTSUPP)
-
-
 @pytest.mark.parametrize("code", [0, 0x667E, 0xDEADBEEF, -1, 1 << 40])
 def test_unknown_codes(lab, code):
     result, _, count = lab.ioctl(lab.socket(), code)

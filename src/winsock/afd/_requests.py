@@ -179,6 +179,9 @@ class Request:
         """Try: bytes when it is done, None when it has to wait.  WinsockError ends it.  Must not wait."""
         raise NotImplementedError
 
+    def orphaned(self) -> None:
+        """Its OVERLAPPED is gone, so its buffers may be: touch them no more.  It goes on all the same."""
+
     def cleared(self) -> None:
         """It has ended, or could not be started: let go of what was kept for it."""
 
@@ -193,10 +196,7 @@ class Request:
         with requests.lock:
             if self.ep.closed:
                 raise WinsockError(WSA.WSAENOTSOCK)
-            if self.event is not None:
-                self.event.reset()
-            else:
-                requests.signal.reset()
+            self.prepare()
             lane = None if self.lane is None else requests.lanes[self.lane]
             if not lane:
                 try:
@@ -217,6 +217,13 @@ class Request:
                     self.overlapped.begin()
                 requests.add(self)
         return False
+
+    def prepare(self) -> None:
+        """It starts: what its end will signal is not signalled."""
+        if self.event is not None:
+            self.event.reset()
+        else:
+            self.requests.signal.reset()
 
     def complete(self, status: int, transferred: int = 0, at_once: bool = False) -> None:
         """It has ended.  Called once, with requests.lock held, when the request is in no lane any more.
@@ -382,8 +389,7 @@ class Requests:
         while lane:
             request = lane[0]
             if request.overlapped is not None and not request.overlapped.intact():
-                self.end(request, CANCELLED)  # the program took its memory back, and maybe the buffers
-                continue
+                request.orphaned()
             try:
                 done = request.attempt()
                 if done is None:
