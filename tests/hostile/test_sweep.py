@@ -16,8 +16,21 @@ from winsock.codes._win32 import WIN32
 
 PAGE = 4096
 NO_SOCKET = (1 << 64) - 1
-MORE = {80: "FILE_EXISTS", 120: "CALL_NOT_IMPLEMENTED", 131: "NEGATIVE_SEEK"}
-TIMEOUTS = frozenset((("Sleep", 0), ("SleepEx", 0), ("WSAPoll", 2), ("GetQueuedCompletionStatus", 4)))
+MORE = {
+    80: "FILE_EXISTS", 120: "CALL_NOT_IMPLEMENTED", 131: "NEGATIVE_SEEK", 1400: "INVALID_WINDOW_HANDLE",
+    1407: "CANNOT_FIND_WND_CLASS", 1410: "CLASS_ALREADY_EXISTS", 1411: "CLASS_DOES_NOT_EXIST",
+    1412: "CLASS_HAS_WINDOWS", 1444: "INVALID_THREAD_ID", 1816: "NOT_ENOUGH_QUOTA",
+}  # fmt: skip
+TIMEOUTS = frozenset(
+    (
+        ("Sleep", 0),
+        ("SleepEx", 0),
+        ("WSAPoll", 2),
+        ("GetQueuedCompletionStatus", 4),
+        ("MsgWaitForMultipleObjects", 3),
+        ("MsgWaitForMultipleObjectsEx", 2),
+    )
+)
 MAKERS = frozenset(("socket", "WSASocketA", "WSASocketW", "accept", "WSAAccept"))
 POINTERS = "PpOoLlTtxaCc"
 NOT_NUMBERS = (None, 1.5, "1", b"1", [], object())
