@@ -7,13 +7,12 @@ from __future__ import annotations
 import itertools
 import os
 import random
-import select
 import signal
 import socket
 from collections.abc import Callable
 from pathlib import Path
 
-from own_network import NOBODY, become
+from own_network import NOBODY, Worker, become
 
 from winsock import ports
 from winsock.abi import _constants as c
@@ -22,43 +21,6 @@ from winsock.ports import _kernel_list, _store, persistent
 
 LIST = Path("/proc/sys/net/ipv4/ip_local_reserved_ports")
 FOREIGN = "5000-5005,6010-6012,9000"
-
-
-class Worker:
-    """A forked process that writes one line for each thing that it was told has happened."""
-
-    def __init__(self, work: Callable[[Callable[[str], None]], None]) -> None:
-        self.read, write = os.pipe()
-        self.pid = os.fork()
-        if self.pid == 0:
-            status = 1
-            try:
-                os.close(self.read)
-                told = os.fdopen(write, "w")
-                work(lambda line: print(line, file=told, flush=True))
-                status = 0
-            finally:
-                os._exit(status)
-        os.close(write)
-        self.text = b""
-
-    def first_line(self) -> None:
-        """Wait for a sign of life."""
-        assert select.select([self.read], [], [], 60)[0]
-        self.text += os.read(self.read, 1 << 16)
-        assert self.text
-
-    def end(self, kill: bool) -> list[str]:
-        """What it wrote, complete lines only."""
-        if kill:
-            os.kill(self.pid, signal.SIGKILL)
-        while data := os.read(self.read, 1 << 16):
-            self.text += data
-        os.close(self.read)
-        status = os.waitstatus_to_exitcode(os.waitpid(self.pid, 0)[1])
-        assert status == (-signal.SIGKILL if kill else 0) or (kill and status == 0)
-        lines = self.text.decode().split("\n")
-        return lines[:-1]
 
 
 def no_overlap(blocks: list[tuple[int, int]]) -> bool:
@@ -152,7 +114,7 @@ def test_killed_at_any_moment(isolated):
     def body() -> None:
         LIST.write_text(FOREIGN)
         choose = random.Random(4)
-        for turn in range(3):
+        for turn in range(10):
             workers = [Worker(creators(100 * turn + i, 200)) for i in range(3)]
             for w in workers:
                 w.first_line()
