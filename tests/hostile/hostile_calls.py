@@ -239,6 +239,14 @@ call("GetAdaptersAddresses", "iixoL", "code", "BUFFER_OVERFLOW NO_DATA INVALID_P
      lambda e: [0, 0, None, room(1 << 16), length(1 << 16)], False)  # fmt: skip
 call("if_nametoindex", "T", "0", "", lambda e: ["lo"], False)
 call("if_indextoname", "iO", "0", "", lambda e: [1, room(257)], False)
+for _protocol in ("Tcp", "Udp"):
+    call(f"CreatePersistent{_protocol}PortReservation", "iiO", "code",
+         "ACCESS_DENIED INVALID_PARAMETER SHARING_VIOLATION NOACCESS",
+         lambda e: [e.unused_port(), 1, room(8)], False)  # fmt: skip
+    call(f"LookupPersistent{_protocol}PortReservation", "iiO", "code", "INVALID_PARAMETER NOT_FOUND NOACCESS",
+         lambda e, p=_protocol: [e.reserved_port(p), 1, room(8)], False)  # fmt: skip
+    call(f"DeletePersistent{_protocol}PortReservation", "ii", "code", "ACCESS_DENIED INVALID_PARAMETER NOT_FOUND",
+         lambda e, p=_protocol: [e.reserved_port(p), 1], False)  # fmt: skip
 
 # -- kernel32
 KERNEL = "INVALID_PARAMETER INVALID_HANDLE NOT_ENOUGH_MEMORY NOACCESS"
