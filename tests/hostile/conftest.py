@@ -338,6 +338,8 @@ def process(nothing_left):
 @pytest.fixture
 def zoo(process, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)  # where files that are made without a folder go
+    monkeypatch.setenv("WINSOCK_PORTS_STORE", str(tmp_path / "store"))
+    monkeypatch.setenv("WINSOCK_PORTS_SYSCTL", "")
     zoo = Zoo(process)
     other = winsock.Process()
     with other.attached():
