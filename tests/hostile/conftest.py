@@ -232,6 +232,23 @@ class Zoo:
         self.ok(ws.closesocket(s))
         return s
 
+    def unused_port(self) -> int:
+        """A port that nobody has, in network order."""
+        while True:
+            self.port += 1
+            try:
+                for protocol in ("tcp", "udp"):
+                    ports.reserve(1, protocol, start=self.port).close()
+            except ports.PortError:
+                continue
+            return linux.htons(self.port)
+
+    def reserved_port(self, protocol: str) -> int:
+        """The port of a persistent reservation, in network order."""
+        port = self.unused_port()
+        ports.persistent.create(linux.ntohs(port), 1, protocol.lower())
+        return port
+
     @property
     def v6(self) -> bool:
         return self.state == "fresh v6"
