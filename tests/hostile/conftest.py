@@ -108,6 +108,7 @@ class Zoo:
         self.known: dict[str, int] = {}
         self.spares: list[int] = []
         self.foreign = 0  # a socket of another process
+        self.port = 61000  # the last that was tried
         self.other: winsock.Process | None = None  # that process
         self.keep: list[Any] = []
         self.thread = k32.OpenThread(0, 0, self.tid)
