@@ -16,7 +16,7 @@ import pytest
 import winsock
 import winsock.ws2_32 as ws
 from winsock import kernel32 as k32
-from winsock import user32
+from winsock import ports, user32
 from winsock.abi import _constants as c
 from winsock.codes import WSA
 
