@@ -438,7 +438,11 @@ class Requests:
             if request.ep is ep:
                 request.ep = heir
                 moved = True
-        if moved or self.sends is not None:
+        if self.sends is not None:
+            self.sends.ep, self.sends.transport = heir, heir.transport
+        elif not moved:
+            return
+        if self.watched is not heir:
             try:
                 self.watch(heir)
             except WinsockError:
@@ -473,7 +477,10 @@ def known_requests(ep: Endpoint) -> Requests | None:
 
 def share(source: Endpoint, duplicate: Endpoint) -> None:
     """The duplicate is another handle of the same open socket: same completion port, same requests."""
-    requests = requests_of(source)
+    try:
+        requests = requests_of(source)
+    except WinsockError:
+        return  # closed just now
     with requests.lock:
         requests.endpoints.append(duplicate)
         duplicate.process.services[TABLE][duplicate] = requests
