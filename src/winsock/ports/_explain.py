@@ -74,8 +74,8 @@ def explain_port(port: int, protocol: str = "tcp", host: str = "") -> PortReport
 
     host    the address that would be bound; every address by default
 
-    Nothing is bound to find out, but for a moment a port that only has connections in TIME_WAIT.  ValueError for what is no port; StoreError when the store of persistent
-    reservations cannot be read.
+    Nothing is bound to find out, but for a moment a port that only has connections in TIME_WAIT.  ValueError for what
+    is no port; StoreError when the store of persistent reservations cannot be read.
     """
     kind, port = kind_of(protocol), operator.index(port)
     if not 1 <= port <= _markers.LAST_PORT:
