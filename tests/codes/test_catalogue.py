@@ -155,6 +155,7 @@ def test_the_file_of_names_says_what_the_tables_say():
 
 
 def test_names_are_found_in_the_file():
+    assert elsewhere.numbers_of_names() == names.numbers_by_name()
     for number in known_numbers() - {10094}:
         assert elsewhere.number_of_name(names.name_of(number)) == number
     assert elsewhere.number_of_name("WSAENONSENSE") is None

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from winsock import codes
 from winsock.codes import WSA, from_spelling, lookup_all, spellings, suggest
 from winsock.codes import _texts as texts
+from winsock.codes._elsewhere import numbers_of_message
 from winsock.codes._names import known_numbers
 from winsock.codes._phrases import PHRASES
 from winsock.codes._search import corpus, plain, search, similar
@@ -126,6 +127,21 @@ def test_a_message_is_found_inside_other_words(number, lang, before):
 
 def tomllib_entry(lang, number):
     return texts.table(lang, str(number))
+
+
+@given(st.one_of(st.text(max_size=40), st.sampled_from(['"', 'x"\n[5]', "\ud800", "\\", ".", "。"])))
+def test_any_text_is_compared_with_the_messages(text):
+    assert set(numbers_of_message(text)) <= known_numbers()
+
+
+@pytest.mark.parametrize("lang", codes.languages())
+def test_the_short_way_for_whole_messages_finds_what_the_search_finds(lang):
+    for number in KNOWN:
+        system = texts.table(lang, str(number)).get("system")
+        if system and number != 735:
+            found = numbers_of_message(f"{system}.")
+            assert number in found
+            assert set(found) <= set(search(system))
 
 
 @given(st.text())

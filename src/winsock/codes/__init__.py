@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from winsock.codes._errno import from_errno as from_errno
     from winsock.codes._errno import to_errno as to_errno
     from winsock.codes._errors import WinsockError as WinsockError
-    from winsock.codes._guess import suggest as suggest
     from winsock.codes._hresult import from_hresult as from_hresult
     from winsock.codes._hresult import to_hresult as to_hresult
     from winsock.codes._lookup import lookup as lookup
@@ -36,6 +35,7 @@ if TYPE_CHECKING:
     from winsock.codes._messages import locale_language as locale_language
     from winsock.codes._messages import message as message
     from winsock.codes._names import name_of as name_of
+    from winsock.codes._nearest import suggest as suggest
     from winsock.codes._ntstatus import NTSTATUS as NTSTATUS
     from winsock.codes._ntstatus import ntstatus_to_win32 as ntstatus_to_win32
     from winsock.codes._ntstatus import ntstatus_to_wsa as ntstatus_to_wsa
@@ -79,7 +79,7 @@ _LAZY = {
     "spellings": "_elsewhere",
     "lookup": "_lookup",
     "lookup_all": "_lookup",
-    "suggest": "_guess",
+    "suggest": "_nearest",
     "name_of": "_names",
     "NTSTATUS": "_ntstatus",
     "ntstatus_to_win32": "_ntstatus",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from winsock.codes._memo import cache
-from winsock.codes._texts import content, table
+from winsock.codes._texts import content, languages, table
 
 _STEM = "names"
 # the file's key (none for Go, which needs no line), the world, what stands before a spelling
@@ -15,7 +15,7 @@ _WORLDS = (
     ("java", "Java", ""),
 )
 _RANKS = ("dotnet", "rust", "node", "java", "more")  # whose meaning of a spelling counts first
-_FIRST_WINSOCK = 10_004
+FIRST_WINSOCK = 10_004
 _IN_SYSCALL = ("WSAEACCES", "WSAECONNABORTED", "WSAECONNRESET")  # of Go; all are in golang.org/x/sys/windows
 
 
@@ -41,6 +41,36 @@ def number_of_name(name: str) -> int | None:
     return int(data[head : data.index(b"]", head)])
 
 
+@cache
+def numbers_of_names() -> dict[str, int]:
+    """Every name that Windows' headers, other documents and resolvers have for a code, and its number."""
+    found: dict[str, int] = {}
+    number = 0
+    for line in content(_STEM).decode().split("\n"):
+        key, _, text = line.partition(" = ")
+        if line.startswith("["):
+            number = int(line[1:-1])
+        elif key in ("name", "aliases"):
+            found.update(dict.fromkeys(text[1:-1].split(), number))
+    return found
+
+
+def numbers_of_message(message: str) -> tuple[int, ...]:
+    """The codes for which Windows shows this text, in one of the catalogue's languages and letter for letter."""
+    text = message.strip().rstrip(".。")
+    found = set()
+    if text and not set(text) & set('"\\\n'):
+        line = f'\nsystem = "{text}"\n'.encode(errors="replace")
+        for lang in languages():
+            data = content(lang)
+            at = data.find(line)
+            while at >= 0:
+                head = data.rindex(b"\n[", 0, at) + 2
+                found.add(int(data[head : data.index(b"]", head)]))
+                at = data.find(line, at + 1)
+    return tuple(sorted(found))
+
+
 def spellings(code: int) -> tuple[tuple[str, str], ...]:
     """What a code is called in other worlds: pairs such as ("Rust", "io::ErrorKind::TimedOut").
 
@@ -59,7 +89,7 @@ def _go(code: int) -> str:
     if not code or not name:
         return ""
     names = [name, *called(code, "aliases").split()]
-    if code < _FIRST_WINSOCK:  # Winsock's second names for errors of Windows are not there
+    if code < FIRST_WINSOCK:  # Winsock's second names for errors of Windows are not there
         name = next(alias for alias in names if not alias.startswith("WSA_"))
     return f"{'syscall' if name in _IN_SYSCALL else 'windows'}.{name}"
 
@@ -74,7 +104,7 @@ def _by_spelling() -> dict[str, int]:
             number = int(line[1:-1])
         elif key in _RANKS:
             for spelling in text[1:-1].split() if key == "more" else [text[1:-1].removeprefix("java.net.")]:
-                found.append((_RANKS.index(key), number < _FIRST_WINSOCK, number, _fold(spelling)))
+                found.append((_RANKS.index(key), number < FIRST_WINSOCK, number, _fold(spelling)))
     return {spelling: number for _, _, number, spelling in sorted(found, reverse=True)}
 
 
