@@ -35,6 +35,9 @@ CALLS = {
     "datagram": "sendto+recvfrom 64 B",
     "make": "socket+closesocket",
     "accept": "connect+accept+close",
+    "packets": "post+get on a completion port",
+    "overlapped": "overlapped receive, by port",
+    "events": "set+wait+reset of an event",
 }
 PYTHON_BUDGET, C_BUDGET, WINE_BUDGET = 1.2, 1.5, 0.2
 EXPLAIN_BUDGET, IMPORT_BUDGET_MS, MEMORY_BUDGET = 3.0, 30.0, 2.0
