@@ -53,7 +53,9 @@ def test_texts_are_clean(language):
         for key, value in fields.items():
             for text in value if key == "causes" else [value]:
                 assert text, (number, key)
-                assert text == " ".join(text.split()), (number, key)
+                assert text == text.strip(), (number, key)
+                assert "  " not in text, (number, key)
+                assert "\n" not in text, (number, key)
                 assert not set(text) & set('"\\'), (number, key)
                 ends = text.endswith((".", "。"))
                 assert ends != (key in ("title", "system")), (number, key, text)

@@ -73,7 +73,8 @@ def test_nothing_is_empty_or_padded(other):
     for number, fields in whole.items():
         for key, text in flat(fields):
             assert isinstance(text, str), (number, key)
-            assert text == " ".join(text.split(" ")).strip(), (number, key)
+            assert text == text.strip(), (number, key)
+            assert "  " not in text, (number, key)
             assert text, (number, key)
 
 
