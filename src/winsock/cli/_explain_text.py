@@ -79,7 +79,7 @@ def when(entry: Entry, lang: str) -> tuple[str, ...]:
 
     clauses = list(entry.when)
     for refusal in refusals_of(entry.function, entry.number, lang):
-        limits = "; ".join(filter(None, (refusal.types, " / ".join(refusal.states))))
+        limits = ", ".join(filter(None, (refusal.types, " / ".join(refusal.states))))
         detailed = f"{refusal.condition} ({limits})" if limits else refusal.condition
         if refusal.condition in clauses:
             clauses[clauses.index(refusal.condition)] = detailed
