@@ -18,6 +18,7 @@ import winsock.ws2_32 as ws
 from winsock import kernel32 as k32
 from winsock import ports, user32
 from winsock.abi import _constants as c
+from winsock.api._kernel import ThreadObject
 from winsock.codes import WSA
 
 NO_SOCKET = (1 << 64) - 1
@@ -143,6 +144,36 @@ class Zoo:
     def task() -> int:
         """The handle of a look-up; it may be done by now."""
         return ws.WSAAsyncGetProtoByNumber(None, 0, 6, None, 0)
+
+    # -- requests
+
+    @staticmethod
+    def new_event() -> int:
+        return ws.WSACreateEvent()
+
+    def pending(self) -> int:
+        """A socket with a receive that waits."""
+        s = self.socket(c.AF_INET, c.SOCK_DGRAM)
+        self.spares.append(s)
+        self.ok(ws.bind(s, sin(), 16))
+        overlapped, flags = bytearray(32), ctypes.c_uint32()
+        self.keep.append(overlapped)
+        assert ws.WSARecv(s, self.buffers, 2, None, flags, overlapped, None) == -1
+        assert ws.WSAGetLastError() == WSA.WSA_IO_PENDING
+        return s
+
+    def waiting_thread(self) -> int:
+        """A thread that looks as if it were in a blocking call."""
+        state = self.process.thread()
+        state = type(state)(self.process)
+        state.blocking = 1
+        self.keep.append(state)
+        return self.process.handles.add(ThreadObject(state))
+
+    def full_port(self) -> int:
+        """The completion port, with a packet."""
+        k32.PostQueuedCompletionStatus(self.port_handle, 1, 2, None)
+        return self.port_handle
 
     # -- sockets
 

@@ -72,6 +72,7 @@ class Call:
 ANYWHERE = frozenset(("EFAULT", "EINVAL"))
 SOCKETS = frozenset(("NOTINITIALISED", "ENETDOWN", "EINPROGRESS", "ENOBUFS"))
 TRANSFER = "ENOTSOCK EINTR ENOTCONN ESHUTDOWN EOPNOTSUPP EWOULDBLOCK ECONNRESET ECONNABORTED ENETRESET ETIMEDOUT"
+TRANSFER += " INVALID_HANDLE IO_PENDING"  # with an OVERLAPPED
 RECEIVE = TRANSFER + " EMSGSIZE"
 SEND = TRANSFER + " EMSGSIZE EACCES EHOSTUNREACH"
 SEND_TO = SEND + " EADDRNOTAVAIL EAFNOSUPPORT EDESTADDRREQ ENETUNREACH"
@@ -188,7 +189,8 @@ call("setsockopt", "siiPn", "-1", "ENOTSOCK ENOPROTOOPT ENETRESET ENOTCONN EADDR
      lambda e: [e.s, c.SOL_SOCKET, c.SO_KEEPALIVE, bytes(4), 4])  # fmt: skip
 call("ioctlsocket", "siO", "-1", "ENOTSOCK EOPNOTSUPP", lambda e: [e.s, c.FIONREAD, room(4)])
 call("WSAIoctl", "sipnonOxx", "-1",
-     "ENOTSOCK EOPNOTSUPP EWOULDBLOCK ENOPROTOOPT ENOTCONN EMSGSIZE EAFNOSUPPORT ENETUNREACH EHOSTUNREACH",
+     "ENOTSOCK EOPNOTSUPP EWOULDBLOCK ENOPROTOOPT ENOTCONN EMSGSIZE EAFNOSUPPORT ENETUNREACH EHOSTUNREACH "
+     "IO_PENDING INVALID_HANDLE",
      lambda e: [e.s, c.SIO_ADDRESS_LIST_QUERY, None, 0, room(4096), 4096, length(0), None, None])  # fmt: skip
 
 # -- names
@@ -287,6 +289,36 @@ call("CreateIoCompletionPort", "hhii", "0", KERNEL, lambda e: [e.spare(), 0, 7, 
 call("PostQueuedCompletionStatus", "hii*", "0", KERNEL, lambda e: [e.port_handle, 1, 2, None], False)
 call("GetQueuedCompletionStatus", "hOOOi", "0", "INVALID_HANDLE WAIT_TIMEOUT ABANDONED_WAIT_0",
      lambda e: [e.port_handle, length(0), room(8), room(8), 0], False)  # fmt: skip
+
+# -- events, waits, requests
+EVENTS = "INVALID_HANDLE INVALID_PARAMETER ALREADY_EXISTS EMFILE"
+for _w in "AW":
+    call(f"CreateEvent{_w}", "*iit", "0", EVENTS, lambda e: [None, 1, 0, None], False)
+    call(f"CreateEventEx{_w}", "*tii", "0", EVENTS, lambda e: [None, None, 0, 0], False)
+for _name in ("SetEvent", "ResetEvent", "PulseEvent"):
+    call(_name, "h", "0", EVENTS, lambda e: [e.event], False)
+call("WSACreateEvent", "", "0", EVENTS, lambda e: [])
+call("WSACloseEvent", "h", "0", EVENTS, lambda e: [e.new_event()])
+for _name in ("WSASetEvent", "WSAResetEvent"):
+    call(_name, "h", "0", EVENTS, lambda e: [e.event])
+call("WSAWaitForMultipleEvents", "nPiii", "WAIT", EVENTS, lambda e: [1, struct.pack("<Q", e.event), 0, 0, 0])
+call("WaitForMultipleObjects", "nPii", "WAIT", EVENTS, lambda e: [1, struct.pack("<Q", e.event), 0, 0], False)
+call("WaitForMultipleObjectsEx", "nPiii", "WAIT", EVENTS, lambda e: [1, struct.pack("<Q", e.event), 0, 0, 0], False)
+call("WaitForSingleObject", "hi", "WAIT", EVENTS, lambda e: [e.event, 0], False)
+call("WaitForSingleObjectEx", "hii", "WAIT", EVENTS, lambda e: [e.event, 0, 0], False)
+call("DuplicateHandle", "hhhOiii", "0", EVENTS + " ACCESS_DENIED NOT_SUPPORTED",
+     lambda e: [-1, e.event, -1, room(8), 0, 0, c.DUPLICATE_SAME_ACCESS], False)  # fmt: skip
+RESULTS = EVENTS + " IO_INCOMPLETE WAIT_TIMEOUT WAIT_IO_COMPLETION NOT_FOUND ABANDONED_WAIT_0 MR_MID_NOT_FOUND"
+call("CancelIo", "h", "0", RESULTS, lambda e: [e.s], False)
+call("CancelIoEx", "hp", "0", RESULTS, lambda e: [e.pending(), None], False)
+call("CancelSynchronousIo", "h", "0", RESULTS, lambda e: [e.waiting_thread()], False)
+call("GetOverlappedResult", "hPOi", "0", RESULTS, lambda e: [e.s, bytes(32), length(0), 0], False)
+call("GetOverlappedResultEx", "hPOii", "0", RESULTS, lambda e: [e.s, bytes(32), length(0), 0, 0], False)
+call("WSAGetOverlappedResult", "sPOiO", "0", RESULTS + " ENOTSOCK",
+     lambda e: [e.s, bytes(32), length(0), 0, length(0)])  # fmt: skip
+call("GetQueuedCompletionStatusEx", "hOnOii", "0", RESULTS,
+     lambda e: [e.full_port(), room(64), 2, length(0), 0, 0], False)  # fmt: skip
+call("SetFileCompletionNotificationModes", "hi", "0", RESULTS, lambda e: [e.s, 0], False)
 
 # -- network events
 call("WSAEventSelect", "shi", "-1", "ENOTSOCK", lambda e: [e.s, e.event, c.FD_READ])
