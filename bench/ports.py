@@ -269,7 +269,8 @@ def cost(rounds: int) -> bool:
         with METHODS[name][0]():
             us = statistics.median(timed(portpicker.pick_unused_port, 20) for _ in range(rounds)) * 1e6
         print(f"    {'1 pick, ' + name.partition(', ')[2]:36}{us:9.0f} us")
-    print(f"    budget: 100 ports take at most {COST_BUDGET:.1f} of portpicker's time: {'kept' if good else 'MISSED'}\n")
+    verdict = "kept" if good else "MISSED"
+    print(f"    budget: 100 ports take at most {COST_BUDGET:.1f} of portpicker's time: {verdict}\n")
     return good
 
 
