@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from winsock.codes._elsewhere import called
-from winsock.codes._functions import fact_of
+from winsock.codes._functions import fact_of, refused, text_of
 from winsock.codes._texts import labels
 
 TYPE_CHECKING = False
@@ -75,14 +75,14 @@ def when(entry: Entry, lang: str) -> tuple[str, ...]:
         for key, word in words.items():
             text = text.replace(f"{{{key}}}", word)
         return (text,)
-    from winsock.codes._matrix import refusals_of
-
     clauses = list(entry.when)
-    for refusal in refusals_of(entry.function, entry.number, lang):
-        limits = ", ".join(filter(None, (refusal.types, " / ".join(refusal.states))))
-        detailed = f"{refusal.condition} ({limits})" if limits else refusal.condition
-        if refusal.condition in clauses:
-            clauses[clauses.index(refusal.condition)] = detailed
+    for _, condition, limits in refused(entry.function, entry.number):
+        text = text_of(condition, lang)
+        kinds = [text_of(limit, lang) for limit in limits if limit.startswith("type-")]
+        states = " / ".join(text_of(limit, lang) for limit in limits if limit.startswith("state-"))
+        detailed = f"{text} ({', '.join(filter(None, (*kinds, states)))})" if limits else text
+        if text in clauses:
+            clauses[clauses.index(text)] = detailed
         else:
             clauses.append(detailed)
     return tuple(clauses)
