@@ -214,11 +214,20 @@ def _selection(ep: Endpoint) -> Selection:
         return found
 
 
-def select(ep: Endpoint, mask: int, event: Event | None = None, post: Post | None = None) -> None:
-    """Select network events, for an event object or for messages; 0 ends that.
+def select_events(ep: Endpoint, mask: int, event: Event | None) -> None:
+    """Select network events (FD_*) for an event object, in place of what was selected; 0 ends that.
 
-    The socket does not block any more, not even after mask 0, until FIONBIO says so.
+    The socket does not block any more, not even after mask 0, until FIONBIO says so.  WSAENOTSOCK, WSAENOBUFS.
     """
+    _select(ep, mask, event, None)
+
+
+def select_messages(ep: Endpoint, mask: int, post: Post | None) -> None:
+    """The same for messages: post(socket, FD_*, error code) posts one."""
+    _select(ep, mask, None, post)
+
+
+def _select(ep: Endpoint, mask: int, event: Event | None, post: Post | None) -> None:
     if ep.closed:
         raise WinsockError(WSA.WSAENOTSOCK)
     mask &= c.FD_ALL_EVENTS
