@@ -365,10 +365,15 @@ class Requests:
         """It waits no more; with lock held."""
         del self.pending[request]
         if request.lane is not None:
-            try:
-                self.lanes[request.lane].remove(request)
-            except ValueError:
-                pass
+            lane = self.lanes[request.lane]
+            if lane and lane[0] is request:
+                lane.popleft()
+            else:
+                lane.remove(request)
+            if not lane:
+                for ep in self.endpoints:
+                    for ts in ep.waiters:
+                        ts.interrupt()  # calls that are not overlapped come after requests
         if not self.pending and self.sends is None:
             self.reactor.idle(self)
 
@@ -473,6 +478,13 @@ def known_requests(ep: Endpoint) -> Requests | None:
     table = ep.process.services.get(TABLE)
     found: Requests | None = table.get(ep) if table else None
     return found
+
+
+def serve_later(ep: Endpoint, got: int) -> None:
+    """Something happened that the network does not tell of: pending requests try again, soon and without locks."""
+    requests = known_requests(ep)
+    if requests is not None and requests.pending:
+        requests.reactor.call_at(requests.reactor.now(), lambda: requests.serve(ep, got))
 
 
 def share(source: Endpoint, duplicate: Endpoint) -> None:
