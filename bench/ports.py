@@ -330,11 +330,22 @@ def held_memory(size: int, protocol: str) -> float:
         return max(0, used_memory() - before)
 
 
+SOCKET_CACHES = {"TCP", "TCPv6", "UDP", "UDPv6", "sock_inode_cache", "filp", "tcp_bind_bucket", "tcp_bind2_bucket"}
+
+
 def used_memory() -> int:
-    """Unreclaimable slabs of the kernel and the resident memory of this process."""
-    fields = dict(line.split(":") for line in Path("/proc/meminfo").read_text("ascii").splitlines())
+    """The kernel's objects for sockets, and the resident memory of this process."""
     pages = int(Path("/proc/self/statm").read_text("ascii").split()[1])
-    return int(fields["SUnreclaim"].split()[0]) * 1024 + pages * resource.getpagesize()
+    total = pages * resource.getpagesize()
+    try:
+        rows = Path("/proc/slabinfo").read_text("ascii").splitlines()[2:]
+    except OSError:  # not root, or a kernel without; then all of its objects, which others make and free too
+        fields = dict(line.split(":") for line in Path("/proc/meminfo").read_text("ascii").splitlines())
+        return total + int(fields["SUnreclaim"].split()[0]) * 1024
+    for name, active, _, size, *_ in map(str.split, rows):
+        if name in SOCKET_CACHES:
+            total += int(active) * int(size)
+    return total
 
 
 PARTS = {"race": race, "cost": cost, "growth": growth}
