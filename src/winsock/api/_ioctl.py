@@ -8,7 +8,7 @@ from typing import Any
 from winsock.abi import _constants as c
 from winsock.abi._controls import SOCKETS_ONLY
 from winsock.afd import Endpoint
-from winsock.afd._ioctl import LIST_ENTRY, LIST_HEADER, ControlError, address_list
+from winsock.afd._ioctl import LIST_ENTRY, LIST_HEADER, ControlError, address_list, check_backlog_change
 from winsock.afd._ioctl import _destination as destination
 from winsock.afd._requests import SUCCESS, Request
 from winsock.afd._selection import Change
@@ -22,7 +22,7 @@ GUID_SIZE, POINTER_SIZE = 16, 8
 TOO_SMALL = int(NTSTATUS.STATUS_BUFFER_TOO_SMALL)
 # Not with an OVERLAPPED (fact)
 ONLY_AT_ONCE = frozenset({c.SIO_BASE_HANDLE, c.SIO_BSP_HANDLE, c.SIO_BSP_HANDLE_SELECT, c.SIO_BSP_HANDLE_POLL})
-CHANGES = frozenset({c.SIO_ADDRESS_LIST_CHANGE, c.SIO_ROUTING_INTERFACE_CHANGE})
+CHANGES = frozenset({c.SIO_ADDRESS_LIST_CHANGE, c.SIO_ROUTING_INTERFACE_CHANGE, c.SIO_IDEAL_SEND_BACKLOG_CHANGE})
 MAX_SOCKADDR = 128
 
 
@@ -133,8 +133,11 @@ class Control(Request):
         return WinsockError(WSA.WSA_IO_PENDING)
 
     def await_change(self, code: int, data: bytes | None) -> None:
-        """It ends when routes or addresses change, whatever the socket's blocking mode (fact)."""
+        """It ends when what the code is about changes, whatever the socket's blocking mode (fact)."""
         routes = code == c.SIO_ROUTING_INTERFACE_CHANGE
+        backlog = code == c.SIO_IDEAL_SEND_BACKLOG_CHANGE
+        if backlog:
+            check_backlog_change(self.ep)
         if routes:
             destination(self.ep, data or b"")
         assert self.overlapped is not None
@@ -143,7 +146,7 @@ class Control(Request):
                 raise WinsockError(WSA.WSAENOTSOCK)
             self.prepare()
             self.overlapped.begin()
-            self.change = Change(self.ep, routes, self._changed)
+            self.change = None if backlog else Change(self.ep, routes, self._changed)
             self.requests.add(self)
 
     def _changed(self, ep: Endpoint, change: Change) -> None:
