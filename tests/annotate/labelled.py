@@ -58,10 +58,9 @@ def main() -> int:
     for part in PARTS:
         mistakes: list[str] = []
         s = score(lines(part), mistakes)
-        print(
-            f"{part:9} {s.lines:4} lines in {s.formats} formats: precision {precision(s):.4f}, recall {recall(s):.4f} "
-            f"({s.right} right, {s.wrong} wrong, {s.missed} missed)"
-        )
+        rates = f"precision {precision(s):.4f}, recall {recall(s):.4f}"
+        counts = f"{s.right} right, {s.wrong} wrong, {s.missed} missed"
+        print(f"{part:9} {s.lines:4} lines in {s.formats:2} formats: {rates} ({counts})")
         if "-v" in sys.argv[1:]:
             print("".join(f"  {mistake}\n" for mistake in mistakes), end="")
     return 0

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from winsock import codes
 from winsock.codes import WSA, from_spelling, lookup_all, spellings, suggest
 from winsock.codes import _texts as texts
+from winsock.codes._elsewhere import numbers_of_message
 from winsock.codes._names import known_numbers
 from winsock.codes._phrases import PHRASES
 from winsock.codes._search import corpus, plain, search, similar
@@ -128,6 +129,21 @@ def tomllib_entry(lang, number):
     return texts.table(lang, str(number))
 
 
+@given(st.one_of(st.text(max_size=40), st.sampled_from(['"', 'x"\n[5]', "\ud800", "\\", ".", "。"])))
+def test_any_text_is_compared_with_the_messages(text):
+    assert set(numbers_of_message(text)) <= known_numbers()
+
+
+@pytest.mark.parametrize("lang", codes.languages())
+def test_the_short_way_for_whole_messages_finds_what_the_search_finds(lang):
+    for number in KNOWN:
+        system = texts.table(lang, str(number)).get("system")
+        if system and number != 735:
+            found = numbers_of_message(f"{system}.")
+            assert number in found
+            assert set(found) <= set(search(system))
+
+
 @given(st.text())
 def test_plain_settles(text):
     assert plain(plain(text)) == plain(text)
@@ -155,7 +171,7 @@ def test_any_mixture_of_marks_is_answered(words):
 
 
 def facts():
-    return tomllib.loads((Path(texts.DATA) / "spellings.toml").read_text("utf-8"))
+    return tomllib.loads((Path(texts.DATA) / "names.toml").read_text("utf-8"))
 
 
 def test_the_table_of_spellings():
@@ -163,7 +179,7 @@ def test_the_table_of_spellings():
     assert [int(number) for number in table] == sorted(map(int, table))
     assert set(map(int, table)) <= known_numbers()
     for number, row in table.items():
-        assert row.keys() <= {"dotnet", "rust", "node", "java", "more"}, number
+        assert row.keys() <= {"name", "aliases", "linux", "dotnet", "rust", "node", "java", "more"}, number
 
 
 @pytest.mark.parametrize("number", KNOWN)

@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import ctypes
+import os
+import socket as linux
+import struct
+
 import pytest
 
 import winsock.ws2_32 as ws
@@ -164,9 +169,6 @@ def test_a_receive_without_a_buffer_answers_messages_only(lab, watch):
 
 @pytest.mark.parametrize("call", ["recv", "recvfrom", "WSARecv", "WSARecvFrom"])
 def test_every_receive_answers(lab, watch, call):
-    import ctypes
-    import struct
-
     client, server = selected(lab, watch)
     lab.send(client, b"hello")
     watch.until(server, c.FD_READ)
@@ -319,3 +321,60 @@ def test_connecting_datagrams_posts_write_only(lab, posts):
     assert posts.take(s) == [WRITE]
     lab.ok(ws.connect(s, lab.name(peer), 16))
     assert posts.take(s) == [WRITE]
+
+
+# -- other families
+
+
+def test_local_sockets(lab, watch, tmp_path):
+    name = struct.pack("<H", c.AF_UNIX) + os.fsencode(tmp_path / "s").ljust(108, b"\0")
+    listener, client = lab.socket(family=c.AF_UNIX), lab.socket(family=c.AF_UNIX)
+    lab.ok(ws.bind(listener, name, len(name)))
+    lab.ok(ws.listen(listener, 5))
+    watch.select(listener, ALL)
+    lab.ok(ws.connect(client, name, len(name)))
+    assert watch.until(listener, c.FD_ACCEPT) == [ACCEPT]
+    server = lab.accept(listener)
+    assert watch.until(server, c.FD_WRITE) == [WRITE]
+    lab.send(client, b"hello")
+    assert watch.until(server, c.FD_READ) == [READ]
+    assert lab.receive(server, 3) == b"hel"
+    assert watch.take(server) == [READ]
+    assert lab.receive(server, 3) == b"lo"
+    lab.ok(ws.closesocket(client))
+    assert watch.until(server, c.FD_CLOSE) == [CLOSE]
+    watch.none(listener)
+
+
+def test_ipv6(lab, watch):
+    name = struct.pack("<HHI16sI", c.AF_INET6, 0, 0, bytes(15) + b"\1", 0)
+    listener, client = lab.socket(family=c.AF_INET6), lab.socket(family=c.AF_INET6)
+    lab.ok(ws.bind(listener, name, 28))
+    lab.ok(ws.listen(listener, 5))
+    there = bytearray(28)
+    lab.ok(ws.getsockname(listener, there, ctypes.c_int(28)))
+    watch.select(client, ALL)
+    lab.fails(ws.connect(client, there, 28), WSA.WSAEWOULDBLOCK)
+    assert watch.until(client, c.FD_CONNECT, c.FD_WRITE) == [CONNECT, WRITE]
+    server = lab.accept(listener)
+    lab.send(server, b"u", c.MSG_OOB)
+    assert watch.until(client, c.FD_OOB) == [OOB]
+
+
+def test_urgent_data_of_another_program(lab, watch):
+    """It comes over the network, not from this interpreter's own endpoints."""
+    with linux.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        listener.listen()
+        s = lab.socket()
+        lab.ok(ws.connect(s, lab.sin(port=listener.getsockname()[1]), 16))
+        peer, _ = listener.accept()
+        with peer:
+            watch.select(s, ALL & ~c.FD_WRITE)
+            watch.take(s)
+            peer.send(b"u", linux.MSG_OOB)
+            assert watch.until(s, c.FD_OOB) == [OOB]
+            assert lab.receive(s, 1, c.MSG_OOB) == b"u"
+            watch.none(s)
+            peer.send(b"hello")
+            assert watch.until(s, c.FD_READ) == [READ]

@@ -85,12 +85,19 @@ class Connection(RuleBasedStateMachine):
             assert found, "what is recorded signals at each selection"
 
     @rule()
-    @precondition(lambda self: not self.connected)
+    @precondition(lambda self: not self.connected or self.ended)
     def connect(self) -> None:
+        """For the first time, or again as DisconnectEx allows."""
+        self.queue = self.urgent = 0
+        self.ended = self.reset = self.full = self.accepted = False
         self.events.begin(True)
         self.unanswered.clear()
         self.connected, self.connects, self.closes = True, 0, 0
-        self.look()
+        announcements = self.events.look(self.snapshot())
+        self.announced(announcements)
+        for event in c.FD_CONNECT, c.FD_WRITE:
+            if self.events.mask & event:
+                assert (event, 0) in announcements, "each connection is told of"
 
     @rule(n=st.integers(1, 3))
     @precondition(lambda self: self.connected and not self.ended)

@@ -6,11 +6,14 @@ What is reserved there troubles nobody, and the kernel's settings are its own.
 from __future__ import annotations
 
 import ctypes
+import encodings.ascii
 import encodings.idna
 import fcntl
 import hashlib
 import os
 import pickle
+import select
+import signal
 import socket
 import sqlite3
 import struct
@@ -27,7 +30,19 @@ import pytest
 # In here, because an ordinary user may not be allowed to read the interpreter's own directory later.
 from winsock.ports import _associate, _diag, _explain, _listing, _store, persistent
 
-MODULES = (encodings.idna, hashlib, sqlite3, urllib.parse, _associate, _diag, _explain, _listing, _store, persistent)
+MODULES = (
+    encodings.ascii,
+    encodings.idna,
+    hashlib,
+    sqlite3,
+    urllib.parse,
+    _associate,
+    _diag,
+    _explain,
+    _listing,
+    _store,
+    persistent,
+)
 
 NOBODY = 65534
 SOMEBODY = 65533
@@ -108,3 +123,40 @@ def in_child(body: Callable[[], object]) -> tuple[str, str]:
         data = f.read()
     _, status = os.waitpid(pid, 0)
     return pickle.loads(data) if data else ("failed", f"the child died: status {status:#x}")
+
+
+class Worker:
+    """A forked process that writes one line for each thing that it was told has happened."""
+
+    def __init__(self, work: Callable[[Callable[[str], None]], None]) -> None:
+        self.read, write = os.pipe()
+        self.pid = os.fork()
+        if self.pid == 0:
+            status = 1
+            try:
+                os.close(self.read)
+                told = os.fdopen(write, "w")
+                work(lambda line: print(line, file=told, flush=True))
+                status = 0
+            finally:
+                os._exit(status)
+        os.close(write)
+        self.text = b""
+
+    def first_line(self) -> None:
+        """Wait for a sign of life."""
+        assert select.select([self.read], [], [], 60)[0]
+        self.text += os.read(self.read, 1 << 16)
+        assert self.text
+
+    def end(self, kill: bool) -> list[str]:
+        """What it wrote, complete lines only."""
+        if kill:
+            os.kill(self.pid, signal.SIGKILL)
+        while data := os.read(self.read, 1 << 16):
+            self.text += data
+        os.close(self.read)
+        status = os.waitstatus_to_exitcode(os.waitpid(self.pid, 0)[1])
+        assert status == (-signal.SIGKILL if kill else 0) or (kill and status == 0)
+        lines = self.text.decode().split("\n")
+        return lines[:-1]

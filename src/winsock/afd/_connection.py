@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import os
+import struct
 import threading
 from collections import deque
 from collections.abc import Callable
@@ -27,7 +28,11 @@ _CONNECTING = State.CONNECTING  # asked for in most calls; looking it up costs m
 ANY = {c.AF_INET: ("0.0.0.0", 0), c.AF_INET6: ("::", 0, 0, 0)}
 BROADCAST = "255.255.255.255"
 
-CONNECT_TIMEOUT = 21_000.0  # ms: how long Windows tries (document: WSAETIMEDOUT)
+INITIAL_RTO = (0, c.SIO_TCP_INITIAL_RTO)  # in Endpoint.options: TCP_INITIAL_RTO_PARAMETERS
+_RTO = struct.Struct("<HBx")  # ms until the first retransmission, how many retransmissions
+RETRANSMISSION, RETRANSMISSIONS = 3000, 2  # together 21 s: how long Windows tries (document: WSAETIMEDOUT)
+UNSPECIFIED, UNSPECIFIED_COUNT, NONE = 0xFFFF, 0xFF, 0xFE
+LONGEST = 0x7FFFFFFF  # ms
 
 # What a connection attempt can end with; a non-blocking one learns it later.
 FAILURES = frozenset({WSA.WSAECONNREFUSED, WSA.WSAENETUNREACH, WSA.WSAEHOSTUNREACH, WSA.WSAETIMEDOUT})
@@ -309,7 +314,7 @@ def _outcome(ep: Endpoint, blocking: bool) -> None:
     if not blocking:
         raise WinsockError(WSA.WSAEWOULDBLOCK)  # Windows never connects a non-blocking socket at once
     try:
-        in_time = wait_ready(ep, WRITE, CONNECT_TIMEOUT, WSA.WSAEINTR, lambda: ep.state is not State.CONNECTING)
+        in_time = wait_ready(ep, WRITE, connect_timeout(ep), WSA.WSAEINTR, lambda: ep.state is not State.CONNECTING)
     except BaseException:  # closed, cancelled, or a signal's exception
         _give_up(ep, 0)
         raise
@@ -325,6 +330,16 @@ def _outcome(ep: Endpoint, blocking: bool) -> None:
             raise WinsockError(ep.so_error or WSA.WSAECONNREFUSED)
         elif ep.closed:
             raise WinsockError(WSA.WSAEINTR)
+
+
+def connect_timeout(ep: Endpoint) -> float:
+    """Milliseconds that a connect may take: each retransmission waits twice as long as the one before."""
+    first, count = RETRANSMISSION, RETRANSMISSIONS
+    if INITIAL_RTO in ep.options:
+        ms, wanted = _RTO.unpack_from(ep.options[INITIAL_RTO])
+        first = first if ms in (0, UNSPECIFIED) else ms
+        count = {0: count, UNSPECIFIED_COUNT: count, NONE: 0}.get(wanted, wanted)
+    return float(min(first * ((2 << count) - 1), LONGEST))
 
 
 def _give_up(ep: Endpoint, code: int) -> None:

@@ -177,6 +177,10 @@ class Receive(Request):
     def _lost(self, code: int) -> None:
         lost(self.ep, code)
 
+    def orphaned(self) -> None:
+        self.views = [memoryview(bytearray(self.room))]  # what comes goes nowhere
+        self.deliver, self.dirty = None, ()
+
     def cleared(self) -> None:
         if self.dirty:
             settle_pages(self.ep, self.dirty)

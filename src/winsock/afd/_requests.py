@@ -179,6 +179,9 @@ class Request:
         """Try: bytes when it is done, None when it has to wait.  WinsockError ends it.  Must not wait."""
         raise NotImplementedError
 
+    def orphaned(self) -> None:
+        """Its OVERLAPPED is gone, so its buffers may be: touch them no more.  It goes on all the same."""
+
     def cleared(self) -> None:
         """It has ended, or could not be started: let go of what was kept for it."""
 
@@ -193,10 +196,7 @@ class Request:
         with requests.lock:
             if self.ep.closed:
                 raise WinsockError(WSA.WSAENOTSOCK)
-            if self.event is not None:
-                self.event.reset()
-            else:
-                requests.signal.reset()
+            self.prepare()
             lane = None if self.lane is None else requests.lanes[self.lane]
             if not lane:
                 try:
@@ -217,6 +217,13 @@ class Request:
                     self.overlapped.begin()
                 requests.add(self)
         return False
+
+    def prepare(self) -> None:
+        """It starts: what its end will signal is not signalled."""
+        if self.event is not None:
+            self.event.reset()
+        else:
+            self.requests.signal.reset()
 
     def complete(self, status: int, transferred: int = 0, at_once: bool = False) -> None:
         """It has ended.  Called once, with requests.lock held, when the request is in no lane any more.
@@ -358,10 +365,15 @@ class Requests:
         """It waits no more; with lock held."""
         del self.pending[request]
         if request.lane is not None:
-            try:
-                self.lanes[request.lane].remove(request)
-            except ValueError:
-                pass
+            lane = self.lanes[request.lane]
+            if lane and lane[0] is request:
+                lane.popleft()
+            else:
+                lane.remove(request)
+            if not lane:
+                for ep in self.endpoints:
+                    for ts in ep.waiters:
+                        ts.interrupt()  # calls that are not overlapped come after requests
         if not self.pending and self.sends is None:
             self.reactor.idle(self)
 
@@ -382,8 +394,7 @@ class Requests:
         while lane:
             request = lane[0]
             if request.overlapped is not None and not request.overlapped.intact():
-                self.end(request, CANCELLED)  # the program took its memory back, and maybe the buffers
-                continue
+                request.orphaned()
             try:
                 done = request.attempt()
                 if done is None:
@@ -432,7 +443,11 @@ class Requests:
             if request.ep is ep:
                 request.ep = heir
                 moved = True
-        if moved or self.sends is not None:
+        if self.sends is not None:
+            self.sends.ep, self.sends.transport = heir, heir.transport
+        elif not moved:
+            return
+        if self.watched is not heir:
             try:
                 self.watch(heir)
             except WinsockError:
@@ -465,9 +480,19 @@ def known_requests(ep: Endpoint) -> Requests | None:
     return found
 
 
+def serve_later(ep: Endpoint, got: int) -> None:
+    """Something happened that the network does not tell of: pending requests try again, soon and without locks."""
+    requests = known_requests(ep)
+    if requests is not None and requests.pending:
+        requests.reactor.call_at(requests.reactor.now(), lambda: requests.serve(ep, got))
+
+
 def share(source: Endpoint, duplicate: Endpoint) -> None:
     """The duplicate is another handle of the same open socket: same completion port, same requests."""
-    requests = requests_of(source)
+    try:
+        requests = requests_of(source)
+    except WinsockError:
+        return  # closed just now
     with requests.lock:
         requests.endpoints.append(duplicate)
         duplicate.process.services[TABLE][duplicate] = requests

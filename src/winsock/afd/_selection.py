@@ -6,6 +6,7 @@ deselection.  What the calls of the program do it is told by _events.told(), wha
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -17,6 +18,7 @@ from winsock.afd._endpoint import Endpoint, State
 from winsock.afd._events import NETWORK_EVENTS, Announcement, NetworkEvents, Snapshot
 from winsock.afd._reactor import reactor_of
 from winsock.codes import WSA, WinsockError
+from winsock.nt import Process
 from winsock.nt._objects import Event
 from winsock.transports import READ
 
@@ -168,10 +170,14 @@ class Change:
         self.transport: Any = ep.network.changes(ep.family, routes)
         self._reactor: Any = reactor_of(ep.process, ep.network)
         try:
-            self._reactor.watch(self, self._ready)
+            self.watch()
         except WinsockError:
             self.transport.close()
             raise
+
+    def watch(self) -> None:
+        """WSAENOBUFS."""
+        self._reactor.watch(self, self._ready)
 
     def _ready(self, ep: Any, got: int) -> None:
         if got & READ:
@@ -208,11 +214,20 @@ def _selection(ep: Endpoint) -> Selection:
         return found
 
 
-def select(ep: Endpoint, mask: int, event: Event | None = None, post: Post | None = None) -> None:
-    """Select network events, for an event object or for messages; 0 ends that.
+def select_events(ep: Endpoint, mask: int, event: Event | None) -> None:
+    """Select network events (FD_*) for an event object, in place of what was selected; 0 ends that.
 
-    The socket does not block any more, not even after mask 0, until FIONBIO says so.
+    The socket does not block any more, not even after mask 0, until FIONBIO says so.  WSAENOTSOCK, WSAENOBUFS.
     """
+    _select(ep, mask, event, None)
+
+
+def select_messages(ep: Endpoint, mask: int, post: Post | None) -> None:
+    """The same for messages: post(socket, FD_*, error code) posts one."""
+    _select(ep, mask, None, post)
+
+
+def _select(ep: Endpoint, mask: int, event: Event | None, post: Post | None) -> None:
     if ep.closed:
         raise WinsockError(WSA.WSAENOTSOCK)
     mask &= c.FD_ALL_EVENTS
@@ -257,3 +272,22 @@ def handle_closed(ep: Endpoint) -> None:
     selection: Selection | None = ep.extra.get(NETWORK_EVENTS)
     if selection is not None and selection.post is not None and selection.events.mask & c.FD_CLOSE:
         selection.post(ep.handle, c.FD_CLOSE, 0)
+
+
+def _after_fork() -> None:
+    """In a forked child: nobody holds a lock, and the child's own reactor, made anew before this, watches."""
+    for process in Process.all():
+        for ep in list(process.sockets.values()):
+            selection: Any = getattr(ep, "extra", {}).get(NETWORK_EVENTS)
+            if selection is not None:
+                selection.lock = threading.RLock()
+                selection.watched = False
+                try:
+                    selection._watch(ep, bool(selection.events.mask))
+                    for change in selection.changes.values():
+                        change.watch()
+                except WinsockError:
+                    pass  # no descriptor left: what happens is learned when the child looks
+
+
+os.register_at_fork(after_in_child=_after_fork)

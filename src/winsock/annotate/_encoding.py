@@ -76,6 +76,21 @@ def is_wide(encoding: str) -> bool:
     return encoding in _WIDE
 
 
+def normal(encoding: str) -> str:
+    """A codec's name as Python writes it, with a byte order where there must be one.  LookupError: no such codec."""
+    name = codecs.lookup(encoding).name
+    return {"utf-16": "utf-16-le", "utf-32": "utf-32-le", "utf-8-sig": "utf-8"}.get(name, name)
+
+
+def needs_transcoding(encoding: str) -> bool:
+    """Whether ASCII's characters are not single bytes of the same value in an encoding."""
+    every = bytes(range(32, 127)) + b"\r\n\t"
+    try:
+        return is_wide(encoding) or every.decode(encoding) != every.decode("ascii")
+    except UnicodeDecodeError:
+        return True
+
+
 def guess(sample: bytes) -> str:
     """The code page of bytes that are no UTF-8; "" when they read like no language."""
     sample = sample[:_SAMPLE]
@@ -107,4 +122,7 @@ def _share(text: str, language: str) -> float:
     if language in ("west", "pl"):  # their letters stand among ASCII's
         settled = sum(1 for a, b in pairwise(text) if b > "\x7f" and (a.isalpha() or a in " '\""))
         share *= settled / len(foreign)
+    elif language == "ru":  # and these together
+        settled = sum(1 for a, b in pairwise(text) if a > "\x7f" and b > "\x7f")
+        share *= min(1.0, 1.25 * settled / len(foreign))
     return share

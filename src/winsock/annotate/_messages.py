@@ -86,14 +86,16 @@ def _wide() -> tuple[Part, ...]:
 def messages(text: str) -> list[tuple[int, int, Part]]:
     """Where messages stand in a line: (begin, end, part) of each."""
     found: list[tuple[int, int, Part]] = []
-    ascii_only = text.isascii()
-    if not ascii_only:
-        text = text.translate(_PLAIN)  # one character for one: places stay
-        if _WIDE_CHARACTER.search(text) is not None:
-            _look(text, _wide(), found)
-    keys = _keys(ascii_only).intersection(WORDS.findall(text))
-    for key in keys:
-        _look(text, _by_key(ascii_only)[key], found)
+    if text.isascii():
+        for key in _keys(True).intersection(WORDS.findall(text)):
+            _look(text, _by_key(True)[key], found)
+        return found
+    plain = text.translate(_PLAIN)  # one character for one: places stay
+    if _WIDE_CHARACTER.search(text) is not None:
+        _look(plain, _wide(), found)
+    for key in _keys(False).intersection(WORDS.findall(plain)):
+        for part in _by_key(False)[key]:
+            _look(text if part.text.isascii() and part.lang in IN_ASCII else plain, (part,), found)
     return found
 
 

@@ -10,7 +10,20 @@ from __future__ import annotations
 import re
 from functools import cache
 
-from winsock.annotate._words import CALLS, ERROR, FAILED, OTHER, OTHER_ERRORS, SOCKETS, STRONG, TROUBLE, UNIT, VAGUE
+from winsock.annotate._words import (
+    CALLS,
+    CODE_RETURNING,
+    ERROR,
+    ERROR_ENDS,
+    FAILED,
+    OTHER,
+    OTHER_ERRORS,
+    SOCKETS,
+    STRONG,
+    TROUBLE,
+    UNIT,
+    VAGUE,
+)
 from winsock.codes import WSA, from_hresult
 from winsock.codes._names import MISLISTED, known_numbers
 from winsock.codes._win32 import WIN32
@@ -24,13 +37,15 @@ NETWORK = frozenset(
 ) | {995, 996}
 
 _FIVE = re.compile(
-    r"1(?:0(?:0(?:04|09|1[34]|2[24]|3[5-9]|[456]\d|7[01]|9[1-3])|1(?:0[1-9]|1[0-2]))|10(?:0[1-9]|[12]\d|3[0-3]))(?!\d)"
+    r"1(?:0(?:0(?:04|09|1[34]|2[24]|3[5-9]|[456]\d|7[01]|9[1-3])|1(?:0[1-9]|1[0-2]))|10(?:0[1-9]|[12]\d|3[0-3]))(?!\d)",
+    re.A,
 )
-_SMALL = re.compile(r"(?:WinError|Win32Exception|SocketException)[ :=(\[\"']{1,4}(\d{1,4})(?!\d)")
+_SMALL = re.compile(r"(?:WinError|Win32Exception|SocketException)[ :=(\[\"']{1,4}(\d{1,4})(?!\d)", re.A)
 _HRESULT = re.compile(
-    r"(?<![0-9A-Za-z])(0[xX])?8007[0-9a-fA-F]{4}(?![0-9A-Za-z])|(?<![0-9A-Za-z_.])-21470\d{5}(?!\d)"
+    r"(?<![0-9A-Za-z])(0[xX])?8007[0-9a-fA-F]{4}(?![0-9A-Za-z])|(?<![0-9A-Za-z_.])-21470\d{5}(?!\d)",
+    re.A,
 )
-_UNSIGNED = re.compile(r"(?<![0-9A-Za-z_.,])21479\d{5}(?![\d.,])")
+_UNSIGNED = re.compile(r"(?<![0-9A-Za-z_.,])21479\d{5}(?![\d.,])", re.A)
 _HRESULT_WORD = re.compile(r"hr|hresult|error|code|fail|exception", re.I)
 _TOKEN = re.compile(r"[^\W_]+|[^\w\s]|_")
 
@@ -91,7 +106,7 @@ def _alone(text: str, begin: int, end: int) -> bool:
 
 def _is_code(text: str, begin: int, end: int) -> bool:
     before = text[max(0, begin - _LOOK_BACK) : begin]
-    if before.endswith("%%"):
+    if before.endswith(("%%", "Os { code: ")):  # Windows' event log, Rust
         return True
     if before.endswith("/"):  # 0x00002746/10054
         return _HEX_BEFORE.search(before) is not None and int(before[-5:-1], 16) == int(text[begin:end])
@@ -128,7 +143,7 @@ def _judge(tokens: list[str], glued: bool, text: str, begin: int, end: int) -> b
         word = token.lower()
         if word in STRONG:
             return True
-        if word in ERROR:
+        if word in ERROR or word.endswith(ERROR_ENDS):
             return not (closed or _spoiled(tokens, at))
         if word in OTHER:
             return False
@@ -141,7 +156,7 @@ def _judge(tokens: list[str], glued: bool, text: str, begin: int, end: int) -> b
             if word in ("socket", "sock"):
                 called = True
             continue
-        if word.startswith("wsa"):
+        if word.startswith("wsa") or (vague and word in CODE_RETURNING):
             return True
         if word in CALLS:
             called = True

@@ -18,7 +18,7 @@ from winsock.annotate._messages import IN_ASCII, parts
 from winsock.annotate._names import c_names
 
 # Rare in logs; every message in ASCII has one of them, or is sought by itself.
-_LETTERS = b"bfhkQ"
+_LETTERS = b"bfhvyqCHk"
 _SELDOM = b"acdfgjklmnpqruvwxyz"
 _ANY = bytes(range(256))
 _NEWLINE = b"\n"
@@ -56,11 +56,13 @@ def _tree(words: list[bytes]) -> bytes:
 
 def _anchor(text: bytes) -> int:
     """Where in a text to begin: at a rare letter that rarely stands before what comes next."""
-    for letters, followers in ((_LETTERS, _SELDOM), (_LETTERS, _ANY), (b"d", _SELDOM), (b"d", _ANY)):
-        for letter in letters:
+    for followers in (_SELDOM, _ANY):
+        for letter in _LETTERS:
             for at in range(len(text) - 1):
                 if text[at] == letter and text[at + 1] in followers:
                     return at
+    if text[-1] in _LETTERS:
+        return len(text) - 1
     return -1
 
 
@@ -87,6 +89,11 @@ def _by_letter(texts: list[bytes]) -> list[bytes]:
 # -- texts outside ASCII ---------------------------------------------------------------------------
 
 
+# An apostrophe may be a typographic one, a space one that does not break; in any encoding.
+_APOSTROPHE = b".{1,3}"
+_SPACE = b"(?: |\xc2?\xa0|\xe2\x80\xaf|\xe3\x80\x80|\x81@|\xa1[@\xa1])"
+
+
 @cache
 def _foreign(encoding: str) -> tuple[re.Pattern[bytes], ...]:
     """The expressions for texts outside ASCII as they look in an encoding."""
@@ -100,8 +107,7 @@ def _foreign(encoding: str) -> tuple[re.Pattern[bytes], ...]:
                 except UnicodeEncodeError:
                     continue  # such a text cannot be in a log of that encoding
         found |= dict.fromkeys(_anchors(texts, 9 if encoding == "utf-8" else 6))
-    # An apostrophe may be a typographic one, a space may be one that does not break.
-    loose = {re.escape(a).replace(b"'", b".{1,3}").replace(b"\\ ", b"(?: |\xc2?\xa0)") for a in found}
+    loose = {re.escape(a).replace(b"'", _APOSTROPHE).replace(b"\\ ", _SPACE) for a in found}
     return tuple(re.compile(a, re.S) for a in sorted(loose))
 
 

@@ -9,13 +9,14 @@ from __future__ import annotations
 import codecs
 from collections import namedtuple
 
-from winsock.annotate._encoding import guess, is_wide, sniff
+from winsock.annotate._encoding import guess, is_wide, needs_transcoding, normal, sniff
 from winsock.annotate._find import Hit, find
 from winsock.annotate._prefilter import candidates
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from typing import Self
 
 LONGEST = 65536
 OVERLAP = 1024
@@ -55,6 +56,14 @@ class Scanner:
         self._long: _LongLine | None = None
         self.looking = True  # off: lines are only counted
 
+    @classmethod
+    def in_the_middle(cls, encoding: str, given: bool) -> Self:
+        """A scanner for a part of a log whose beginning has been looked at; encoding as at the end of that."""
+        scanner = cls(encoding)
+        scanner._given = given
+        scanner._known = True
+        return scanner
+
     def feed(self, data: bytes) -> Iterator[tuple[bytes, Line | None]]:
         """The pieces that more bytes complete: their bytes, UTF-16 as UTF-8, and the line they end with."""
         if not self._known:
@@ -91,11 +100,12 @@ class Scanner:
         self._known = True
         encoding, mark = sniff(data[:_HEAD])
         if self._given:
-            encoding = codecs.lookup(self.encoding).name
-            encoding = {"utf-16": "utf-16-le", "utf-32": "utf-32-le", "utf-8-sig": "utf-8"}.get(encoding, encoding)
-            mark = mark if sniff(data[:_HEAD])[0] == encoding else 0
+            shown, encoding = encoding, normal(self.encoding)
+            if shown == encoding[:6] + "-be" and self.encoding.lower() in ("utf-16", "utf-32", "utf16", "utf32"):
+                encoding = shown  # asked for without a byte order
+            mark = mark if shown == encoding else 0
         self.encoding = encoding
-        if is_wide(encoding) or (self._given and not _extends_ascii(encoding)):
+        if is_wide(encoding) or (self._given and needs_transcoding(encoding)):
             self._decoder = codecs.getincrementaldecoder(encoding)("replace")
             return self._decoder.decode(data[mark:], final).encode("utf-8", "surrogatepass")
         return data
@@ -257,15 +267,6 @@ def _line_end(data: bytes, final: bool) -> int:
             return -1
         return at + 2 if data[at + 1 : at + 2] == b"\n" else at + 1
     return at + 1
-
-
-def _extends_ascii(encoding: str) -> bool:
-    """Whether ASCII's characters are single bytes of the same value."""
-    every = bytes(range(32, 127)) + b"\r\n\t"
-    try:
-        return every.decode(encoding) == every.decode("ascii")
-    except (UnicodeDecodeError, LookupError):
-        return False
 
 
 def _not_utf8(block: bytes) -> bytes:

@@ -24,6 +24,8 @@ ERROR = _set("""
     错误 错误码 错误代码 错误号 错误代号 报错 錯誤 錯誤碼 錯誤代碼 錯誤代號
     エラー エラーコード エラー番号 오류 오류코드 에러
 """)
+# In Chinese, Japanese and Korean words grow together: a word that ends with one of these is one.
+ERROR_ENDS = tuple("错误 错误码 错误代码 错误号 錯誤 錯誤碼 錯誤代碼 エラー エラーコード 오류 에러 fehler".split())
 # Words that leave the question to the one before.
 VAGUE = _set("""
     code codes no nr num number nummer numéro número номер код kod código codice kode rc ret retcode rv
@@ -40,6 +42,8 @@ CALLS = _set("""
     select poll shutdown closesocket ioctlsocket setsockopt getsockopt getsockname getpeername
     getaddrinfo getnameinfo gethostbyname gethostbyaddr
 """)
+# These return the code itself.
+CODE_RETURNING = _set("getaddrinfo getnameinfo")
 # Words after which a number is something else.
 OTHER = _set("""
     port ports pid tid process thread threadid processid id ids uid gid line lines index idx bytes byte
@@ -62,13 +66,15 @@ UNIT = re.compile(
 SOCKETS = re.compile(
     r"sock|connect|recv|send|\bbind|\blisten|accept|winsock|wsa|\btcp|\budp|network|peer|\bhost|upstream"
     r"|proxy|client|server|\bnet\b|telnet|getaddrinfo|gethostby|dns|套接字|连接|連線|連接|通訊端|接続|ソケット"
-    r"|verbind|connexion|conexi|conexão|connession|соедин|подключ|сокет|połącz|gniazd|연결|소켓",
+    r"|网络|網路|服务器|伺服器|ネットワーク|サーバ|verbind|connexion|réseau|serveur|conexi|conexão|connession"
+    r"|соедин|подключ|сокет|połącz|gniazd|연결|소켓",
     re.I,
 )
 # Something went wrong.
 TROUBLE = re.compile(
     r"err|fail|refus|reset|abort|time[ds]?[ -]?out|lost|unable|can'?t|cannot|could not|exception|disconnect"
-    r"|unreach|broken|drop|invalid|returned -1|失败|失敗|错误|錯誤|エラー|fehl|échou|échec|impossible|fall"
-    r"|ошибк|сбой|błąd|오류|실패",
+    r"|unreach|broken|drop|invalid|returned -1|失败|失敗|错误|錯誤|エラー|无法|無法|不能|拒绝|拒絕|断开|中斷"
+    r"|できません|切断|fehl|échou|échec|impossible|fall"
+    r"|ошибк|сбой|не удалось|błąd|nie można|오류|실패|못했|no se pudo|não foi possível|konnte",
     re.I,
 )

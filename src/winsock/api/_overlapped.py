@@ -182,14 +182,14 @@ def WSAGetOverlappedResult(
     """
     endpoint(ts, s)
     memory.writable(lpcbTransfer, 4)
-    memory.writable(lpdwFlags, 4)
     status, transferred, flags = _result(ts, s, lpOverlapped, None if fWait else 0)
-    if status != PENDING:
-        memory.write_u32(lpcbTransfer, transferred)
-        memory.write_u32(lpdwFlags, flags)
     error = ntstatus_to_wsa(status)
-    if status == PENDING or status & 0xFFFFFFFF >= FAILED:
+    if status == PENDING:
         raise WinsockError(error)
+    memory.write_u32(lpcbTransfer, transferred)
+    if status & 0xFFFFFFFF >= FAILED:
+        raise WinsockError(error)
+    memory.write_u32(lpdwFlags, flags)
     ts.last_error = error
     return 1
 

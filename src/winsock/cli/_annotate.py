@@ -7,7 +7,7 @@ import os
 import sys
 
 from winsock.cli._annotate_forms import Form, JsonForm, Style, SummaryForm, TextForm
-from winsock.cli._annotate_read import Interrupts, Output, Progress, read_all
+from winsock.cli._annotate_read import Interrupts, Output, Progress, cores, read_all
 from winsock.cli._explain import chosen_language, planned_language, width
 
 _EPILOG = """\
@@ -35,10 +35,12 @@ def main(argv: list[str]) -> int:
                 status = follow_all(args.file, args.encoding, form, output, interrupts, args.from_end)
             else:
                 watched = args.summary or args.format != "text" or not os.isatty(1)
-                status = read_all(args.file, args.encoding, form, output, interrupts, Progress(watched), args.jobs)
+                status = read_all(
+                    args.file, args.encoding, form, output, interrupts, Progress(watched), args.jobs or cores()
+                )
             form.end()
             output.flush()
-    except BrokenPipeError:
+    except Output.Gone:
         output.give_up()
         return 0
     except Output.Error as error:

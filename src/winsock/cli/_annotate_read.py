@@ -7,8 +7,10 @@ import signal
 import stat
 import sys
 import time
+from contextlib import closing
 
 from winsock.annotate import Line, Scanner
+from winsock.annotate._parallel import NoProcesses, Segment, segments, worth_it
 from winsock.cli._annotate_forms import Form, printable
 
 TYPE_CHECKING = False
@@ -25,7 +27,10 @@ class Output:
     """Standard output, unbuffered by anybody else: what was written is out, what could not be is told."""
 
     class Error(Exception):
-        """Why the output could not be written; a reader that went away is a BrokenPipeError."""
+        """Why the output could not be written."""
+
+    class Gone(Exception):
+        """The reader of the output has gone (`winsock annotate ... | head -1`)."""
 
     def __init__(self, fd: int) -> None:
         self._fd = fd
@@ -45,8 +50,8 @@ class Output:
         while data:
             try:
                 data = data[os.write(self._fd, data) :]
-            except BrokenPipeError:
-                raise
+            except BrokenPipeError as error:
+                raise Output.Gone from error
             except OSError as error:
                 raise Output.Error(error.strerror) from error
 
@@ -144,9 +149,10 @@ class Log:
     def __init__(self, name: str, encoding: str | None, form: Form) -> None:
         self.name = name
         self.scanner = Scanner(encoding)
-        self._encoding = encoding
+        self.encoding = encoding
         self._form = form
         self._told: set[str] = set()
+        self._converter = Scanner()
 
     def feed(self, data: bytes) -> None:
         self._take(self.scanner.feed(data))
@@ -157,7 +163,7 @@ class Log:
 
     def close(self) -> None:
         self._take(self.scanner.close())
-        self.scanner = Scanner(self._encoding)
+        self.scanner = Scanner(self.encoding)
 
     def _take(self, pieces: Iterable[tuple[bytes, Line | None]]) -> None:
         form, scanner = self._form, self.scanner
@@ -166,6 +172,22 @@ class Log:
                 form.bytes(scanner.in_utf8(raw))
             if line is not None:
                 form.line(self.name, line)
+        self._notices(scanner)
+
+    def pass_on(self, fd: int, begin: int, stop: int, segment: Segment, line: Line | None) -> None:
+        """What another process has found in a stretch of the file."""
+        if self._form.wants_bytes:
+            self._converter.encoding = segment.encoding
+            while begin < stop and (raw := os.pread(fd, min(BLOCK, stop - begin), begin)):
+                if self._converter.encoding and len(raw) == BLOCK and b"\n" in raw:
+                    raw = raw[: raw.rindex(b"\n") + 1]
+                self._form.bytes(self._converter.in_utf8(raw))
+                begin += len(raw)
+        if line is not None:
+            self._form.line(self.name, line)
+        self._notices(segment)
+
+    def _notices(self, scanner: Scanner | Segment) -> None:
         if scanner.cut:
             self._notice("has lines longer than 64 KB; they are looked at in parts, and shown in part")
         if scanner.guessed:
@@ -194,6 +216,27 @@ def open_log(name: str) -> int:
     return fd
 
 
+def _read_in_parallel(fd: int, size: int, jobs: int, log: Log, interrupts: Interrupts, progress: Progress) -> int:
+    """Read a big file by several processes to its end; how much that was."""
+    done = 0
+    with closing(segments(fd, size, jobs, log.encoding)) as parts:
+        for segment in parts:
+            for stop, line in segment.found:
+                log.pass_on(fd, done, stop, segment, line)
+                done = stop
+            log.pass_on(fd, done, segment.stop, segment, None)
+            done = segment.stop
+            progress.at(done)
+            if interrupts.came:
+                break
+    return done
+
+
+def cores() -> int:
+    """How many processes can work at once."""
+    return len(os.sched_getaffinity(0))
+
+
 def read_all(
     names: list[str],
     encoding: str | None,
@@ -219,6 +262,12 @@ def read_all(
         try:
             size = os.fstat(fd).st_size
             progress.start(size)
+            if worth_it(fd, size, jobs, encoding):
+                try:
+                    done = _read_in_parallel(fd, size, jobs, log, interrupts, progress)
+                    continue
+                except NoProcesses:  # the limit of processes is reached: by this one, then
+                    pass
             while data := interrupts.read(fd):
                 log.feed(data)
                 done += len(data)

@@ -104,7 +104,7 @@ def _not_found(text: str, lang: str) -> str:
     if (name := function_names().get(shown.removesuffix("()").lower())) is not None:
         close.insert(0, f"--function {name}")
     if close:
-        line += "; " + words["nearest"].replace("{codes}", ", ".join(close))
+        line += " (" + words["nearest"].replace("{codes}", ", ".join(close)) + ")"
     return line
 
 

@@ -48,7 +48,7 @@ def as_object(entry: Entry) -> dict[str, object]:
     """An entry as JSON has it: all fields, both remedies as a list too, and every function's conditions."""
     from winsock.codes._functions import clause, ids_of
 
-    shown = entry._asdict()
+    shown = entry.asdict()
     shown["remedies"] = [entry.remedy_program, entry.remedy_user]
     shown["spellings"] = dict(entry.spellings)
     shown["conditions"] = {

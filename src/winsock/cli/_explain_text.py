@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from winsock.codes._functions import fact_of
-from winsock.codes._names import name_of
+from winsock.codes._elsewhere import called
+from winsock.codes._functions import fact_of, refused, text_of
 from winsock.codes._texts import labels
 
 TYPE_CHECKING = False
@@ -60,7 +60,7 @@ def rows_of(entry: Entry, lang: str) -> Iterator[Row]:
         (words["elsewhere"], tuple(f"{world}: {spelling}" for world, spelling in entry.spellings)),
         (words["hresult"], f"0x{entry.hresult:08X} ({entry.hresult - 2**32})" if entry.number else ""),
         (words["aliases"], ", ".join(entry.aliases)),
-        (words["related"], ", ".join(f"{n} {name_of(n)}".rstrip() for n in entry.related)),
+        (words["related"], ", ".join(f"{n} {called(n, 'name')}".rstrip() for n in entry.related)),
     ]
     return (row for row in rows if row[1])
 
@@ -75,14 +75,14 @@ def when(entry: Entry, lang: str) -> tuple[str, ...]:
         for key, word in words.items():
             text = text.replace(f"{{{key}}}", word)
         return (text,)
-    from winsock.codes._matrix import refusals_of
-
     clauses = list(entry.when)
-    for refusal in refusals_of(entry.function, entry.number, lang):
-        limits = "; ".join(filter(None, (refusal.types, " / ".join(refusal.states))))
-        detailed = f"{refusal.condition} ({limits})" if limits else refusal.condition
-        if refusal.condition in clauses:
-            clauses[clauses.index(refusal.condition)] = detailed
+    for _, condition, limits in refused(entry.function, entry.number):
+        text = text_of(condition, lang)
+        kinds = [text_of(limit, lang) for limit in limits if limit.startswith("type-")]
+        states = " / ".join(text_of(limit, lang) for limit in limits if limit.startswith("state-"))
+        detailed = f"{text} ({', '.join(filter(None, (*kinds, states)))})" if limits else text
+        if text in clauses:
+            clauses[clauses.index(text)] = detailed
         else:
             clauses.append(detailed)
     return tuple(clauses)

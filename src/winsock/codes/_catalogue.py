@@ -3,38 +3,27 @@
 from __future__ import annotations
 
 import errno
-from collections import namedtuple
 
 from winsock.codes._cpython import exception_class, winerror_to_errno
-from winsock.codes._elsewhere import spellings
-from winsock.codes._errno import to_errno
+from winsock.codes._elsewhere import called, spellings
 from winsock.codes._functions import clause, fact_of, function_name, function_names_of, ids_of, related_of, text_of
 from winsock.codes._hresult import to_hresult
-from winsock.codes._names import aliases_of, name_of
-from winsock.codes._resolver import H_ERRNO, WINDOWS_EAI
 from winsock.codes._texts import DEFAULT, language, table
-from winsock.codes._wsa import WSA
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import NoReturn
+
     from winsock.codes._texts import Table
 
-_RESOLVER_CODES = frozenset(int(code) for _, code in H_ERRNO.values())
-
-_Fields = namedtuple(
-    "_Fields",
-    "number name aliases title meaning causes remedy_program remedy_user berkeley winsock11 ce note message "
-    "functions returned since function when related spellings exception errno linux linux_errno hresult lang",
-)
+_RESOLVER_CODES = range(11001, 11005)
 
 
-class Entry(_Fields):
-    """All that is known about one code.
+class Entry:
+    """All that is known about one code.  It does not change, and is equal to another of the same content.
 
-    A named tuple for its start-up time: `dataclasses` and `typing` cost more to import than all the rest of this.
+    A plain class for its start-up time: `dataclasses` and `typing` cost more to import than all the rest of this.
     """
-
-    __slots__ = ()
 
     number: int
     name: str  # as in winsock2.h or winerror.h; empty where no header names the number
@@ -63,6 +52,39 @@ class Entry(_Fields):
     hresult: int  # unsigned
     lang: str  # the language of the texts
 
+    __slots__ = tuple(__annotations__)
+
+    def __init__(self, **fields: object) -> None:
+        for name in self.__slots__:
+            object.__setattr__(self, name, fields[name])
+
+    def __setattr__(self, name: str, value: object) -> NoReturn:
+        raise AttributeError(f"an Entry does not change: {name}")
+
+    def __delattr__(self, name: str) -> NoReturn:
+        raise AttributeError(f"an Entry does not change: {name}")
+
+    def __eq__(self, other: object) -> bool:
+        return self.asdict() == other.asdict() if isinstance(other, Entry) else NotImplemented
+
+    def __hash__(self) -> int:
+        return hash((Entry, *self.asdict().values()))
+
+    def __repr__(self) -> str:
+        fields = ", ".join(f"{name}={value!r}" for name, value in self.asdict().items())
+        return f"Entry({fields})"
+
+    def __reduce__(self) -> tuple[object, tuple[dict[str, object]]]:
+        return _made_of, (self.asdict(),)
+
+    def asdict(self) -> dict[str, object]:
+        """The fields by name."""
+        return {name: getattr(self, name) for name in self.__slots__}
+
+
+def _made_of(fields: dict[str, object]) -> Entry:
+    return Entry(**fields)
+
 
 def explain(code: int, function: str | None = None, lang: str = DEFAULT) -> Entry | None:
     """All that is known about a code; None for a number that is no code socket programs meet.
@@ -73,22 +95,21 @@ def explain(code: int, function: str | None = None, lang: str = DEFAULT) -> Entr
     lang        language of the texts, as "en" or "fr-CA"; what it lacks comes in English.  ValueError: no such
                 language
     """
-    lang = language(lang)
-    fields = _fields(int(code), lang)
+    code, lang = int(code), language(lang)
+    fields = _fields(code, lang)
     if function is not None:
         function = function_name(function)
     if not fields:
         return None
-    linux_errno = to_errno(code)
-    linux = errno.errorcode[linux_errno] if linux_errno is not None else _eai_name(code)
+    linux = called(code, "linux")
     if code in _RESOLVER_CODES:
         exception: str | None = "socket.gaierror"
     else:
         exception = exception_class(code).__name__ if code else None
     return Entry(
-        number=int(code),
-        name=name_of(code),
-        aliases=aliases_of(code),
+        number=code,
+        name=called(code, "name"),
+        aliases=tuple(called(code, "aliases").split()),
         title=fields["title"],
         meaning=fields["meaning"],
         causes=tuple(fields["causes"]),
@@ -108,8 +129,8 @@ def explain(code: int, function: str | None = None, lang: str = DEFAULT) -> Entr
         spellings=spellings(code),
         exception=exception,
         errno=winerror_to_errno(code) if code else None,
-        linux=linux,
-        linux_errno=linux_errno,
+        linux=linux or None,
+        linux_errno=getattr(errno, linux, None) if linux else None,
         hresult=to_hresult(code),
         lang=lang,
     )
@@ -119,9 +140,3 @@ def _fields(code: int, lang: str) -> Table:
     """The entry's texts, those that the language lacks in English; empty for a code without an entry."""
     fields = table(lang, str(code))
     return fields if lang == DEFAULT else {**table(DEFAULT, str(code)), **fields}
-
-
-def _eai_name(code: int) -> str | None:
-    if code == WSA.WSANO_DATA:
-        return "EAI_NODATA"
-    return next((name for name, wsa in WINDOWS_EAI.items() if wsa == code), None)

@@ -1,19 +1,12 @@
-"""How other languages and their libraries spell the codes: data/spellings.toml.
-
-Several codes may share one spelling; the way back gives the one that is met most.
-"""
+"""What each code is called, by Windows and by other systems and languages: data/names.toml."""
 
 from __future__ import annotations
 
-from functools import cache
+from winsock.codes._memo import cache
+from winsock.codes._texts import content, languages, table
 
-from winsock.codes._names import known_numbers, name_of
-from winsock.codes._texts import table
-from winsock.codes._win32 import SAME_AS_WINSOCK
-from winsock.codes._wsa import WSA
-
-_STEM = "spellings"
-# the file's key (none for Go, which needs no table), the world, what stands before a spelling
+_STEM = "names"
+# the file's key (none for Go, which needs no line), the world, what stands before a spelling
 _WORLDS = (
     ("dotnet", ".NET", "SocketError."),
     ("rust", "Rust", "io::ErrorKind::"),
@@ -21,38 +14,98 @@ _WORLDS = (
     ("node", "Node.js", ""),
     ("java", "Java", ""),
 )
-_IN_SYSCALL = frozenset((WSA.WSAEACCES, WSA.WSAECONNABORTED, WSA.WSAECONNRESET))
+_RANKS = ("dotnet", "rust", "node", "java", "more")  # whose meaning of a spelling counts first
+FIRST_WINSOCK = 10_004
+_IN_SYSCALL = ("WSAEACCES", "WSAECONNABORTED", "WSAECONNRESET")  # of Go; all are in golang.org/x/sys/windows
+
+
+def is_known(code: int) -> bool:
+    """Whether the catalogue has an entry for the number."""
+    return f"\n[{int(code)}]\n".encode() in content(_STEM)
+
+
+def called(code: int, key: str) -> str:
+    """One of the file's strings for a code: "name", "aliases", "linux", "java" ...; empty where it has none."""
+    text = table(_STEM, str(int(code))).get(key, "")
+    assert isinstance(text, str)
+    return text
+
+
+def number_of_name(name: str) -> int | None:
+    """The code that Windows' headers call so, in just this spelling."""
+    data = content(_STEM)
+    at = data.find(f'\nname = "{name}"\n'.encode())
+    if at < 0:
+        return None
+    head = data.rindex(b"\n[", 0, at) + 2
+    return int(data[head : data.index(b"]", head)])
+
+
+@cache
+def numbers_of_names() -> dict[str, int]:
+    """Every name that Windows' headers, other documents and resolvers have for a code, and its number."""
+    found: dict[str, int] = {}
+    number = 0
+    for line in content(_STEM).decode().split("\n"):
+        key, _, text = line.partition(" = ")
+        if line.startswith("["):
+            number = int(line[1:-1])
+        elif key in ("name", "aliases"):
+            found.update(dict.fromkeys(text[1:-1].split(), number))
+    return found
+
+
+def numbers_of_message(message: str) -> tuple[int, ...]:
+    """The codes for which Windows shows this text, in one of the catalogue's languages and letter for letter."""
+    text = message.strip().rstrip(".。")
+    found = set()
+    if text and not set(text) & set('"\\\n'):
+        line = f'\nsystem = "{text}"\n'.encode(errors="replace")
+        for lang in languages():
+            data = content(lang)
+            at = data.find(line)
+            while at >= 0:
+                head = data.rindex(b"\n[", 0, at) + 2
+                found.add(int(data[head : data.index(b"]", head)]))
+                at = data.find(line, at + 1)
+    return tuple(sorted(found))
 
 
 def spellings(code: int) -> tuple[tuple[str, str], ...]:
-    """What a code is called in other worlds: pairs such as ("Rust", "io::ErrorKind::TimedOut")."""
-    row = table(_STEM, str(int(code)))
+    """What a code is called in other worlds: pairs such as ("Rust", "io::ErrorKind::TimedOut").
+
+    Several codes may share one spelling; the way back, from_spelling(), gives the one that is met most.
+    """
     found = []
     for key, world, prefix in _WORLDS:
-        spelling = f"{prefix}{row[key]}" if key in row else "" if key else _go(code)
-        if spelling:
-            found.append((world, spelling))
+        if spelling := called(code, key) if key else _go(code):
+            found.append((world, prefix + spelling))
     return tuple(found)
 
 
 def _go(code: int) -> str:
     """Windows' own name, in Go's package syscall or, for most, in golang.org/x/sys/windows."""
-    name = SAME_AS_WINSOCK.get(code) or (name_of(code) if code else "")
-    if not name:
+    name = called(code, "name")
+    if not code or not name:
         return ""
-    return f"{'syscall' if code in _IN_SYSCALL else 'windows'}.{name}"
+    names = [name, *called(code, "aliases").split()]
+    if code < FIRST_WINSOCK:  # Winsock's second names for errors of Windows are not there
+        name = next(alias for alias in names if not alias.startswith("WSA_"))
+    return f"{'syscall' if name in _IN_SYSCALL else 'windows'}.{name}"
 
 
 @cache
 def _by_spelling() -> dict[str, int]:
-    numbers: dict[str, int] = {}
-    for key in ("dotnet", "rust", "node", "java", "more"):
-        for code in sorted(known_numbers(), key=lambda code: (code < WSA.WSAEINTR, code)):
-            text = table(_STEM, str(code)).get(key)
-            if isinstance(text, str):
-                for spelling in text.split() if key == "more" else [text.removeprefix("java.net.")]:
-                    numbers.setdefault(_fold(spelling), code)
-    return numbers
+    found: list[tuple[int, bool, int, str]] = []
+    number = 0
+    for line in content(_STEM).decode().split("\n"):
+        key, _, text = line.partition(" = ")
+        if line.startswith("["):
+            number = int(line[1:-1])
+        elif key in _RANKS:
+            for spelling in text[1:-1].split() if key == "more" else [text[1:-1].removeprefix("java.net.")]:
+                found.append((_RANKS.index(key), number < FIRST_WINSOCK, number, _fold(spelling)))
+    return {spelling: number for _, _, number, spelling in sorted(found, reverse=True)}
 
 
 def from_spelling(text: str) -> int | None:

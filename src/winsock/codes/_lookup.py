@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-import errno
-
-from winsock.codes._errno import from_errno
+from winsock.codes._elsewhere import is_known, number_of_name, numbers_of_message
 from winsock.codes._hresult import from_hresult
-from winsock.codes._names import known_numbers, numbers_by_name
 
 _MARKS = ("winerror", "error", "errno", "code", "hresult", "socketexception", "エラー", "錯誤", "erreur")
 AROUND = "[](){}<>:;,.'\"#!?、。「」（）：，"
-NO_COUNTERPART = -1
 
 
 def lookup(text: str) -> int | None:
@@ -38,6 +34,8 @@ def lookup_all(text: str) -> tuple[int, ...]:
     else:
         found = _from_marked_number(words)
         if found is None:
+            if messages := numbers_of_message(text):
+                return messages
             found = from_name(bare)
     if found is not None:
         return (found,)
@@ -81,7 +79,7 @@ def _from_number(number: int) -> int | None:
     inner = from_hresult(number)
     if inner is not None:
         number = inner
-    if number in known_numbers():
+    if is_known(number):
         return number
     if -(2**31) <= number < 0 or 0x80000000 <= number < 2**32:
         return _from_status(number & 0xFFFFFFFF)
@@ -98,21 +96,8 @@ def from_name(text: str) -> int | None:
     """The code of a name in any case, of this system or another, with or without what stands before it."""
     text = text.replace("::", ".").rpartition(".")[2]  # syscall.WSAECONNRESET, Errno::ECONNRESET
     name = text.upper().replace("-", "_").replace(" ", "_")
-    names = numbers_by_name()
-    for candidate in (name, "WSA" + name, "WSA_" + name):
-        if (code := names.get(candidate)) is not None:
-            return code
-    if (code := names.get("ERROR_" + name)) is not None:  # unless others mean a code of Winsock: connection refused
-        from winsock.codes._guess import code_of_words
+    if name.isascii() and name.startswith("WSA") and (code := number_of_name(name)) is not None:
+        return code
+    from winsock.codes._guess import code_of_name
 
-        return code_of_words(text) or code
-    if name.startswith("STATUS_"):
-        from winsock.codes._ntstatus import NTSTATUS, ntstatus_to_wsa
-
-        status = NTSTATUS.__members__.get(name)
-        return None if status is None else ntstatus_to_wsa(status)
-    number = getattr(errno, name, None) if name.startswith("E") else None
-    if isinstance(number, int):
-        code = from_errno(number, NO_COUNTERPART)
-        return None if code == NO_COUNTERPART else code
-    return None
+    return code_of_name(text, name)

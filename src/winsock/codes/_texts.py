@@ -9,7 +9,8 @@ the same.
 from __future__ import annotations
 
 import os
-from functools import cache, lru_cache
+
+from winsock.codes._memo import cache
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 DATA = os.path.join(os.path.dirname(__file__), "data")
 DEFAULT = "en"
 LANGUAGES = ("en", "fr", "ja", "zh-Hant")  # those of the reference, whether the file is there or not
-_NOT_TEXTS = ("codes", "functions", "spellings")  # files of facts that lie beside the languages
+_NOT_TEXTS = ("codes", "functions", "names")  # files of facts that lie beside the languages
 _CHINESE = {"zh": "zh-Hant", "zh-tw": "zh-Hant", "zh-hk": "zh-Hant", "zh-mo": "zh-Hant"}
 
 
@@ -68,7 +69,7 @@ def content(stem: str) -> bytes:
         return b""
 
 
-@lru_cache(512)
+@cache
 def table(stem: str, name: str) -> Table:
     """One table of a data file; empty when the file has no such table."""
     data = content(stem)

@@ -261,8 +261,11 @@ def _by_sharing(
         _set(held, SO_REUSEADDR, 1)
         try:
             yield
-        finally:
+        except BaseException:
             _set(held, SO_REUSEADDR, 0)
+            _forget(held, newcomer)  # a thief that shares was quicker; no other is to follow
+            raise
+        _set(held, SO_REUSEADDR, 0)
         return
     _set(held, SO_REUSEPORT, 1)
     _set(newcomer, SO_REUSEPORT, 1)
@@ -273,7 +276,7 @@ def _by_sharing(
         if not keeps_sharing:
             _set(newcomer, SO_REUSEPORT, 0)
         if kind == STREAM:
-            _forget(newcomer)
+            _forget(held, newcomer)
 
 
 def _everywhere(s: _socket.socket) -> bool:
@@ -284,18 +287,16 @@ def _everywhere(s: _socket.socket) -> bool:
         return False
 
 
-def _forget(newcomer: _socket.socket) -> None:
+def _forget(held: _socket.socket, newcomer: _socket.socket) -> None:
     """Let the kernel forget that the port was shared: a socket that does not share passes through.
 
     Where it may pass: beside a socket that only is bound, if both have SO_REUSEADDR; beside one that listens, where
     that does not listen.
     """
     try:
-        port = newcomer.getsockname()[1]
+        port = held.getsockname()[1]  # the newcomer's bind may have failed
         had = newcomer.getsockopt(SOL_SOCKET, SO_REUSEADDR)
     except OSError:
-        return
-    if not port:
         return
     if not had:
         _set(newcomer, SO_REUSEADDR, 1)
