@@ -171,6 +171,10 @@ class Endpoint(Base):
     receive_shut: bool = _shared("receive_shut")
     send_shut: bool = _shared("send_shut")
 
+    fast_recv: bool = _shared("fast_recv")
+    fast_send: bool = _shared("fast_send")
+    fast_message: bool = _shared("fast_message")
+
     connect_time: float | None = _rest("connect_time")
     extra: Mapping[str, Any] = _rest("extra")
     options: Mapping[tuple[int, int], Any] = _rest("options")

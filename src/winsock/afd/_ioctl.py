@@ -189,7 +189,7 @@ def _initial_rto(ep: Endpoint, row: Control, data: bytes, room: int | None) -> b
     if ep.state not in (State.OPEN, State.BOUND):
         raise ControlError(WSA.WSAEINVAL)
     if ep.family != c.AF_UNIX:
-        ep.transport.set_option(*_connection.INITIAL_RTO, data)
+        ep.transport.tell_option(*_connection.INITIAL_RTO, data)
     return _kept(ep, row, data, room)
 
 

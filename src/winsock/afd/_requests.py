@@ -167,7 +167,7 @@ class Request:
                     raise WinsockError(WSA.WSAEINVAL)
                 self.routine = routine
             elif handle & ~3:
-                event = ep.process.handles.objects.get(handle & ~3)
+                event = ep.process.handles.get(handle & ~3)
                 if not isinstance(event, Event):
                     raise WinsockError(WSA.WSA_INVALID_HANDLE)
                 self.event = event

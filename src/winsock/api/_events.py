@@ -36,7 +36,7 @@ def milliseconds(value: Any) -> float | None:
 
 def event_object(ts: ThreadState, handle: Any) -> Event:
     """The event behind a handle, whose two low bits count for nothing; ERROR_INVALID_HANDLE."""
-    found = ts.process.handles.objects.get(operator.index(handle) & MASK & ~3)
+    found = ts.process.handles.get(operator.index(handle) & MASK & ~3)
     if not isinstance(found, Event):
         raise WinsockError(c.ERROR_INVALID_HANDLE)
     return found
@@ -44,7 +44,7 @@ def event_object(ts: ThreadState, handle: Any) -> Event:
 
 def waitable(ts: ThreadState, handle: Any) -> Waitable:
     """What a wait for this handle waits for; ERROR_INVALID_HANDLE."""
-    found = ts.process.handles.objects.get(operator.index(handle) & MASK & ~3)
+    found = ts.process.handles.get(operator.index(handle) & MASK & ~3)
     if isinstance(found, Waitable):
         return found
     if isinstance(found, Endpoint):

@@ -13,7 +13,6 @@ from winsock.codes import WSA, WinsockError
 from winsock.nt import ThreadState, memory
 from winsock.nt._process import _tls
 
-
 _BYTES = frozenset({bytes, bytearray})
 
 
