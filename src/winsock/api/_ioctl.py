@@ -70,7 +70,9 @@ def WSAIoctl(
     if memory.is_null(lpcbBytesReturned):
         raise WinsockError(WSA.WSAEFAULT)
     memory.writable(lpcbBytesReturned, 4)
-    if not memory.is_null(lpOverlapped):
+    # Document: reserving ports takes no notice of it on a socket that is not overlapped.
+    heeded = ep.flags & c.WSA_FLAG_OVERLAPPED or code not in RESERVATIONS
+    if heeded and not memory.is_null(lpOverlapped):
         request = Control(ts, ep, lpOverlapped, as_routine(lpCompletionRoutine))
     else:
         request = None
