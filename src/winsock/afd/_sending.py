@@ -226,32 +226,37 @@ class Send(Request):
             buffer.put(self._copy(0))
             return self.size
         views = self.views if self.data is None else (self.data,)
-        if self.total:
-            views = remaining(views, self.total)
-        if len(views) == 1:
-            n = ep.transport.transmit_now(views[0])
-        else:
-            try:
-                n = ep.transport.transmit(views, self.flags)
-            except WinsockError as e:
-                if e.code != _WOULDBLOCK:
-                    raise
-                n = -1
-        if n > 0:
-            self.total += n
-        if self.total >= self.size:
-            return self.size
+        while True:
+            rest = remaining(views, self.total) if self.total else views
+            n = self._transmit(rest)
+            if n > 0:
+                self.total += n
+                if self.total >= self.size:
+                    return self.size
+            elif not self.size:
+                return 0
+            if limit or n < 0:
+                break
         if ep.extra:
             _events.told(ep, _events.SEND, _WOULDBLOCK)
-        if limit:
-            rest = self._copy(self.total)
-            buffer = Buffer(requests, ep)
-            buffer.put(rest)
-            return self.size
-        if n > 0:
-            return self._stream()
-        self._waits()
-        return None
+        if not limit:
+            self._waits()
+            return None
+        data = self._copy(self.total)
+        Buffer(requests, ep).put(data)
+        return self.size
+
+    def _transmit(self, views: Sequence[Any]) -> int:
+        """How many bytes went, -1 while there is no room."""
+        transport = self.ep.transport
+        if len(views) == 1:
+            return transport.transmit_now(views[0])
+        try:
+            return transport.transmit(views, self.flags & ~c.MSG_OOB)
+        except WinsockError as e:
+            if e.code != _WOULDBLOCK:
+                raise
+            return -1
 
     def _urgent(self) -> int | None:
         """The last byte is the urgent one; it leaves when those before it have left."""

@@ -23,6 +23,9 @@ TOO_SMALL = int(NTSTATUS.STATUS_BUFFER_TOO_SMALL)
 # Not with an OVERLAPPED (fact)
 ONLY_AT_ONCE = frozenset({c.SIO_BASE_HANDLE, c.SIO_BSP_HANDLE, c.SIO_BSP_HANDLE_SELECT, c.SIO_BSP_HANDLE_POLL})
 CHANGES = frozenset({c.SIO_ADDRESS_LIST_CHANGE, c.SIO_ROUTING_INTERFACE_CHANGE, c.SIO_IDEAL_SEND_BACKLOG_CHANGE})
+RESERVATIONS = frozenset(
+    {c.SIO_ACQUIRE_PORT_RESERVATION, c.SIO_ASSOCIATE_PORT_RESERVATION, c.SIO_RELEASE_PORT_RESERVATION}
+)
 MAX_SOCKADDR = 128
 
 
@@ -70,7 +73,9 @@ def WSAIoctl(
     if memory.is_null(lpcbBytesReturned):
         raise WinsockError(WSA.WSAEFAULT)
     memory.writable(lpcbBytesReturned, 4)
-    if not memory.is_null(lpOverlapped):
+    # Document: reserving ports takes no notice of it on a socket that is not overlapped.
+    heeded = ep.flags & c.WSA_FLAG_OVERLAPPED or code not in RESERVATIONS
+    if heeded and not memory.is_null(lpOverlapped):
         request = Control(ts, ep, lpOverlapped, as_routine(lpCompletionRoutine))
     else:
         request = None

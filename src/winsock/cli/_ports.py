@@ -306,8 +306,9 @@ def _hold(wanted: Range, args: argparse.Namespace) -> int:
     from winsock.ports import reserve
 
     stop = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-    signal.pthread_sigmask(signal.SIG_BLOCK, stop)
     with ExitStack() as stack:
+        stack.callback(signal.pthread_sigmask, signal.SIG_SETMASK, signal.pthread_sigmask(signal.SIG_BLOCK, stop))
+        stack.callback(lambda: [None for _ in iter(lambda: signal.sigtimedwait(stop, 0), None)])  # it is heeded
         poll = select.poll()
         poll.register(stack.enter_context(SignalFd(stop)), select.POLLIN)
         if args.pid is not None:
