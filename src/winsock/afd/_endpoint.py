@@ -302,6 +302,10 @@ class Endpoint(Base):
         rest.remote = remote
         shape = listener.shape
         rest.connect_time = shape.network.now()
+        if shape.closed:  # a condition function did it
+            s = shape
+            shape = first_shape(s.process, s.network, s.family, s.type, s.protocol, s.flags, s.procs)
+            shape = shape.changed((("nonblocking", s.nonblocking),))
         self.shape = shape.next.get(_TO_HEIR) or shape.changed(_TO_HEIR)
 
     def connect_ended(self, code: int, state: State = State.BOUND) -> None:
