@@ -30,6 +30,13 @@ def test_japanese_breaks_anywhere_but_before_closing_and_after_opening_marks():
     assert wrap("接続が「拒」否", 8) == ["接続が", "「拒」否"]
 
 
+def test_a_command_stays_on_one_line_where_it_can():
+    assert wrap("try `a b c` now", 9) == ["try", "`a b c`", "now"]
+    assert wrap("次の `a b c` です", 9) == ["次の", "`a b c`", "です"]
+    assert wrap("try `a b c` now", 6) == ["try `a", "b c`", "now"]
+    assert wrap("a lone ` mark stays", 6) == ["a lone", "` mark", "stays"]
+
+
 def test_latin_words_in_japanese_stay_whole():
     assert wrap("値はWSAECONNRESETです", 10) == ["値は", "WSAECONNRESET", "です"]
 

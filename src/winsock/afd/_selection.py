@@ -20,9 +20,10 @@ from winsock.afd._reactor import reactor_of
 from winsock.codes import WSA, WinsockError
 from winsock.nt import Process
 from winsock.nt._objects import Event
-from winsock.transports import READ
+from winsock.transports import RDHUP, READ, URGENT, WRITE
 
 REQUESTS = "requests"  # in Endpoint.extra: lanes[0] are the receives and accepts that wait
+EVERYTHING = READ | WRITE | URGENT | RDHUP
 Post = Callable[[int, int, int], None]  # socket, FD_*, error code
 
 # A receive that ended with one of these has asked the network.
@@ -39,6 +40,12 @@ _ASKED = frozenset(
 )
 
 
+class _Nobody:
+    """For Transport.looker, which keeps for a thread what it looked at last."""
+
+    looker: Any
+
+
 class Selection:
     """What is selected on one endpoint.
 
@@ -49,7 +56,7 @@ class Selection:
     changes   what the program has asked by ioctl to be told of, by event
     """
 
-    __slots__ = ("changes", "event", "events", "lock", "post", "watched")
+    __slots__ = ("_poll", "_transport", "changes", "event", "events", "lock", "post", "watched")
 
     def __init__(self, accepted: bool) -> None:
         self.events = NetworkEvents(accepted)
@@ -57,13 +64,17 @@ class Selection:
         self.event: Event | None = None
         self.post: Post | None = None
         self.watched = False
+        self._poll: Callable[[int], list[tuple[Any, int]]]
+        self._transport: Any = None  # which that looks at
         self.changes: dict[int, Change] = {}
 
     def look(self, ep: Endpoint) -> None:
         """Announce what there is."""
         with self.lock:
             if not ep.closed:
-                self.announce(ep, self.events.look(snapshot(ep)))
+                found = self.events.look(self.snapshot(ep))
+                if found:
+                    self.announce(ep, found)
 
     def announce(self, ep: Endpoint, announcements: list[Announcement]) -> None:
         """Signal the event, or post the messages."""
@@ -75,6 +86,27 @@ class Selection:
             return
         for event, code in announcements:
             self.post(ep.handle, event, code)
+
+    def snapshot(self, ep: Endpoint) -> Snapshot:
+        """The endpoint now."""
+        if ep.transport is not self._transport:
+            nobody: Any = _Nobody()
+            self._poll = ep.network.looker(nobody, {ep.transport.look_key(): EVERYTHING})
+            self._transport = ep.transport
+        got = self._poll(0)
+        ready = _poll.readiness(ep, got[0][1] if got else 0)
+        extra, waiting, urgent = ep.extra, 0, 0
+        if ready & (c.AFD_POLL_RECEIVE | c.AFD_POLL_ACCEPT):
+            if not self.events.messages:
+                waiting = ep.transport.waiting(ep.state is State.LISTENING)
+            requests = extra.get(REQUESTS)
+            if requests is not None and requests.lanes[0]:
+                ready &= ~(c.AFD_POLL_RECEIVE | c.AFD_POLL_ACCEPT)  # pending requests take it (fact)
+        if ready & c.AFD_POLL_RECEIVE_EXPEDITED:
+            urgent = _urgent.waiting(ep)
+        if ep.connect_failed and not ep.so_error:
+            ready &= ~c.AFD_POLL_CONNECT_FAIL  # connect has said so itself
+        return Snapshot(ready, waiting, urgent, ep.state is not State.OPEN, ep.type == c.SOCK_STREAM, ep.so_error)
 
     def told(self, ep: Endpoint, call: str, code: int) -> None:
         """See _events.told."""
@@ -118,7 +150,7 @@ class Selection:
         with self.lock:
             self._watch(ep, bool(mask))
             self.event, self.post = (event, post) if mask else (None, None)
-            self.announce(ep, self.events.select(mask, post is not None, snapshot(ep)))
+            self.announce(ep, self.events.select(mask, post is not None, self.snapshot(ep)))
 
     def stop(self, ep: Endpoint) -> None:
         """The endpoint is closed: nothing is announced any more."""
@@ -188,24 +220,6 @@ class Change:
         """Wait no more."""
         self._reactor.forget(self)
         self.transport.close()
-
-
-def snapshot(ep: Endpoint) -> Snapshot:
-    """The endpoint now."""
-    ready = _poll.readiness(ep, ep.transport.readiness())
-    requests = ep.extra.get(REQUESTS)
-    if requests is not None and requests.lanes[0]:
-        ready &= ~(c.AFD_POLL_RECEIVE | c.AFD_POLL_ACCEPT)  # pending requests take it (fact)
-    if ep.connect_failed and not ep.so_error:
-        ready &= ~c.AFD_POLL_CONNECT_FAIL  # connect has said so itself
-    return Snapshot(
-        ready,
-        ep.transport.waiting(ep.state is State.LISTENING),
-        _urgent.waiting(ep),
-        ep.state is not State.OPEN,
-        ep.stream,
-        ep.so_error,
-    )
 
 
 def _selection(ep: Endpoint) -> Selection:

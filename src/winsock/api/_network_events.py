@@ -16,6 +16,8 @@ from winsock.nt._objects import Event
 
 NETWORK_EVENTS = struct.Struct("<i10i")  # WSANETWORKEVENTS: lNetworkEvents, iErrorCode by the events' bit numbers
 
+WORD = struct.Struct("<i")
+
 
 def _event(ts: ThreadState, handle: Any) -> Event:
     """WSAEINVAL for what is no event."""
@@ -61,6 +63,12 @@ def WSAEnumNetworkEvents(ts: ThreadState, s: int, hEventObject: Any, lpNetworkEv
     """
     ep = endpoint(ts, s)
     event = None if memory.is_null(hEventObject) else _event(ts, hEventObject)
+    if type(lpNetworkEvents) is bytearray and len(lpNetworkEvents) >= NETWORK_EVENTS.size:
+        found = ep.procs.enum_network_events(ep, event)
+        WORD.pack_into(lpNetworkEvents, 0, sum(found))
+        for bit, code in found.items():
+            WORD.pack_into(lpNetworkEvents, 4 * bit.bit_length(), code)
+        return 0
     memory.writable(lpNetworkEvents, NETWORK_EVENTS.size)
     found = ep.procs.enum_network_events(ep, event)
     values = list(NETWORK_EVENTS.unpack(memory.read(lpNetworkEvents, NETWORK_EVENTS.size)))

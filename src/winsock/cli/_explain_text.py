@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     Row = tuple[str, str | tuple[str, ...]]
 
 _FUNCTIONS_SHOWN = 12
+_GLUE = "\0"  # a space that stays inside its line
 _PLAIN = ("returned-yes", "returned-win32")
 _NO_LINE_START = "、。，．：；！？）〕］｝〉》」』】’”ーぁぃぅぇぉっゃゅょァィゥェォッャュョ・％"
 _NO_LINE_END = "（〔［｛〈《「『【‘“"
@@ -137,10 +138,10 @@ def wrap(text: str, width: int) -> list[str]:
     """The text in lines of at most `width` columns (textwrap costs an import of re, and counts characters).
 
     Lines break between words, and between any two Chinese or Japanese characters but before closing and after
-    opening punctuation.  A word that is longer than a line stays whole.
+    opening punctuation, and not inside a command in backquotes.  A word that is longer than a line stays whole.
     """
     lines, used = [""], 0
-    for word in text.split(" "):  # and not at the no-break spaces of French
+    for word in _words(text, width):
         for i, piece in enumerate(_pieces(word)):
             space = 1 if i == 0 and used else 0
             size = columns(piece)
@@ -150,7 +151,16 @@ def wrap(text: str, width: int) -> list[str]:
             else:
                 lines[-1] += " " * space + piece
                 used += space + size
-    return lines
+    return [line.replace(_GLUE, " ") for line in lines]
+
+
+def _words(text: str, width: int) -> list[str]:
+    """The text at its spaces, but for no-break ones and those of a command in backquotes that fits on a line."""
+    parts = text.split("`")
+    for i in range(1, len(parts) - 1, 2):
+        if columns(parts[i]) + 4 <= width:
+            parts[i] = parts[i].replace(" ", _GLUE)
+    return "`".join(parts).split(" ")
 
 
 def _pieces(word: str) -> list[str]:
