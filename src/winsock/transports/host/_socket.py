@@ -22,7 +22,7 @@ from winsock.abi import _constants as c
 from winsock.codes import WSA, WinsockError
 from winsock.transports._contract import Address, Message
 from winsock.transports.host import _bind, _control, _descriptors, _errors, _options
-from winsock.transports.host._numbers import FAMILIES, family_of, flags_to_host
+from winsock.transports.host._numbers import FAMILIES, FAMILIES_BACK, family_of, flags_to_host
 
 # Plain ints: the enumeration's own operators cost more than a call.
 DONTWAIT = int(linux.MSG_DONTWAIT)
@@ -115,16 +115,25 @@ _KINDS: dict[tuple[int, int], tuple[int, int, tuple[tuple[int, int, int], ...]]]
 class HostSocket(_socket.socket):
     """One socket of this machine; see transports._contract.TransportSocket.
 
-    held      what _bind holds for it; its number's grave, after it was closed under other threads
+    bound     what _bind holds for it
+    grave     its number, after it was closed under other threads
 
     CPython's own timeout of the object says whose the descriptor's O_NONBLOCK is.  At 0.0 it is set, and ours; at
     None it belongs to somebody else (CPython's ssl needs a blocking descriptor), and is borrowed for connect only.
     """
 
-    __slots__ = ("__weakref__", "held")
+    __slots__ = ("__weakref__", "bound", "grave")
+
+    win_type: Any = vars(_socket.socket)["type"]
+
+    @property
+    def win_family(self) -> int:
+        """Windows' number of the family."""
+        return FAMILIES_BACK[family_of(self)]
 
     def __init__(self, family: int, type: int, protocol: int, fileno: int | None = None) -> None:
-        self.held: Any = None
+        self.bound: Any = None
+        self.grave: Any = None
         if fileno is not None:
             if family not in FAMILIES:
                 raise WinsockError(WSA.WSAEAFNOSUPPORT)
@@ -336,7 +345,7 @@ class HostSocket(_socket.socket):
             if _getsockopt(new, IPPROTO_TCP, TCP_INFO, 1) == TCP_CLOSED:
                 new.finish()
                 raise WinsockError(WSA.WSAECONNRESET)
-            if self.held is not None:
+            if self.bound is not None:
                 _bind.accepted(self, new)
         return new, address
 
@@ -344,7 +353,7 @@ class HostSocket(_socket.socket):
         """A socket like this one on a descriptor."""
         cls: Any = self.__class__
         new: HostSocket = cls.__new__(cls)
-        new.held = None
+        new.bound = new.grave = None
         new._take_over(family_of(self), self.type, self.proto, fd)
         if _gettimeout(self) is not None:
             _settimeout(new, 0.0)
@@ -370,7 +379,7 @@ class HostSocket(_socket.socket):
             if was:
                 self._give_blocking_back()
         if error == 0:
-            if self.held is not None and self.type == SOCK_STREAM:
+            if self.bound is not None and self.type == SOCK_STREAM:
                 _bind.connected(self)
             return True
         if error in (EINPROGRESS, errno.EALREADY):
@@ -475,14 +484,14 @@ class HostSocket(_socket.socket):
                 _close(self)
             except OSError:
                 pass  # the program closed the descriptor
-            if self.held is not None or POOL.owners or POOL.associated:
+            if self.bound is not None or POOL.owners or POOL.associated:
                 _bind.release(self)
             return
         fd = _detach(self)  # one thread of several gets it
-        if self.held is not None or POOL.owners or POOL.associated:
+        if self.bound is not None or POOL.owners or POOL.associated:
             _bind.release(self)
         if fd >= 0:
-            self.held = _descriptors.retire(fd)  # nobody else sets it now: see _bind.bind
+            self.grave = _descriptors.retire(fd)
 
     def __del__(self) -> None:
         # A process that ends without closing its sockets; no warning, Windows closes them too.
