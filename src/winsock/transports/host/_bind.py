@@ -423,6 +423,15 @@ def duplicated(sock: HostSocket, new: HostSocket) -> None:
     POOL.shared(sock, new)
 
 
+def moved(source: HostSocket, target: HostSocket) -> None:
+    """What one holds is the other's from now on."""
+    claim: Claim | None = source.bound
+    if claim is not None:
+        with _lock:
+            claim.sockets = [weakref.ref(target) if ref() is source else ref for ref in claim.sockets]
+            source.bound, target.bound = None, claim
+
+
 def release(sock: HostSocket) -> None:
     """The socket closes."""
     if POOL.owners or POOL.associated:
