@@ -11,7 +11,7 @@ import struct
 from collections.abc import Iterator
 
 import pytest
-from own_network import in_child
+from own_network import NOBODY, in_child
 
 import winsock
 import winsock.ws2_32 as ws
@@ -628,3 +628,36 @@ def test_an_overlapped_pointer_means_nothing_to_other_sockets():
     overlapped, out = bytearray(b"\xee" * 32), bytearray(16)
     assert request(s, ACQUIRE, bytes(2) + b"\1\0", out, overlapped, None) == 0
     assert held(int.from_bytes(out[:2], "big"))
+
+
+# -- the same as an ordinary user, who joins in another way
+
+UNPRIVILEGED = (
+    lambda: test_associated_sockets_take_the_ports_of_the_block_one_by_one("tcp", c.AF_INET6),
+    lambda: test_a_port_whose_socket_closed_is_free_for_the_block_again("tcp"),
+    lambda: test_a_port_whose_socket_closed_is_free_for_the_block_again("udp"),
+    test_connect_takes_its_port_from_the_block,
+    test_sendto_takes_its_port_from_the_block,
+    lambda: test_listeners_of_the_block_get_connections(c.AF_INET),
+    lambda: test_listeners_of_the_block_get_connections(c.AF_INET6),
+    test_a_dual_stack_listener_gets_connections_of_both_families,
+    test_a_mapped_address_inside_the_block,
+    test_datagrams_reach_the_socket_not_what_holds_the_port,
+    lambda: test_sharing_inside_the_block_follows_windows_rules("tcp"),
+    lambda: test_sharing_inside_the_block_follows_windows_rules("udp"),
+    test_a_wildcard_beside_a_specific_address_inside_the_block,
+    lambda: test_sockets_that_are_not_associated_get_wsaeacces("tcp"),
+    lambda: test_sockets_that_are_not_associated_get_wsaeacces("udp"),
+    lambda: test_the_block_ends_with_the_acquiring_socket("tcp"),
+    test_release_frees_the_block_and_leaves_bound_sockets,
+)
+
+
+@pytest.mark.parametrize("which", range(len(UNPRIVILEGED)), ids=str)
+def test_as_an_ordinary_user(isolated, which):
+    def body() -> None:
+        with winsock.Process().attached():
+            assert ws.WSAStartup(0x0202, bytearray(512)) == 0
+            UNPRIVILEGED[which]()
+
+    isolated(body, NOBODY)
