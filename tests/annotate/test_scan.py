@@ -9,9 +9,9 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from winsock.annotate import Scanner, find, scan
+from winsock.annotate import Scanner, _scan, find, scan
 from winsock.annotate._encoding import guess, sniff
-from winsock.annotate._messages import IN_ASCII, parts
+from winsock.annotate._messages import spellings
 from winsock.annotate._names import c_names, winsock_names
 from winsock.annotate._prefilter import candidates
 from winsock.annotate._scan import LONGEST, OVERLAP
@@ -35,6 +35,14 @@ junk = st.one_of(
     st.binary(max_size=40),
     st.sampled_from([t.encode() for t in TEXTS] + [b"\n", b"\r", b"\r\n", b"\0", b"\xff\xfe", b"WinError 10054"]),
 )
+
+
+@pytest.fixture(scope="module", autouse=True)
+def no_small_blocks():
+    """Let the first look be taken at the smallest blocks, too."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(_scan, "SMALL", 0)
+        yield
 
 
 def run(data, sizes=(), encoding=None):
@@ -62,15 +70,15 @@ def rows(pieces):
 def test_every_message_passes_the_first_look(encoding):
     lost = []
     tried = 0
-    for part in parts():
-        sign = "" if part.lang in IN_ASCII and part.text.isascii() else "é" if encoding.startswith("cp125") else "の"
+    for text in spellings():
         try:
-            raw = (sign + " " + part.text + ".").encode(encoding)
+            raw = f"x {text}.".encode(encoding)
         except UnicodeEncodeError:
             continue
         tried += 1
-        if find(raw.decode(encoding)) and not candidates(b"a\n" + raw + b"\nb\n", ("utf-8", encoding)):
-            lost.append(part)
+        encodings = () if raw.isascii() else ("utf-8", encoding)
+        if candidates(b"a\n" + raw + b"\nb\n", encodings) != [(2, 2 + len(raw))]:
+            lost.append(text)
     assert tried > 50
     assert lost == []
 
@@ -166,6 +174,15 @@ def test_a_stream_that_pauses_is_read_up_to_the_pause():
     assert rows(scanner.feed(b" WSAENOTCONN\n")) == [(2, "half WSAENOTCONN", [10057])]
     assert rows(scanner.flush()) == []
     assert rows(scanner.close()) == []
+
+
+@given(st.lists(st.tuples(line_texts, line_ends), max_size=12))
+def test_small_blocks_are_looked_at_another_way_with_the_same_result(lines):
+    data = "".join(text + end for text, end in lines).encode("utf-8", "replace")
+    by_signs = rows(run(data)[0])
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(_scan, "SMALL", 1 << 30)
+        assert rows(run(data)[0]) == by_signs
 
 
 # -- encodings

@@ -13,6 +13,7 @@ import socketserver
 import subprocess
 import sys
 import threading
+from pathlib import Path
 
 import pytest
 from own_network import NOBODY
@@ -507,6 +508,68 @@ def test_a_forked_child_holds_nothing():
         assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
         for fd in (go_read, go_write, read, write):
             os.close(fd)
+
+
+def test_forks_at_any_moment_hold_nothing(isolated):
+    def body() -> None:
+        done = threading.Event()
+        rounds = 0
+
+        def reserve() -> None:
+            nonlocal rounds
+            while not done.is_set():
+                with ports.reserve(20, within=(50000, 50099)):
+                    rounds += 1
+
+        thread = threading.Thread(target=reserve)
+        thread.start()
+        stop_read, stop_write = os.pipe()
+        children = []
+        for _ in range(40):
+            pid = os.fork()
+            if pid == 0:
+                os.close(stop_write)
+                os.read(stop_read, 1)  # until the parent has looked
+                os._exit(0)
+            children.append(pid)
+        done.set()
+        thread.join()
+        assert rounds
+        with ports.reserve(100, start=50000):
+            pass
+        os.close(stop_write)
+        for pid in children:
+            os.waitpid(pid, 0)
+
+    isolated(body)
+
+
+@PROTOCOLS
+def test_automatic_assignment_stays_away(isolated, protocol):
+    def body() -> None:
+        Path("/proc/sys/net/ipv4/ip_local_port_range").write_text("40000 40049")
+        found = []
+        with ports.reserve(40, protocol, start=40000):
+            for family, host in (socket.AF_INET, "127.0.0.1"), (socket.AF_INET6, "::1"), (socket.AF_INET6, "::"):
+                kept = [socket.socket(family, KINDS[protocol]) for _ in range(2)]
+                for s in kept:
+                    s.bind((host, 0))
+                    found.append(s.getsockname()[1])
+                for s in kept:
+                    s.close()
+            if protocol == "tcp":
+                with socket.create_server(("127.0.0.1", 7000)) as listener:
+                    for _ in range(4):
+                        with socket.create_connection(listener.getsockname()) as client:
+                            found.append(client.getsockname()[1])
+            else:
+                for _ in range(4):
+                    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
+                        s.connect(("127.0.0.1", 9))
+                        found.append(s.getsockname()[1])
+        assert min(found) >= 40040
+
+    isolated(body)
 
 
 def test_other_programs_inherit_nothing():

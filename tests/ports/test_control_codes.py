@@ -11,11 +11,11 @@ import struct
 from collections.abc import Iterator
 
 import pytest
-from own_network import in_child
+from own_network import NOBODY, in_child
 
 import winsock
 import winsock.ws2_32 as ws
-from winsock import ports
+from winsock import kernel32, ports
 from winsock.abi import _constants as c
 from winsock.codes import WSA
 
@@ -568,12 +568,96 @@ def test_without_startup():
         assert control(4, ACQUIRE, bytes(4), bytearray(16))[0] == WSA.WSANOTINITIALISED
 
 
-@pytest.mark.xfail(reason="there is no overlapped I/O yet", strict=False)
-@pytest.mark.parametrize("number", [ACQUIRE], ids=["acquire"])
-def test_overlapped(number):
+# -- overlapped
+
+
+def request(s: int, number: int, data: bytes, out: bytearray | None, overlapped: bytearray, routine: object) -> int:
+    """0 or the code."""
+    size = len(out) if out is not None else 0
+    result = ws.WSAIoctl(s, number, data, len(data), out, size, bytearray(4), overlapped, routine)
+    return code() if result == FAILED else 0
+
+
+def test_overlapped_with_an_event():
+    s = new()
+    event = ws.WSACreateEvent()
+    overlapped = bytearray(struct.pack("<24xQ", event))
+    out = bytearray(16)
+    assert request(s, ACQUIRE, bytes(2) + b"\2\0", out, overlapped, None) in (0, WSA.WSA_IO_PENDING)
+    assert ws.WSAWaitForMultipleEvents(1, struct.pack("<Q", event), True, 60000, False) == 0
+    count, flags = bytearray(4), bytearray(4)
+    assert ws.WSAGetOverlappedResult(s, overlapped, count, True, flags)
+    first, (token,) = int.from_bytes(out[:2], "big"), struct.unpack_from("<Q", out, 8)
+    for number, other in (ASSOCIATE, new()), (RELEASE, s):
+        assert request(other, number, struct.pack("<Q", token), None, overlapped, None) in (0, WSA.WSA_IO_PENDING)
+        assert ws.WSAGetOverlappedResult(other, overlapped, count, True, flags)
+        if number == ASSOCIATE:
+            assert bind(other) == 0
+            assert port_of(other) == first
+    ws.WSACloseEvent(event)
+    assert not held(first + 1)
+
+
+def test_overlapped_with_a_completion_routine():
+    told: list[tuple[int, int]] = []
+    s = new()
+    out, overlapped = bytearray(16), bytearray(32)
+
+    def done(error: int, count: int, overlapped: int, flags: int) -> None:
+        told.append((error, overlapped))
+
+    assert request(s, ACQUIRE, bytes(2) + b"\1\0", out, overlapped, done) in (0, WSA.WSA_IO_PENDING)
+    assert not told  # only a thread that waits so is told
+    assert kernel32.SleepEx(60000, True) == c.WAIT_IO_COMPLETION
+    assert [error for error, _ in told] == [0]
+    assert held(int.from_bytes(out[:2], "big"))
+
+
+@pytest.mark.parametrize("number", [ASSOCIATE, RELEASE], ids=["associate", "release"])
+def test_overlapped_and_refused(number):
     s = new()
     overlapped = bytearray(32)
-    out, count = bytearray(16), bytearray(4)
-    there = struct.pack(">H", 0) + struct.pack("<H", 1)
-    assert ws.WSAIoctl(s, number, there, 4, out, 16, count, overlapped, None) == 0
-    assert int.from_bytes(out[8:16], "little")
+    assert request(s, number, bytes(8), None, overlapped, None) == WSA.WSAEINVAL
+    assert request(s, ACQUIRE, bytes(4), bytearray(16), overlapped, None) == WSA.WSAEINVAL
+    assert request(s, ACQUIRE, bytes(2) + b"\1\0", bytearray(16), 8, None) == WSA.WSAEFAULT  # type: ignore[arg-type]
+    assert not [r for r in ports.reservations(persistent=False) if r.pid == os.getpid()]
+
+
+def test_an_overlapped_pointer_means_nothing_to_other_sockets():
+    s = ws.WSASocketW(c.AF_INET, c.SOCK_STREAM, 0, None, 0, 0)  # without WSA_FLAG_OVERLAPPED
+    overlapped, out = bytearray(b"\xee" * 32), bytearray(16)
+    assert request(s, ACQUIRE, bytes(2) + b"\1\0", out, overlapped, None) == 0
+    assert held(int.from_bytes(out[:2], "big"))
+
+
+# -- the same as an ordinary user, who joins in another way
+
+UNPRIVILEGED = (
+    lambda: test_associated_sockets_take_the_ports_of_the_block_one_by_one("tcp", c.AF_INET6),
+    lambda: test_a_port_whose_socket_closed_is_free_for_the_block_again("tcp"),
+    lambda: test_a_port_whose_socket_closed_is_free_for_the_block_again("udp"),
+    test_connect_takes_its_port_from_the_block,
+    test_sendto_takes_its_port_from_the_block,
+    lambda: test_listeners_of_the_block_get_connections(c.AF_INET),
+    lambda: test_listeners_of_the_block_get_connections(c.AF_INET6),
+    test_a_dual_stack_listener_gets_connections_of_both_families,
+    test_a_mapped_address_inside_the_block,
+    test_datagrams_reach_the_socket_not_what_holds_the_port,
+    lambda: test_sharing_inside_the_block_follows_windows_rules("tcp"),
+    lambda: test_sharing_inside_the_block_follows_windows_rules("udp"),
+    test_a_wildcard_beside_a_specific_address_inside_the_block,
+    lambda: test_sockets_that_are_not_associated_get_wsaeacces("tcp"),
+    lambda: test_sockets_that_are_not_associated_get_wsaeacces("udp"),
+    lambda: test_the_block_ends_with_the_acquiring_socket("tcp"),
+    test_release_frees_the_block_and_leaves_bound_sockets,
+)
+
+
+@pytest.mark.parametrize("which", range(len(UNPRIVILEGED)), ids=str)
+def test_as_an_ordinary_user(isolated, which):
+    def body() -> None:
+        with winsock.Process().attached():
+            assert ws.WSAStartup(0x0202, bytearray(512)) == 0
+            UNPRIVILEGED[which]()
+
+    isolated(body, NOBODY)

@@ -16,7 +16,7 @@ import struct
 import threading
 from collections import deque
 from collections.abc import Callable
-from typing import Any, ClassVar
+from typing import Any
 
 from winsock.abi import _constants as c
 from winsock.afd._endpoint import Endpoint
@@ -134,7 +134,7 @@ class Request:
     total          bytes that attempts moved so far
     """
 
-    lane: ClassVar[int | None] = READS
+    lane: int | None = READS
 
     __slots__ = (
         "ep",

@@ -1,8 +1,8 @@
 """Windows' messages in twelve languages, as parts of text to look for.
 
-The parts lie in data/messages.txt.  To look for some seven hundred of them in each line would be slow, so a part is
-looked for only in a line that has one of its words, its key; Chinese and Japanese, which do not part words, only in
-a line with their characters.
+The parts lie in data/messages.txt; the catalogue's own messages come in addition.  To look for some eight hundred of
+them in each line would be slow, so a part is looked for only in a line that has one of its words, its key; Chinese
+and Japanese, which do not part words, only in a line with their characters.
 """
 
 from __future__ import annotations
@@ -12,14 +12,25 @@ import re
 from collections import namedtuple
 from functools import cache
 
+from winsock.annotate._numbers import NETWORK
+from winsock.codes import WSA, languages
+from winsock.codes._texts import content
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
 _FILE = os.path.join(os.path.dirname(__file__), "data", "messages.txt")
-# Languages whose messages may lie in a line of ASCII alone; the others' always have an accent somewhere.
-IN_ASCII = frozenset(("en", "posix", "de", "it", "es", "pl"))
 WIDE = frozenset(("zh-Hans", "zh-Hant", "ja"))
+# Messages that other things than sockets have, too.
+_GENERAL = frozenset((
+    WSA.WSAELOOP, WSA.WSAENAMETOOLONG, WSA.WSAENOTEMPTY, WSA.WSAEUSERS, WSA.WSAEDQUOT, WSA.WSAESTALE, WSA.WSAEREMOTE,
+    WSA.WSA_QOS_NO_SENDERS, WSA.WSA_QOS_NO_RECEIVERS, WSA.WSA_QOS_REQUEST_CONFIRMED, WSA.WSA_QOS_GENERIC_ERROR,
+))  # fmt: skip
 
 WORDS = re.compile(r"[^\W\d_]+")
 _WIDE_CHARACTER = re.compile("[\u3040-\u30ff\u4e00-\u9fff]")
-_PLAIN = str.maketrans({"\u2019": "'", "\u00a0": " ", "\u202f": " ", "\u3000": " "})
+_CURLY, _STRAIGHT = "\u2019", "'"
 
 _Part = namedtuple("_Part", "text numbers lang unless")
 
@@ -37,7 +48,7 @@ class Part(_Part):
 
 @cache
 def parts() -> tuple[Part, ...]:
-    """All parts, in the order of the file."""
+    """All parts: those of the file, and the catalogue's messages that have none of them."""
     found = []
     lang = ""
     with open(_FILE, encoding="utf-8") as file:
@@ -52,7 +63,33 @@ def parts() -> tuple[Part, ...]:
                     text, _, unless = text.strip().partition(" ~ ")
                     # In this file a bar inside what must not follow has no spaces around it.
                     found.append(Part(text, codes, lang, re.compile(r"\s*(?:" + unless + ")") if unless else None))
+    by_text: dict[tuple[str, str], list[int]] = {}
+    for lang, number, text in _catalogue():
+        if not any(part.lang == lang and number in part.numbers and part.text in text for part in found):
+            by_text.setdefault((lang, text), []).append(number)
+    found += [Part(text, tuple(codes), lang, None) for (lang, text), codes in by_text.items()]
     return tuple(found)
+
+
+def _catalogue() -> Iterator[tuple[str, int, str]]:
+    """(language, number, message) of the catalogue's messages about sockets and networks."""
+    for lang in languages():
+        number = -1
+        for line in content(lang).decode().split("\n"):
+            if line.startswith("["):
+                number = int(line[1:-1]) if line[1:-1].isdigit() else -1
+            elif (
+                line.startswith("system = ")
+                and lang != "en"  # the file has them
+                and (number in NETWORK or (number >= WSA.WSAEINTR and number not in _GENERAL))
+            ):
+                yield lang, number, line.partition(" = ")[2].strip('"').replace(_CURLY, _STRAIGHT)
+
+
+def spellings() -> list[str]:
+    """All texts as they may stand in a log: an apostrophe may be straight or curly."""
+    texts = dict.fromkeys(part.text for part in parts())
+    return [*texts, *(text.replace(_STRAIGHT, _CURLY) for text in texts if _STRAIGHT in text)]
 
 
 def _key(text: str) -> str:
@@ -66,7 +103,7 @@ def _key(text: str) -> str:
 def _by_key(ascii_only: bool) -> dict[str, tuple[Part, ...]]:
     table: dict[str, tuple[Part, ...]] = {}
     for part in parts():
-        if part.lang in WIDE or (ascii_only and not (part.lang in IN_ASCII and part.text.isascii())):
+        if part.lang in WIDE or (ascii_only and not part.text.isascii()):
             continue
         key = _key(part.text)
         table[key] = (*table.get(key, ()), part)
@@ -84,18 +121,21 @@ def _wide() -> tuple[Part, ...]:
 
 
 def messages(text: str) -> list[tuple[int, int, Part]]:
-    """Where messages stand in a line: (begin, end, part) of each."""
+    """Where messages stand in a line: (begin, end, part) of each; of two over each other the longer."""
     found: list[tuple[int, int, Part]] = []
-    if text.isascii():
-        for key in _keys(True).intersection(WORDS.findall(text)):
-            _look(text, _by_key(True)[key], found)
-        return found
-    plain = text.translate(_PLAIN)  # one character for one: places stay
-    if _WIDE_CHARACTER.search(text) is not None:
-        _look(plain, _wide(), found)
-    for key in _keys(False).intersection(WORDS.findall(plain)):
-        for part in _by_key(False)[key]:
-            _look(text if part.text.isascii() and part.lang in IN_ASCII else plain, (part,), found)
+    ascii_only = text.isascii()
+    if not ascii_only:
+        text = text.replace(_CURLY, _STRAIGHT)  # one character for one: places stay
+        if _WIDE_CHARACTER.search(text) is not None:
+            _look(text, _wide(), found)
+    for key in _keys(ascii_only).intersection(WORDS.findall(text)):
+        _look(text, _by_key(ascii_only)[key], found)
+    if len(found) > 1:
+        found = [
+            (begin, end, part)
+            for begin, end, part in found
+            if not any(b <= begin and end <= e and end - begin < e - b for b, e, _ in found)
+        ]
     return found
 
 

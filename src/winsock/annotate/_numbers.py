@@ -67,17 +67,20 @@ def numbers(text: str) -> list[tuple[int, int, int]]:
         begin, end = match.span()
         if _alone(text, begin, end) and _is_code(text, begin, end):
             found.append((begin, end, int(match[0])))
-    for match in _SMALL.finditer(text):
-        number = int(match[1])
-        if number in NETWORK:
-            found.append((match.start(1), match.end(1), number))
-    for match in _HRESULT.finditer(text):
-        digits = match[0]
-        value = int(digits) if digits[0] == "-" else int(digits, 16)
-        if match[1] or digits[0] == "-" or _HRESULT_WORD.search(text, max(0, match.start() - 24), match.start()):
-            _add_hresult(found, match, value)
-    for match in _UNSIGNED.finditer(text):
-        _add_hresult(found, match, int(match[0]))
+    if "WinError" in text or "Exception" in text:
+        for match in _SMALL.finditer(text):
+            number = int(match[1])
+            if number in NETWORK:
+                found.append((match.start(1), match.end(1), number))
+    if "8007" in text or "-21470" in text:
+        for match in _HRESULT.finditer(text):
+            digits = match[0]
+            value = int(digits) if digits[0] == "-" else int(digits, 16)
+            if match[1] or digits[0] == "-" or _HRESULT_WORD.search(text, max(0, match.start() - 24), match.start()):
+                _add_hresult(found, match, value)
+    if "21479" in text:
+        for match in _UNSIGNED.finditer(text):
+            _add_hresult(found, match, int(match[0]))
     return found
 
 

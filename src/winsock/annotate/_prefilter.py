@@ -14,11 +14,11 @@ from __future__ import annotations
 import re
 from functools import cache
 
-from winsock.annotate._messages import IN_ASCII, parts
+from winsock.annotate._messages import spellings
 from winsock.annotate._names import c_names
 
 # Rare in logs; every message in ASCII has one of them, or is sought by itself.
-_LETTERS = b"bfhvyqCHk"
+_LETTERS = b"bfhvyqCHpk"
 _SELDOM = b"acdfgjklmnpqruvwxyz"
 _ANY = bytes(range(256))
 _NEWLINE = b"\n"
@@ -40,9 +40,9 @@ def _patterns() -> tuple[re.Pattern[bytes], ...]:
     for exception in (b"Socket", b"Bind", b"Connect", b"Host", b"Unreachable"):
         e += rb"|xception(?<=" + exception + rb"Exception)"
     e += rb")"
-    texts = [part.text.encode() for part in parts() if part.lang in IN_ASCII and part.text.isascii()]
+    texts = [text.encode() for text in spellings() if text.isascii()]
     texts.append(b"kind: ")
-    return tuple(re.compile(p) for p in (_DIGITS, _HRESULT, _W, e, *_by_letter(texts)))
+    return tuple(re.compile(p) for p in (_DIGITS, _HRESULT, _W, e, *_by_letter(texts, _LETTERS)))
 
 
 def _tree(words: list[bytes]) -> bytes:
@@ -54,23 +54,24 @@ def _tree(words: list[bytes]) -> bytes:
     return b"|".join(re.escape(first) + b"(?:" + rests + b")" for first, rests in branches)
 
 
-def _anchor(text: bytes) -> int:
+def _anchor(text: bytes, letters: bytes) -> int:
     """Where in a text to begin: at a rare letter that rarely stands before what comes next."""
     for followers in (_SELDOM, _ANY):
-        for letter in _LETTERS:
+        for letter in letters:
             for at in range(len(text) - 1):
                 if text[at] == letter and text[at + 1] in followers:
                     return at
-    if text[-1] in _LETTERS:
+    if text[-1] in letters:
         return len(text) - 1
     return -1
 
 
-def _by_letter(texts: list[bytes]) -> list[bytes]:
+def _by_letter(texts: list[bytes], letters: bytes) -> list[bytes]:
+    """Expressions that each begin with one letter and together find all texts."""
     found: dict[int, list[tuple[bytes, bytes]]] = {}
     alone = []
     for text in dict.fromkeys(texts):
-        at = _anchor(text)
+        at = _anchor(text, letters)
         if at < 0:
             alone.append(text)
         else:
@@ -88,42 +89,57 @@ def _by_letter(texts: list[bytes]) -> list[bytes]:
 
 # -- texts outside ASCII ---------------------------------------------------------------------------
 
-
-# An apostrophe may be a typographic one, a space one that does not break; in any encoding.
-_APOSTROPHE = b".{1,3}"
-_SPACE = b"(?: |\xc2?\xa0|\xe2\x80\xaf|\xe3\x80\x80|\x81@|\xa1[@\xa1])"
+# Ranges of the first characters outside ASCII: texts of one script are sought where that script is.
+_SCRIPTS = ("\u0080\u024f\u2000\u206f", "\u0400\u04ff", "\u3040\u9fff", "\uac00\ud7a3")
+_FREQUENT_BYTES = b" aeinorstldcumpg"
 
 
 @cache
-def _foreign(encoding: str) -> tuple[re.Pattern[bytes], ...]:
-    """The expressions for texts outside ASCII as they look in an encoding."""
-    found: dict[bytes, None] = {}
-    for lang in dict.fromkeys(part.lang for part in parts()):
+def _foreign(encoding: str) -> tuple[tuple[bytes, tuple[re.Pattern[bytes], ...]], ...]:
+    """For each script the bytes that one of its texts must have one of, and the expressions for its texts."""
+    groups = []
+    for script in _SCRIPTS:
+        gate = set()
         texts = []
-        for part in parts():
-            if part.lang == lang and not (part.text.isascii() and lang in IN_ASCII):
+        for text in spellings():
+            first = next((c for c in text if c > "\x7f"), "")
+            if first and any(low <= first <= high for low, high in zip(script[::2], script[1::2])):
                 try:
-                    texts.append(part.text.encode(encoding))
+                    texts.append(text.encode(encoding))
+                    gate.add(first.encode(encoding)[0])
                 except UnicodeEncodeError:
                     continue  # such a text cannot be in a log of that encoding
-        found |= dict.fromkeys(_anchors(texts, 9 if encoding == "utf-8" else 6))
-    loose = {re.escape(a).replace(b"'", _APOSTROPHE).replace(b"\\ ", _SPACE) for a in found}
-    return tuple(re.compile(a, re.S) for a in sorted(loose))
+        if texts:
+            patterns = _by_letter(texts, _rare_bytes(texts, encoding))
+            groups.append((bytes(sorted(gate)), tuple(map(re.compile, patterns))))
+    return tuple(groups)
 
 
-def _anchors(texts: list[bytes], width: int) -> list[bytes]:
-    """A few short strings such that each text has one of them."""
-    chosen = []
-    left = {text for text in texts if text}
+def _rare_bytes(texts: list[bytes], encoding: str) -> bytes:
+    """A few bytes such that each text has one of them, none that is frequent in any text of its kind."""
+    useless = _FREQUENT_BYTES + (bytes(range(0xC2, 0xF5)) if encoding == "utf-8" else b"")
+    chosen = bytearray()
+    left = set(texts)
     while left:
-        counts: dict[bytes, int] = {}
+        counts: dict[int, int] = {}
         for text in left:
-            for anchor in {text[i : i + width] for i in range(max(1, len(text) - width + 1))}:
-                counts[anchor] = counts.get(anchor, 0) + 1
-        best = max(counts, key=lambda anchor: (counts[anchor], anchor))
+            for byte in set(text):
+                counts[byte] = counts.get(byte, 0) + (1 if byte in useless else 100)
+        best = max(counts, key=lambda byte: (counts[byte], byte))
         chosen.append(best)
         left = {text for text in left if best not in text}
-    return chosen
+    return bytes(chosen)
+
+
+def every_line(block: bytes) -> list[tuple[int, int]]:
+    """All lines of a block that are not empty, as candidates() gives them: for blocks not worth more trouble."""
+    found = []
+    begin = 0
+    for line in block.split(_NEWLINE):
+        if line:
+            found.append((begin, begin + len(line)))
+        begin += len(line) + 1
+    return found
 
 
 def candidates(block: bytes, encodings: tuple[str, ...]) -> list[tuple[int, int]]:
@@ -135,7 +151,9 @@ def candidates(block: bytes, encodings: tuple[str, ...]) -> list[tuple[int, int]
     begins: dict[int, int] = {}
     patterns = _patterns()
     for encoding in encodings:
-        patterns += _foreign(encoding)
+        for gate, foreign in _foreign(encoding):
+            if any(byte in block for byte in gate):
+                patterns += foreign
     size = len(block)
     for pattern in patterns:
         search = pattern.search

@@ -11,7 +11,7 @@ from collections import namedtuple
 
 from winsock.annotate._encoding import guess, is_wide, needs_transcoding, normal, sniff
 from winsock.annotate._find import Hit, find
-from winsock.annotate._prefilter import candidates
+from winsock.annotate._prefilter import candidates, every_line
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 LONGEST = 65536
 OVERLAP = 1024
+SMALL = 8192  # blocks for which it is quicker to look at every line
 SHOWN = 2048  # of a line that was cut, characters around the first hit
 _HEAD = 4096  # bytes to know an encoding by
 _LEAST = 4  # ... if no more are there
@@ -181,7 +182,7 @@ class Scanner:
             # The same length with newlines alone.
             lines = block.replace(b"\r\n", b" \n").replace(b"\r", b"\n")
         done = counted = 0
-        for begin, end in candidates(lines, self._encodings(block)) if self.looking else ():
+        for begin, end in self._candidates(lines) if self.looking else ():
             self.lines += lines.count(b"\n", counted, begin)
             counted = begin
             if end - begin > LONGEST:
@@ -201,6 +202,10 @@ class Scanner:
         self.lines += lines.count(b"\n", counted)
         if done < len(block):
             yield block[done:], None
+
+    def _candidates(self, lines: bytes) -> list[tuple[int, int]]:
+        encodings = self._encodings(lines)
+        return candidates(lines, encodings) if len(lines) > SMALL else every_line(lines)
 
     def _long_line(self, raw: bytes) -> Line | None:
         long = _LongLine()

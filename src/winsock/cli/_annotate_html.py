@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from winsock.cli._annotate_forms import Write
 
 SHOWN = 2000
+_OPEN = 3  # explanations that are unfolded from the start
 _LONGEST = 4000  # characters of a line
 _CONTROLS = dict.fromkeys((*range(9), 11, 12, *range(14, 32), *range(127, 160)), "\ufffd")
 
@@ -87,16 +88,19 @@ class HtmlForm(Form):
 
     def _meanings(self, word: dict[str, str]) -> None:
         self.say(f"<section>\n<h2>{_safe(word['meaning'])}</h2>\n")
-        for row in self.counts.rows():
+        for rank, row in enumerate(self.counts.rows()):
             known = entry(row.number, self.lang)
+            opened = " open" if rank < _OPEN else ""
             inner = f' lang="{known.lang}"' if known.lang != self.lang else ""
             causes = "".join(f"<li>{_prose(cause)}</li>" for cause in known.causes)
             self.say(
-                f'<article id="code-{row.number}"{inner}>\n<h3>{row.number} <code>{known.name}</code> '
-                f"<span>{_safe(known.title)}</span></h3>\n<p>{_prose(known.meaning)}</p>\n<dl>\n"
+                f'<details id="code-{row.number}"{inner}{opened}>\n'
+                f"<summary><h3>{row.number} <code>{known.name}</code> "
+                f"<span>{_safe(known.title)}</span></h3></summary>\n"
+                f"<p>{_prose(known.meaning)}</p>\n<dl>\n"
                 f"<dt>{_safe(word['causes'])}</dt><dd><ul>{causes}</ul></dd>\n"
                 f"<dt>{_safe(word['user'])}</dt><dd>{_prose(known.remedy_user)}</dd>\n"
-                f"<dt>{_safe(word['program'])}</dt><dd>{_prose(known.remedy_program)}</dd>\n</dl>\n</article>\n"
+                f"<dt>{_safe(word['program'])}</dt><dd>{_prose(known.remedy_program)}</dd>\n</dl>\n</details>\n"
             )
         self.say("</section>\n")
 
@@ -198,10 +202,12 @@ thead th { color: var(--soft); font-weight: 600; font-size: .875rem; white-space
 .number { text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap; }
 .bar { display: inline-block; min-width: 6rem; padding: 0 .35rem; border-radius: 3px;
   background: linear-gradient(to left, var(--bar) calc(var(--share) * 100%), transparent 0); }
-article { background: var(--card); border: 1px solid var(--line); border-radius: 6px; padding: .9rem 1.1rem;
-  margin-bottom: .75rem; }
-article:target, li:target { outline: 2px solid var(--link); outline-offset: 1px; }
-article p { margin: 0 0 .6rem; }
+details { background: var(--card); border: 1px solid var(--line); border-radius: 6px; padding: .6rem 1.1rem;
+  margin-bottom: .5rem; }
+summary { cursor: pointer; }
+summary h3 { display: inline; }
+details:target, li:target { outline: 2px solid var(--link); outline-offset: 1px; }
+details p { margin: .5rem 0 .6rem; }
 dl { display: grid; grid-template-columns: 10rem 1fr; gap: .35rem 1rem; margin: 0; }
 dt { color: var(--soft); font-size: .9rem; }
 dd { margin: 0; }
@@ -224,7 +230,7 @@ mark { background: var(--mark); color: inherit; border-radius: 2px; padding: 0 .
 footer { margin-top: 2rem; color: var(--soft); font-size: .875rem; }
 @media (max-width: 40rem) { dl { grid-template-columns: 1fr; } .lines li { grid-template-columns: auto 1fr; }
   .codes { grid-column: 2; text-align: left; } }
-@media print { .filter { display: none; } body { max-width: none; } article, li { break-inside: avoid; } }
+@media print { .filter { display: none; } body { max-width: none; } details, li { break-inside: avoid; } }
 """
 
 _SCRIPT = """\

@@ -24,6 +24,7 @@ import fcntl
 import os
 import resource
 import socket as linux
+import threading
 from array import array
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -45,6 +46,15 @@ LOOPBACK = 1  # lo's index, always
 FD_SETSIZE = 1024  # placeholders lie above what select() can watch, out of the program's way
 
 _socket_type = _socket.socket
+
+# Held from the first port of a block until somebody knows of the descriptors: a fork waits for it, lest the child
+# keep what nobody there knows of.
+HOLDING = threading.RLock()
+os.register_at_fork(
+    before=HOLDING.acquire,
+    after_in_parent=HOLDING.release,
+    after_in_child=HOLDING._at_fork_reinit,  # type: ignore[attr-defined]
+)
 
 
 # -- holding

@@ -259,7 +259,7 @@ def create(protocol: str, start: int, count: int) -> int:
             if row.protocol == protocol and row.start < start + count and start < row.start + row.count:
                 text = f"ports {row.range[0]}-{row.range[1]} ({protocol}) are reserved persistently already"
                 raise Refused(c.ERROR_SHARING_VIOLATION, text)
-        with _held(protocol, start, count):
+        with _placeholder.HOLDING, _held(protocol, start, count):
             _agree(db, "INSERT INTO reservations (protocol, start, count) VALUES (?, ?, ?)", protocol, start, count)
         return next(row.token for row in _rows(db) if (row.protocol, row.start) == (protocol, start))
 

@@ -123,6 +123,9 @@ class TransportSocket(Protocol):
     def connect_error(self) -> int:
         """After a connect that was under way has ended: 0, or its code."""
 
+    def take_over(self, other: Any) -> None:
+        """Become the other one's connection, keeping the own descriptor; the other is gone."""
+
     def connect_abandon(self) -> None:
         """Undo a failed connect, so that another may be tried; the local name stays."""
 

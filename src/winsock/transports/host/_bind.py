@@ -33,7 +33,7 @@ from typing import TYPE_CHECKING, Any
 from winsock.abi import _constants as c
 from winsock.codes import WSA, WinsockError
 from winsock.ports import _markers
-from winsock.ports._runtime import POOL
+from winsock.ports._runtime import POOL as POOL
 from winsock.transports._contract import Address
 from winsock.transports._sharing import CONFLICTS, Place, Use, place_of, relation
 from winsock.transports.host import _errors, _interfaces
@@ -97,7 +97,7 @@ def bind(sock: HostSocket, address: Address, reuse: bool, exclusive: bool) -> No
     if sock.win_type not in (c.SOCK_STREAM, c.SOCK_DGRAM):
         _plain(sock, address, use)
         return
-    block = POOL.associated.get(sock) if POOL.associated else None
+    block = POOL.target(sock) if POOL.associated else None
     if block is not None:
         _bind_inside(sock, address, use, block)
         return
@@ -120,8 +120,7 @@ def _bind_inside(sock: HostSocket, address: Address, use: Use, block: Any) -> No
 
     keeps_sharing = use is Use.REUSE and sock.win_type == c.SOCK_STREAM
     block.bind(sock, address[1], address_of, lambda port: _bind_at(sock, address_of(port), use), keeps_sharing)
-    with _lock:
-        POOL.associated.pop(sock, None)
+    POOL.dissociate(sock)
 
 
 def _bind_at(sock: HostSocket, address: Address, use: Use) -> None:

@@ -359,6 +359,15 @@ class HostSocket(_socket.socket):
             _settimeout(new, 0.0)
         return new
 
+    def take_over(self, other: HostSocket) -> None:
+        try:
+            os.dup2(other.fileno(), self.fileno(), inheritable=False)
+        except OSError as e:
+            other.finish(abortive=True)
+            raise _errors.translated(e) from None
+        _bind.moved(other, self)
+        other.finish()
+
     def connect_begin(self, address: Address) -> bool:
         was = False
         if self.type == SOCK_RAW:
