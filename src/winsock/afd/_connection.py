@@ -242,7 +242,7 @@ def connect(ep: Endpoint, address: Address | None, blocking: bool | None = None)
             if address is None:
                 raise WinsockError(WSA.WSAEAFNOSUPPORT)
             if ep.family in ANY:
-                check_remote(address)
+                _check_remote(address)
             if _ports.ASSOCIATION in ep.options:
                 autobind(ep)
             _connect_stream(ep, address, not ep.nonblocking if blocking is None else blocking)
@@ -253,7 +253,7 @@ def connect(ep: Endpoint, address: Address | None, blocking: bool | None = None)
 
 
 def connect_plain(ep: Endpoint, address: Address) -> None:
-    """connect() of an endpoint whose shape says fast_connect, to an address that check_remote() has passed."""
+    """connect() of an endpoint whose shape says fast_connect, to an address that _check_remote() has passed."""
     rest = ep.rest
     if rest.extra or _ports.ASSOCIATION in rest.options:
         connect(ep, address)
@@ -275,7 +275,7 @@ def _connect_messages(ep: Endpoint, address: Address | None) -> None:
         ep.became_connected(address)
 
 
-def check_remote(address: Address) -> None:
+def _check_remote(address: Address) -> None:
     """A stream connects to one host's port."""
     if _kind(address) != "one" or not address[1]:
         raise WinsockError(WSA.WSAEADDRNOTAVAIL)

@@ -79,7 +79,7 @@ _recv_into = _socket.socket.recv_into
 _recvfrom_into = _socket.socket.recvfrom_into
 _send = _socket.socket.send
 _alone = _descriptors.alone
-POOL: Any = _bind.POOL  # type: ignore[attr-defined]
+POOL: Any = _bind.POOL
 _libc = ctypes.CDLL(None, use_errno=True)
 
 
