@@ -92,8 +92,6 @@ def test_refusals(user, box):
     assert (r.ret, r.error) == (0, c.ERROR_INVALID_WINDOW_HANDLE)
     r = user.GetMessageW(bytearray(48), stranger, 0, 0)
     assert (r.ret, r.error) == (-1, c.ERROR_INVALID_WINDOW_HANDLE)
-    r = user.PostThreadMessageW(0x7FFFFFF0, FIRST, 0, 0)
-    assert (r.ret, r.error) == (0, c.ERROR_INVALID_THREAD_ID)
     r = user.CreateWindowExW(0, "No Such Class", None, 0, 0, 0, 0, 0, -3 & MASK, None, None, None)
     assert (r.ret, r.error) == (0, c.ERROR_CANNOT_FIND_WND_CLASS)
     assert not user.IsWindow(stranger).ret
