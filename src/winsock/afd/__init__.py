@@ -1,7 +1,6 @@
 """Endpoints: the state of sockets, what each call does to it, and what is refused in which state."""
 
 from winsock.afd._connection import ANY as ANY
-from winsock.afd._connection import _check_remote as check_remote
 from winsock.afd._connection import accept_plain as accept_plain
 from winsock.afd._connection import check_close as check_close
 from winsock.afd._connection import connect_plain as connect_plain

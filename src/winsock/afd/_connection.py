@@ -253,7 +253,7 @@ def connect(ep: Endpoint, address: Address | None, blocking: bool | None = None)
 
 
 def connect_plain(ep: Endpoint, address: Address) -> None:
-    """connect() of an endpoint whose shape says fast_connect, to an address that _check_remote() has passed."""
+    """connect() of an endpoint whose shape says fast_connect, to an address that can be connected to."""
     rest = ep.rest
     if rest.extra or _ports.ASSOCIATION in rest.options:
         connect(ep, address)
