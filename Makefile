@@ -4,6 +4,7 @@
 #   make test          the test suite             (make test PYTEST_ARGS='-k bind -x')
 #   make check         ruff, mypy --strict, the direction of imports
 #   make bench         speed and memory against the budgets
+#   make bench-ports   port reservations against portpicker: failed binds, time, memory
 #   make test-wine     the twin checks, here and on Wine
 #   make test-cpython  CPython's own network tests under the Windows view
 #   make docs          refresh what the commands shown in docs/ print, and build the site in build/site
@@ -21,10 +22,10 @@ CPYTHON_TESTS ?=
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test check bench test-wine test-cpython docs clean distclean
+.PHONY: help demo test check bench bench-ports test-wine test-cpython docs clean distclean
 
 help:
-	@sed -n '3,11s/^# \{0,1\}//p' Makefile
+	@sed -n '3,12s/^# \{0,1\}//p' Makefile
 
 # -- set-up: one virtual environment, renewed when pyproject.toml changes -------------------------
 
@@ -48,6 +49,12 @@ $(VENV)/.dev: pyproject.toml $(VENV)/.made
 	@$(PY) -m pip install --quiet --disable-pip-version-check -e '.[dev]'
 	@touch $@ $(VENV)/.run
 
+# the package and what it is measured against
+$(VENV)/.bench: pyproject.toml $(VENV)/.made
+	@echo "installing winsock and portpicker into $(VENV)"
+	@$(PY) -m pip install --quiet --disable-pip-version-check -e '.[bench]'
+	@touch $@ $(VENV)/.run
+
 # -- verbs ----------------------------------------------------------------------------------------
 
 demo: $(VENV)/.run
@@ -63,6 +70,9 @@ check: $(VENV)/.dev
 
 bench: $(VENV)/.run
 	@$(PY) bench/bench.py
+
+bench-ports: $(VENV)/.bench
+	@$(PY) bench/ports.py
 
 test-wine: $(VENV)/.dev
 	@$(PY) tests/wine/environment.py

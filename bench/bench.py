@@ -35,13 +35,16 @@ CALLS = {
     "datagram": "sendto+recvfrom 64 B",
     "make": "socket+closesocket",
     "accept": "connect+accept+close",
+    "packets": "post+get on a completion port",
+    "overlapped": "overlapped receive, by port",
+    "events": "set+wait+reset of an event",
 }
 PYTHON_BUDGET, C_BUDGET, WINE_BUDGET = 1.2, 1.5, 0.2
 EXPLAIN_BUDGET, IMPORT_BUDGET_MS, MEMORY_BUDGET = 3.0, 30.0, 2.0
 NOT_YET = {
     "asyncio echo on the proactor loop, 1 / 50 / 500 connections": "the proactor loop comes later",
     "winsock annotate on a large log, against grep -E": "the verb comes later",
-    "reserve 100 ports, then bind one, against portpicker": "port reservations come later",
+    "reserve 100 ports, then bind one, against portpicker": "make bench-ports measures it",
 }
 ROUND = 0.02  # seconds of work in a round
 IDLE_SOCKETS = 500

@@ -5,7 +5,9 @@
 #include <string.h>
 
 static char buffer[65536], data[65536];
-static SOCKET a, b, quiet, other, listener, udp;
+static SOCKET a, b, quiet, other, listener, udp, over_a, over_b;
+static HANDLE port;
+static WSAEVENT event;
 static struct sockaddr_in name, udp_name;
 
 static void bind_local(SOCKET s, struct sockaddr_in *local)
@@ -59,6 +61,24 @@ static void once(const char *work)
         setsockopt(client, SOL_SOCKET, SO_LINGER, (void *)&reset, sizeof reset);
         closesocket(client);
         closesocket(server);
+    } else if (!strcmp(work, "packets")) {
+        DWORD n;
+        ULONG_PTR key;
+        OVERLAPPED *done;
+        PostQueuedCompletionStatus(port, 1, 2, NULL);
+        GetQueuedCompletionStatus(port, &n, &key, &done, INFINITE);
+    } else if (!strcmp(work, "overlapped")) {
+        OVERLAPPED overlapped = { 0 }, *done;
+        WSABUF room = { 64, buffer };
+        DWORD n, flags = 0;
+        ULONG_PTR key;
+        if (!WSARecv(over_b, &room, 1, NULL, &flags, &overlapped, NULL)) exit(3);
+        send(over_a, data, 64, 0);
+        if (!GetQueuedCompletionStatus(port, &n, &key, &done, INFINITE) || n != 64) exit(3);
+    } else if (!strcmp(work, "events")) {
+        WSASetEvent(event);
+        WSAWaitForMultipleEvents(1, &event, FALSE, WSA_INFINITE, FALSE);
+        WSAResetEvent(event);
     } else exit(2);
 }
 
@@ -79,6 +99,9 @@ int main(void)
     make_pair(&a, &b);
     make_pair(&other, &quiet);
     ioctlsocket(quiet, FIONBIO, &on);
+    make_pair(&over_a, &over_b);
+    port = CreateIoCompletionPort((HANDLE)over_b, NULL, 0, 0);
+    event = WSACreateEvent();
     QueryPerformanceFrequency(&hz);
     while (scanf("%31s %ld", work, &times) == 2) {
         QueryPerformanceCounter(&t0);

@@ -4,9 +4,10 @@ import gc
 import sys
 import time
 import tracemalloc
-from ctypes import c_int32, c_uint32
+from ctypes import Structure, addressof, c_int32, c_uint32, c_uint64, create_string_buffer
 from struct import pack
 
+import winsock.kernel32 as k32
 import winsock.ws2_32 as ws
 from winsock.abi import _constants as c
 
@@ -41,6 +42,25 @@ a, b = make_pair()
 _, quiet = make_pair()
 check(ws.ioctlsocket(quiet, c.FIONBIO, c_uint32(1)))
 buffer = bytearray(65536)
+
+
+class WSABUF(Structure):
+    _fields_ = (("len", c_uint32), ("buf", c_uint64))
+
+
+class OVERLAPPED(Structure):
+    _fields_ = (
+        ("Internal", c_uint64),
+        ("InternalHigh", c_uint64),
+        ("Offset", c_uint32),
+        ("OffsetHigh", c_uint32),
+        ("hEvent", c_uint64),
+    )
+
+
+over_a, over_b = make_pair()
+port = k32.CreateIoCompletionPort(over_b, None, 0, 0)
+event = ws.WSACreateEvent()
 
 
 def small(times):
@@ -101,6 +121,34 @@ def accept(times):
         ws.setsockopt(client, c.SOL_SOCKET, c.SO_LINGER, reset, 4)
         ws.closesocket(client)
         ws.closesocket(server)
+
+
+def packets(times):
+    post, get = k32.PostQueuedCompletionStatus, k32.GetQueuedCompletionStatus
+    n, key, done = c_uint32(), c_uint64(), c_uint64()
+    for _ in range(times):
+        post(port, 1, 2, 0)
+        get(port, n, key, done, c.INFINITE)
+
+
+def overlapped(times):
+    receive, send, get = ws.WSARecv, ws.send, k32.GetQueuedCompletionStatus
+    n, key, done = c_uint32(), c_uint64(), c_uint64()
+    memory = create_string_buffer(64)
+    room, flags, request = WSABUF(64, addressof(memory)), c_uint32(), OVERLAPPED()
+    for _ in range(times):
+        receive(over_b, room, 1, None, flags, request, None)
+        send(over_a, SMALL, 64, 0)
+        get(port, n, key, done, c.INFINITE)
+
+
+def events(times):
+    signal, wait, reset = ws.WSASetEvent, ws.WSAWaitForMultipleEvents, ws.WSAResetEvent
+    array = pack("<Q", event)
+    for _ in range(times):
+        signal(event)
+        wait(1, array, 0, c.INFINITE, 0)
+        reset(event)
 
 
 def memory(times):

@@ -21,7 +21,7 @@ PACKAGE = ROOT / "src" / "winsock"
 # The rooms from the ground up.  A room imports those on lower floors; of its own floor only itself.
 FLOORS: list[set[str]] = [
     {"_version", "codes", "abi"},
-    {"nt"},
+    {"nt", "annotate"},
     {"ports"},
     {"transports", "names", "qos"},
     {"afd"},

@@ -26,6 +26,7 @@ from winsock.api._files import GetTempPathW as GetTempPathW
 from winsock.api._files import ReadFile as ReadFile
 from winsock.api._files import SetFilePointer as SetFilePointer
 from winsock.api._files import WriteFile as WriteFile
+from winsock.api._handles import DuplicateHandle as DuplicateHandle
 from winsock.api._kernel import CloseHandle as CloseHandle
 from winsock.api._kernel import GetComputerNameExW as GetComputerNameExW
 from winsock.api._kernel import GetCurrentProcess as GetCurrentProcess
@@ -40,6 +41,13 @@ from winsock.api._kernel import SetLastError as SetLastError
 from winsock.api._kernel import VirtualAlloc as VirtualAlloc
 from winsock.api._kernel import VirtualFree as VirtualFree
 from winsock.api._kernel import VirtualProtect as VirtualProtect
+from winsock.api._overlapped import CancelIo as CancelIo
+from winsock.api._overlapped import CancelIoEx as CancelIoEx
+from winsock.api._overlapped import CancelSynchronousIo as CancelSynchronousIo
+from winsock.api._overlapped import GetOverlappedResult as GetOverlappedResult
+from winsock.api._overlapped import GetOverlappedResultEx as GetOverlappedResultEx
 from winsock.api._ports import CreateIoCompletionPort as CreateIoCompletionPort
 from winsock.api._ports import GetQueuedCompletionStatus as GetQueuedCompletionStatus
+from winsock.api._ports import GetQueuedCompletionStatusEx as GetQueuedCompletionStatusEx
 from winsock.api._ports import PostQueuedCompletionStatus as PostQueuedCompletionStatus
+from winsock.api._ports import SetFileCompletionNotificationModes as SetFileCompletionNotificationModes

@@ -16,7 +16,9 @@ import pytest
 if TYPE_CHECKING:
     from winsock.ports import Block
 
-MARKER = "port_block(count=1, protocol='tcp', start=None, within=None): the ports that the port_block fixture reserves"
+MARKER = (
+    "port_block(count=1, protocol='tcp', start=None, within=None): the ports that the port_block fixture reserves"
+)
 
 
 def pytest_configure(config: pytest.Config) -> None:

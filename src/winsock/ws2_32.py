@@ -68,6 +68,7 @@ from winsock.api._network_events import WSAEnumNetworkEvents as WSAEnumNetworkEv
 from winsock.api._network_events import WSAEventSelect as WSAEventSelect
 from winsock.api._options import getsockopt as getsockopt
 from winsock.api._options import setsockopt as setsockopt
+from winsock.api._overlapped import WSAGetOverlappedResult as WSAGetOverlappedResult
 from winsock.api._select import WSAPoll as WSAPoll
 from winsock.api._select import __WSAFDIsSet as __WSAFDIsSet
 from winsock.api._select import select as select

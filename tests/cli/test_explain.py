@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import json
+import os
 import subprocess
 import sys
 
@@ -17,6 +18,7 @@ from winsock.codes import WSA
 @pytest.fixture(autouse=True)
 def wide(monkeypatch):
     monkeypatch.setenv("COLUMNS", "80")
+    monkeypatch.setenv("LC_ALL", "C")
 
 
 def explain(*argv):
@@ -48,11 +50,23 @@ def test_any_code_fits_the_page(code, capsys):
     assert not any(line != line.rstrip() for line in lines)
 
 
+def heads(page):
+    return [line.split()[0] for line in page.splitlines() if line[:1].isdigit()]
+
+
 def test_several_at_once_in_the_order_asked(capsys):
-    assert explain("WSAEINVAL", "10054", "-2147014842") == 0
-    out = capsys.readouterr().out
-    heads = [line.split()[0] for line in out.splitlines() if line[:1].isdigit()]
-    assert heads == ["10022", "10054", "10054"]
+    assert explain("WSAEINVAL", "10054", "no such host") == 0
+    assert heads(capsys.readouterr().out) == ["10022", "10054", "11001"]
+
+
+def test_an_entry_is_printed_once_whatever_asks_for_it(capsys):
+    assert explain("10054", "-2147014842", "econnreset", "forcibly closed", "ConnectionReset", "10061") == 0
+    assert heads(capsys.readouterr().out) == ["10054", "10061"]
+
+
+def test_a_message_of_two_codes_shows_both(capsys):
+    assert explain("No more results can be returned by WSALookupServiceNext.") == 0
+    assert heads(capsys.readouterr().out) == ["10102", "10110"]
 
 
 def test_resolver_code_names_gaierror(capsys):
@@ -88,11 +102,141 @@ def test_the_known_ones_are_explained_all_the_same(capsys):
 
 
 def test_json(capsys):
-    assert explain("--format", "json", "10054", "-2147014842") == 0
+    assert explain("--format", "json", "10054", "10061") == 0
     first, second = json.loads(capsys.readouterr().out)
-    assert first == second
-    entry = codes.explain(10054)._asdict()
-    assert first == {key: list(value) if isinstance(value, tuple) else value for key, value in entry.items()}
+    assert (first["number"], second["number"]) == (10054, 10061)
+    entry = codes.explain(10054)
+    for key, value in entry.asdict().items():
+        expected = dict(value) if key == "spellings" else list(value) if isinstance(value, tuple) else value
+        assert first[key] == expected, key
+    assert first["remedies"] == [entry.remedy_program, entry.remedy_user]
+    assert list(first["conditions"]) == first["functions"]
+    assert first["conditions"]["recv"] == [condition.text for condition in codes.conditions(10054, "recv")]
+
+
+def test_markdown(capsys):
+    assert explain("10013", "--format=markdown") == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0] == "## 10013 WSAEACCES: Permission denied"
+    assert "- **Causes**:" in lines
+    nested = [line for line in lines if line.startswith("    - ")]
+    assert len(nested) >= len(codes.explain(10013).causes)
+    assert any("`netsh int ipv4 show excludedportrange tcp`" in line for line in lines)
+    assert any("SO\\_EXCLUSIVEADDRUSE" in line for line in lines)
+
+
+def test_markdown_of_every_code_is_headed_by_it(capsys):
+    numbers = [str(int(code)) for code in WSA]
+    assert explain("--format=markdown", *numbers) == 0
+    found = [line.split()[1] for line in capsys.readouterr().out.splitlines() if line.startswith("## ")]
+    assert found == numbers
+
+
+# -- from a function
+
+
+def test_a_function_tells_when_it_gives_the_code(capsys):
+    assert explain("WSAEINVAL", "--function", "LISTEN()") == 0
+    out = " ".join(capsys.readouterr().out.split())
+    assert "From listen" in out
+    for condition in codes.conditions(10022, "listen"):
+        assert condition.text in out
+    assert "the socket is neither bound nor connected" in out  # the state of the refusal table
+
+
+def test_a_function_that_does_not_give_the_code(capsys):
+    assert explain("10061", "--function=listen") == 0
+    assert "listen is not documented to return WSAECONNREFUSED" in " ".join(capsys.readouterr().out.split())
+
+
+def test_a_function_alone_lists_its_codes(capsys):
+    assert explain("--function", "accept") == 0
+    out = capsys.readouterr().out
+    assert [int(line.split()[0]) for line in out.splitlines() if line[:5].strip().isdigit()] == [
+        use.code for use in codes.codes_of("accept")
+    ]
+
+
+def test_a_function_alone_in_the_other_forms(capsys):
+    assert explain("--function", "bind", "--format", "json") == 0
+    shown = json.loads(capsys.readouterr().out)
+    assert {entry["function"] for entry in shown} == {"bind"}
+    assert all(entry["when"] for entry in shown)
+    assert explain("--function", "bind", "--format", "markdown") == 0
+    assert "- **10048 WSAEADDRINUSE**" in capsys.readouterr().out.splitlines()
+
+
+def test_a_function_for_a_code_is_led_to_the_option(capsys):
+    assert explain("10054", "recv()") == 1
+    assert "nearest: --function recv" in capsys.readouterr().err
+
+
+def test_an_unknown_function(capsys):
+    assert explain("10054", "--function", "recvfron") == 1
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert "'recvfron'" in err
+    assert "recvfrom" in err.partition("nearest:")[2]
+
+
+# -- languages
+
+
+def test_the_language_of_the_locale(monkeypatch, capsys):
+    for lang in codes.languages():
+        monkeypatch.setenv("LC_ALL", {"zh-Hant": "zh_TW.UTF-8"}.get(lang, f"{lang}_XX.UTF-8"))
+        assert explain("10054") == 0
+        out, err = capsys.readouterr()
+        assert err == ""
+        assert out.splitlines()[0].endswith(codes.explain(10054, lang=lang).title)
+        assert codes.labels(lang)["meaning"] in out
+
+
+@pytest.mark.parametrize("locale", ["C.UTF-8", "POSIX", "de_DE.UTF-8", "xx", ".", "_", "en_GB@euro"])
+def test_other_locales_are_served_in_english(locale, monkeypatch, capsys):
+    monkeypatch.setenv("LC_ALL", "")
+    monkeypatch.setenv("LC_MESSAGES", "")
+    monkeypatch.setenv("LANG", locale)
+    assert explain("10054") == 0
+    out, err = capsys.readouterr()
+    assert err == ""
+    assert "Connection reset by peer" in out
+
+
+def test_the_option_comes_before_the_locale(monkeypatch, capsys):
+    monkeypatch.setenv("LC_ALL", "ja_JP.UTF-8")
+    assert explain("--lang", "en-US", "10054") == 0
+    assert "Connection reset by peer" in capsys.readouterr().out
+
+
+def test_a_language_whose_texts_are_missing_is_said(monkeypatch, capsys):
+    monkeypatch.setattr("winsock.codes._texts.languages", lambda: ("en",))
+    assert explain("--lang", "fr", "10054") == 0
+    out, err = capsys.readouterr()
+    assert "Connection reset by peer" in out
+    assert err == "winsock: no texts in fr yet; here they are in English\n"
+
+
+@pytest.mark.parametrize("lang", codes.languages())
+@pytest.mark.parametrize("columns", [40, 80])
+def test_pages_fit_in_every_language(lang, columns, monkeypatch, capsys):
+    from winsock.cli._explain_text import columns as measure
+    from winsock.cli._explain_text import wrap
+
+    monkeypatch.setenv("COLUMNS", str(columns))
+    assert explain("--lang", lang, *(str(int(code)) for code in WSA)) == 0
+    for line in capsys.readouterr().out.splitlines():
+        if not line[:1].isdigit() and measure(line) > columns:
+            text = line.rpartition("  ")[2].removeprefix("- ")  # without margin and label
+            assert len(wrap(text, 1)) == 1, line  # one long word, which stays whole
+
+
+def test_a_terminal_that_lacks_the_letters_gets_the_rest():
+    command = [sys.executable, "-m", "winsock", "explain", "10054", "--lang", codes.languages()[-1]]
+    env = {**os.environ, "PYTHONIOENCODING": "ascii", "PYTHONPATH": os.pathsep.join(sys.path)}
+    done = subprocess.run(command, capture_output=True, env=env, timeout=60)
+    assert done.returncode == 0
+    assert b"0x80072746" in done.stdout
 
 
 def test_json_of_nothing_known_is_an_empty_list(capsys):
@@ -133,11 +277,30 @@ def test_a_reader_that_leaves_is_no_error():
     assert err == b""
 
 
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="no /dev/full here")
+def test_a_full_disk_is_said():
+    with open("/dev/full", "w") as full:
+        done = subprocess.run(
+            [sys.executable, "-m", "winsock", "explain", "10054"], stdout=full, stderr=subprocess.PIPE, timeout=60
+        )
+    assert done.returncode == 1
+    assert done.stderr == b"winsock: cannot write: No space left on device\n"
+
+
+def test_a_wrong_language_is_told_the_right_ones(capsys):
+    with pytest.raises(SystemExit):
+        explain("--lang", "tlh", "5")
+    assert "no texts in 'tlh'; there are: en, fr, ja, zh-Hant" in capsys.readouterr().err
+
+
 HEAVY = {
     "argparse",
     "asyncio",
+    "collections",
     "ctypes",
     "dataclasses",
+    "enum",
+    "functools",
     "importlib.resources",
     "inspect",
     "json",

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import copy
 import errno
+import pickle
+import socket
 import subprocess
 import sys
 import tomllib
@@ -12,6 +15,8 @@ import pytest
 
 from winsock import codes
 from winsock.codes import WSA
+from winsock.codes import _elsewhere as elsewhere
+from winsock.codes import _names as names
 from winsock.codes import _texts as texts
 from winsock.codes._names import known_numbers
 
@@ -48,7 +53,9 @@ def test_texts_are_clean(language):
         for key, value in fields.items():
             for text in value if key == "causes" else [value]:
                 assert text, (number, key)
-                assert text == " ".join(text.split()), (number, key)
+                assert text == text.strip(), (number, key)
+                assert "  " not in text, (number, key)
+                assert "\n" not in text, (number, key)
                 assert not set(text) & set('"\\'), (number, key)
                 ends = text.endswith((".", "。"))
                 assert ends != (key in ("title", "system")), (number, key, text)
@@ -125,10 +132,44 @@ def test_a_number_that_is_no_code(number):
     assert codes.message(number) is None
 
 
+def test_entries_of_the_same_content_are_equal():
+    entry, same = codes.explain(10054), codes.explain(10054)
+    assert entry == same == pickle.loads(pickle.dumps(entry)) == copy.deepcopy(entry)
+    assert hash(entry) == hash(same)
+    assert len({entry, same, codes.explain(10053), codes.explain(10054, "recv")}) == 3
+    assert entry != entry.asdict()
+    assert repr(entry).startswith("Entry(number=10054, name='WSAECONNRESET', ")
+
+
+def test_the_file_of_names_says_what_the_tables_say():
+    whole = tomllib.loads((DATA / "names.toml").read_text("utf-8"))
+    assert [int(number) for number in whole] == sorted(known_numbers())
+    for number in known_numbers():
+        row = whole[str(number)]
+        assert row.get("name", "") == names.name_of(number)
+        assert tuple(row.get("aliases", "").split()) == names.aliases_of(number)
+        linux = row.get("linux")
+        assert getattr(errno, linux or "", None) == codes.to_errno(number), number
+        if linux is not None and linux.startswith("EAI_"):
+            assert codes.from_eai(getattr(socket, linux)) == number
+        elif linux is None:
+            assert codes.to_eai(number) is None
+
+
+def test_names_are_found_in_the_file():
+    assert elsewhere.numbers_of_names() == names.numbers_by_name()
+    for number in known_numbers() - {10094}:
+        assert elsewhere.number_of_name(names.name_of(number)) == number
+    assert elsewhere.number_of_name("WSAENONSENSE") is None
+    assert elsewhere.number_of_name("") is None
+
+
 def test_an_entry_is_frozen_and_has_no_dict():
     entry = codes.explain(5)
     with pytest.raises(AttributeError):
         entry.title = "other"
+    with pytest.raises(AttributeError):
+        del entry.title
     assert not hasattr(entry, "__dict__")
 
 
@@ -172,7 +213,7 @@ def test_an_hresult_has_the_message_of_the_code_inside():
 
 def test_languages_are_the_files():
     stems = {path.stem for path in DATA.glob("*.toml")}
-    assert codes.languages() == tuple(sorted(stems - {"codes", "functions"}))
+    assert codes.languages() == tuple(sorted(stems - {"codes", "functions", "names"}))
     assert "en" in codes.languages()
 
 
@@ -193,7 +234,8 @@ def test_a_language_there_is_not(lang):
 @pytest.fixture
 def sparse_language(tmp_path, monkeypatch):
     """A second language, "xx-Test", whose file has one entry with two of its texts, one of them long."""
-    (tmp_path / "en.toml").write_bytes((DATA / "en.toml").read_bytes())
+    for stem in ("en", "codes", "functions", "names"):
+        (tmp_path / f"{stem}.toml").write_bytes((DATA / f"{stem}.toml").read_bytes())
     (tmp_path / "xx-Test.toml").write_text(
         '[10054]\ntitle = "Titel \\"x\\""\nmeaning = """\nzwei\nZeilen"""\n\n[10055]\nsystem = "Voll"\n\n'
         '[labels]\nnote = "Notiz"\n',
@@ -271,20 +313,26 @@ def test_broken_toml_is_refused(table):
 # -- cost
 
 
-def test_importing_codes_reads_no_catalogue_and_nothing_heavy():
-    program = "import sys, winsock.codes; print(*sys.modules)"
-    loaded = set(subprocess.check_output([sys.executable, "-c", program], text=True).split())
-    assert "winsock.codes._errno" in loaded
-    assert not loaded & {
-        "winsock.codes._catalogue",
-        "winsock.codes._texts",
-        "tomllib",
-        "typing",
-        "dataclasses",
-        "socket",
-        "_socket",
-        "re",
-    }
+LIGHT = {"winsock", "winsock._version", "winsock.codes"}
+HEAVY = {"tomllib", "typing", "dataclasses", "socket", "_socket", "re", "enum", "functools", "collections"}
+
+
+def modules_after(program):
+    text = subprocess.check_output([sys.executable, "-c", f"import sys; {program}; print(*sys.modules)"], text=True)
+    return set(text.splitlines()[-1].split())
+
+
+def test_importing_codes_imports_nothing():
+    loaded = modules_after("import winsock.codes")
+    assert {name for name in loaded if name.startswith("winsock")} == LIGHT
+    assert not loaded & HEAVY
+
+
+def test_explaining_a_number_imports_no_tables():
+    loaded = modules_after("from winsock import codes; codes.explain(codes.lookup('10054'), 'recv', 'en')")
+    assert "winsock.codes._catalogue" in loaded
+    assert not loaded & HEAVY
+    assert not loaded & {f"winsock.codes.{name}" for name in ("_wsa", "_errno", "_names", "_resolver", "_ntstatus")}
 
 
 def test_unknown_attribute():

@@ -35,26 +35,23 @@ NOT_GIVEN = {"never", "undocumented", "listing", "success"}
 NOT_YET = {
     "ws2_32": """
         GetAddrInfoExCancel GetAddrInfoExOverlappedResult ProcessSocketNotifications SetAddrInfoExW
-        SocketNotificationRetrieveEvents WPUCompleteOverlappedRequest WSAAdvertiseProvider WSAAsyncGetHostByAddr
-        WSAAsyncGetHostByName WSAAsyncGetProtoByName WSAAsyncGetProtoByNumber WSAAsyncGetServByName
-        WSAAsyncGetServByPort WSAAsyncSelect WSACancelAsyncRequest WSACloseEvent WSACreateEvent WSAEnumNetworkEvents
-        WSAEventSelect WSAGetOverlappedResult WSAGetQOSByName WSAGetServiceClassInfoW
-        WSAGetServiceClassNameByClassIdW WSAInstallServiceClassW WSALookupServiceBeginW WSALookupServiceEnd
-        WSALookupServiceNextW WSANSPIoctl WSAProviderCompleteAsyncCall WSAProviderConfigChange WSARemoveServiceClass
-        WSAResetEvent WSASetEvent WSASetServiceW WSAUnadvertiseProvider WSAWaitForMultipleEvents WSCDeinstallProvider
-        WSCEnableNSProvider WSCEnumNameSpaceProviders32 WSCGetApplicationCategory WSCInstallNameSpace
-        WSCInstallNameSpaceEx WSCInstallProvider WSCInstallProviderAndChains WSCInstallQOSTemplate
-        WSCRemoveQOSTemplate WSCSetApplicationCategory WSCSetProviderInfo WSCUnInstallNameSpace WSCUpdateProvider
-        WSCWriteNameSpaceOrder WSCWriteProviderOrder __WSAFDIsSet""",
+        SocketNotificationRetrieveEvents WPUCompleteOverlappedRequest WSAAdvertiseProvider WSAGetQOSByName
+        WSAGetServiceClassInfoW WSAGetServiceClassNameByClassIdW WSAInstallServiceClassW
+        WSALookupServiceBeginW WSALookupServiceEnd WSALookupServiceNextW WSANSPIoctl
+        WSAProviderCompleteAsyncCall WSAProviderConfigChange WSARemoveServiceClass WSASetServiceW
+        WSAUnadvertiseProvider WSCDeinstallProvider WSCEnableNSProvider WSCEnumNameSpaceProviders32
+        WSCGetApplicationCategory WSCInstallNameSpace WSCInstallNameSpaceEx WSCInstallProvider
+        WSCInstallProviderAndChains WSCInstallQOSTemplate WSCRemoveQOSTemplate WSCSetApplicationCategory
+        WSCSetProviderInfo WSCUnInstallNameSpace WSCUpdateProvider WSCWriteNameSpaceOrder
+        WSCWriteProviderOrder""",
     "mswsock": """
         AcceptEx ConnectEx DisconnectEx GetAcceptExSockaddrs RIOCloseCompletionQueue RIOCreateCompletionQueue
         RIOCreateRequestQueue RIODequeueCompletion RIODeregisterBuffer RIONotify RIOReceive RIOReceiveEx
         RIORegisterBuffer RIOResizeCompletionQueue RIOResizeRequestQueue RIOSend RIOSendEx TransmitFile
         TransmitPackets WSARecvMsg""",
-    "iphlpapi": """
-        CreatePersistentTcpPortReservation CreatePersistentUdpPortReservation DeletePersistentTcpPortReservation
-        DeletePersistentUdpPortReservation LookupPersistentTcpPortReservation LookupPersistentUdpPortReservation""",
+    "iphlpapi": "",
 }
+
 # Exported, and no calls of Winsock's reference.
 NO_WINSOCK_CALLS = {"WEP", "WSApSetPostRoutine", "GetAdaptersAddresses", "if_indextoname", "if_nametoindex"}
 
@@ -164,6 +161,8 @@ def test_a_code_or_function_without_rows():
         (WSA.WSAENOPROTOOPT, "getsockopt", {"option-unknown"}),
         (WSA.WSAEDESTADDRREQ, "sendto", {"destination-missing", "destination-wildcard"}),
         (WSA.WSAETIMEDOUT, "connect", {"connect-timed-out"}),
+        (WSA.WSAETIMEDOUT, "recv", {"connection-timed-out", "receive-timeout"}),
+        (WSA.WSAENOBUFS, "setsockopt", {"option-length-negative"}),
         (WSA.WSA_IO_INCOMPLETE, "WSAGetOverlappedResult", {"operation-unfinished"}),
         (WSA.WSA_IO_PENDING, "ConnectEx", {"overlapped-started"}),
     ],
@@ -177,6 +176,8 @@ def test_what_comes_later_says_how():
     assert (closed.id, closed.how) == ("socket-closed", "overlapped")
     assert closed.text.startswith(ENGLISH["socket-closed"])
     assert closed.text != ENGLISH["socket-closed"]
+    (refused,) = codes.conditions(WSA.WSAECONNREFUSED, "ConnectEx")
+    assert (refused.id, refused.how) == ("connect-refused", "overlapped")
     hows = {c.how for c in codes.conditions(WSA.WSAENETDOWN, "WSAAsyncGetHostByName")}
     assert hows == {"call", "message"}
     (refused,) = codes.conditions(WSA.WSAECONNREFUSED, "WSAEnumNetworkEvents")

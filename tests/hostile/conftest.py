@@ -16,7 +16,9 @@ import pytest
 import winsock
 import winsock.ws2_32 as ws
 from winsock import kernel32 as k32
+from winsock import ports, user32
 from winsock.abi import _constants as c
+from winsock.api._kernel import ThreadObject
 from winsock.codes import WSA
 
 NO_SOCKET = (1 << 64) - 1
@@ -26,7 +28,8 @@ PAGE = 4096
 def descriptors() -> set[str]:
     """What is open.
 
-    Threads' wake-up descriptors do not count, they live as long as their threads; neither do numbers that rest after
+    Threads' wake-up descriptors do not count, they live as long as their threads, nor does what a process watches its
+    sockets with (one descriptor, as long as the process); neither do numbers that rest after
     their socket was closed under threads (a dead file, "/"): winsock keeps few of them, and not for long.
     """
     found = set()
@@ -35,7 +38,7 @@ def descriptors() -> set[str]:
             target = os.readlink(f"/proc/self/fd/{fd}")
         except FileNotFoundError:
             continue
-        if "eventfd" not in target and target != "/":
+        if "eventfd" not in target and "eventpoll" not in target and target != "/":
             found.add(f"{fd} {target}")
     return found
 
@@ -106,6 +109,7 @@ class Zoo:
         self.known: dict[str, int] = {}
         self.spares: list[int] = []
         self.foreign = 0  # a socket of another process
+        self.port = 61000  # the last that was tried
         self.other: winsock.Process | None = None  # that process
         self.keep: list[Any] = []
         self.thread = k32.OpenThread(0, 0, self.tid)
@@ -113,6 +117,63 @@ class Zoo:
         self.port = self.port_of(self.listening)
         self.target4 = sin(self.port)
         self.memory()
+        self.event = ws.WSACreateEvent()
+
+    # -- events, windows
+
+    @property
+    def window(self) -> int:
+        """A window; a new one if the old one is gone."""
+        if not user32.IsWindow(self.known.get("window", 0)):
+            self.known["window"] = user32.CreateWindowExW(0, "static", None, 0, 0, 0, 0, 0, -3, None, None, None)
+        return self.known["window"]
+
+    def window_class(self, extended: bool) -> bytes:
+        """A WNDCLASS or WNDCLASSEX whose name nobody has used."""
+        name = self.held(f"class {len(self.keep)}\0".encode("utf-16-le"))
+        fields = (0, 0, 0, 0, 0, 0, 0, 0, 0, name)
+        return struct.pack("<IIQiiQQQQQQQ", 80, *fields, 0) if extended else struct.pack("<I4xQiiQQQQQQ", *fields)
+
+    @staticmethod
+    def quit(value: Any) -> Any:
+        """So that a call that waits for a message has one, whichever it wants."""
+        user32.PostQuitMessage(0)
+        return value
+
+    @staticmethod
+    def task() -> int:
+        """The handle of a look-up; it may be done by now."""
+        return ws.WSAAsyncGetProtoByNumber(None, 0, 6, None, 0)
+
+    # -- requests
+
+    @staticmethod
+    def new_event() -> int:
+        return ws.WSACreateEvent()
+
+    def pending(self) -> int:
+        """A socket with a receive that waits."""
+        s = self.socket(c.AF_INET, c.SOCK_DGRAM)
+        self.spares.append(s)
+        self.ok(ws.bind(s, sin(), 16))
+        overlapped, flags = bytearray(32), ctypes.c_uint32()
+        self.keep.append(overlapped)
+        assert ws.WSARecv(s, self.buffers, 2, None, flags, overlapped, None) == -1
+        assert ws.WSAGetLastError() == WSA.WSA_IO_PENDING
+        return s
+
+    def waiting_thread(self) -> int:
+        """A thread that looks as if it were in a blocking call."""
+        state = self.process.thread()
+        state = type(state)(self.process)
+        state.blocking = 1
+        self.keep.append(state)
+        return self.process.handles.add(ThreadObject(state))
+
+    def full_port(self) -> int:
+        """The completion port, with a packet."""
+        k32.PostQueuedCompletionStatus(self.port_handle, 1, 2, None)
+        return self.port_handle
 
     # -- sockets
 
@@ -202,6 +263,23 @@ class Zoo:
         s = self.socket()
         self.ok(ws.closesocket(s))
         return s
+
+    def unused_port(self) -> int:
+        """A port that nobody has, in network order."""
+        while True:
+            self.port += 1
+            try:
+                for protocol in ("tcp", "udp"):
+                    ports.reserve(1, protocol, start=self.port).close()
+            except ports.PortError:
+                continue
+            return linux.htons(self.port)
+
+    def reserved_port(self, protocol: str) -> int:
+        """The port of a persistent reservation, in network order."""
+        port = self.unused_port()
+        ports.persistent.create(linux.ntohs(port), 1, protocol.lower())
+        return port
 
     @property
     def v6(self) -> bool:
@@ -309,6 +387,8 @@ def process(nothing_left):
 @pytest.fixture
 def zoo(process, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)  # where files that are made without a folder go
+    monkeypatch.setenv("WINSOCK_PORTS_STORE", str(tmp_path / "store"))
+    monkeypatch.setenv("WINSOCK_PORTS_SYSCTL", "")
     zoo = Zoo(process)
     other = winsock.Process()
     with other.attached():

@@ -25,11 +25,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from winsock import iphlpapi, kernel32, mswsock, ws2_32
+from winsock import iphlpapi, kernel32, mswsock, user32, ws2_32
 from winsock.abi import _constants as c
 from winsock.api import _extension, _wsadata
 
-FACES = (ws2_32, mswsock, iphlpapi, kernel32)
+FACES = (ws2_32, mswsock, iphlpapi, kernel32, user32)
 # What SIO_GET_EXTENSION_FUNCTION_POINTER hands out, and no face has.
 EXTENSIONS = ("AcceptEx", "ConnectEx", "DisconnectEx", "TransmitFile", "TransmitPackets", "WSARecvMsg")
 
@@ -57,9 +57,14 @@ class Call:
 
     @property
     def failure(self) -> int | None:
-        return {"-1": -1, "0": 0, "INVALID": (1 << 64) - 1, "errno": -1, "SEEK": c.INVALID_SET_FILE_POINTER}.get(
-            self.fails
-        )
+        return {
+            "-1": -1,
+            "0": 0,
+            "INVALID": (1 << 64) - 1,
+            "errno": -1,
+            "SEEK": c.INVALID_SET_FILE_POINTER,
+            "WAIT": c.WAIT_FAILED,
+        }.get(self.fails)
 
 
 # Codes that the reference gives for a call; the names without WSA.  These any call may have: arguments of types that
@@ -67,6 +72,7 @@ class Call:
 ANYWHERE = frozenset(("EFAULT", "EINVAL"))
 SOCKETS = frozenset(("NOTINITIALISED", "ENETDOWN", "EINPROGRESS", "ENOBUFS"))
 TRANSFER = "ENOTSOCK EINTR ENOTCONN ESHUTDOWN EOPNOTSUPP EWOULDBLOCK ECONNRESET ECONNABORTED ENETRESET ETIMEDOUT"
+TRANSFER += " INVALID_HANDLE IO_PENDING"  # with an OVERLAPPED
 RECEIVE = TRANSFER + " EMSGSIZE"
 SEND = TRANSFER + " EMSGSIZE EACCES EHOSTUNREACH"
 SEND_TO = SEND + " EADDRNOTAVAIL EAFNOSUPPORT EDESTADDRREQ ENETUNREACH"
@@ -183,7 +189,8 @@ call("setsockopt", "siiPn", "-1", "ENOTSOCK ENOPROTOOPT ENETRESET ENOTCONN EADDR
      lambda e: [e.s, c.SOL_SOCKET, c.SO_KEEPALIVE, bytes(4), 4])  # fmt: skip
 call("ioctlsocket", "siO", "-1", "ENOTSOCK EOPNOTSUPP", lambda e: [e.s, c.FIONREAD, room(4)])
 call("WSAIoctl", "sipnonOxx", "-1",
-     "ENOTSOCK EOPNOTSUPP EWOULDBLOCK ENOPROTOOPT ENOTCONN EMSGSIZE EAFNOSUPPORT ENETUNREACH EHOSTUNREACH",
+     "ENOTSOCK EOPNOTSUPP EWOULDBLOCK ENOPROTOOPT ENOTCONN EMSGSIZE EAFNOSUPPORT ENETUNREACH EHOSTUNREACH "
+     "IO_PENDING INVALID_HANDLE",
      lambda e: [e.s, c.SIO_ADDRESS_LIST_QUERY, None, 0, room(4096), 4096, length(0), None, None])  # fmt: skip
 
 # -- names
@@ -234,6 +241,14 @@ call("GetAdaptersAddresses", "iixoL", "code", "BUFFER_OVERFLOW NO_DATA INVALID_P
      lambda e: [0, 0, None, room(1 << 16), length(1 << 16)], False)  # fmt: skip
 call("if_nametoindex", "T", "0", "", lambda e: ["lo"], False)
 call("if_indextoname", "iO", "0", "", lambda e: [1, room(257)], False)
+for _protocol in ("Tcp", "Udp"):
+    call(f"CreatePersistent{_protocol}PortReservation", "iiO", "code",
+         "ACCESS_DENIED INVALID_PARAMETER SHARING_VIOLATION NOACCESS",
+         lambda e: [e.unused_port(), 1, room(8)], False)  # fmt: skip
+    call(f"LookupPersistent{_protocol}PortReservation", "iiO", "code", "INVALID_PARAMETER NOT_FOUND NOACCESS",
+         lambda e, p=_protocol: [e.reserved_port(p), 1, room(8)], False)  # fmt: skip
+    call(f"DeletePersistent{_protocol}PortReservation", "ii", "code", "ACCESS_DENIED INVALID_PARAMETER NOT_FOUND",
+         lambda e, p=_protocol: [e.reserved_port(p), 1], False)  # fmt: skip
 
 # -- kernel32
 KERNEL = "INVALID_PARAMETER INVALID_HANDLE NOT_ENOUGH_MEMORY NOACCESS"
@@ -274,6 +289,84 @@ call("CreateIoCompletionPort", "hhii", "0", KERNEL, lambda e: [e.spare(), 0, 7, 
 call("PostQueuedCompletionStatus", "hii*", "0", KERNEL, lambda e: [e.port_handle, 1, 2, None], False)
 call("GetQueuedCompletionStatus", "hOOOi", "0", "INVALID_HANDLE WAIT_TIMEOUT ABANDONED_WAIT_0",
      lambda e: [e.port_handle, length(0), room(8), room(8), 0], False)  # fmt: skip
+
+# -- events, waits, requests
+EVENTS = "INVALID_HANDLE INVALID_PARAMETER ALREADY_EXISTS EMFILE"
+for _w in "AW":
+    call(f"CreateEvent{_w}", "*iit", "0", EVENTS, lambda e: [None, 1, 0, None], False)
+    call(f"CreateEventEx{_w}", "*tii", "0", EVENTS, lambda e: [None, None, 0, 0], False)
+for _name in ("SetEvent", "ResetEvent", "PulseEvent"):
+    call(_name, "h", "0", EVENTS, lambda e: [e.event], False)
+call("WSACreateEvent", "", "0", EVENTS, lambda e: [])
+call("WSACloseEvent", "h", "0", EVENTS, lambda e: [e.new_event()])
+for _name in ("WSASetEvent", "WSAResetEvent"):
+    call(_name, "h", "0", EVENTS, lambda e: [e.event])
+call("WSAWaitForMultipleEvents", "nPiii", "WAIT", EVENTS, lambda e: [1, struct.pack("<Q", e.event), 0, 0, 0])
+call("WaitForMultipleObjects", "nPii", "WAIT", EVENTS, lambda e: [1, struct.pack("<Q", e.event), 0, 0], False)
+call("WaitForMultipleObjectsEx", "nPiii", "WAIT", EVENTS, lambda e: [1, struct.pack("<Q", e.event), 0, 0, 0], False)
+call("WaitForSingleObject", "hi", "WAIT", EVENTS, lambda e: [e.event, 0], False)
+call("WaitForSingleObjectEx", "hii", "WAIT", EVENTS, lambda e: [e.event, 0, 0], False)
+call("DuplicateHandle", "hhhOiii", "0", EVENTS + " ACCESS_DENIED NOT_SUPPORTED",
+     lambda e: [-1, e.event, -1, room(8), 0, 0, c.DUPLICATE_SAME_ACCESS], False)  # fmt: skip
+RESULTS = EVENTS + " IO_INCOMPLETE WAIT_TIMEOUT WAIT_IO_COMPLETION NOT_FOUND ABANDONED_WAIT_0 MR_MID_NOT_FOUND"
+call("CancelIo", "h", "0", RESULTS, lambda e: [e.s], False)
+call("CancelIoEx", "hp", "0", RESULTS, lambda e: [e.pending(), None], False)
+call("CancelSynchronousIo", "h", "0", RESULTS, lambda e: [e.waiting_thread()], False)
+call("GetOverlappedResult", "hPOi", "0", RESULTS, lambda e: [e.s, bytes(32), length(0), 0], False)
+call("GetOverlappedResultEx", "hPOii", "0", RESULTS, lambda e: [e.s, bytes(32), length(0), 0, 0], False)
+call("WSAGetOverlappedResult", "sPOiO", "0", RESULTS + " ENOTSOCK",
+     lambda e: [e.s, bytes(32), length(0), 0, length(0)])  # fmt: skip
+call("GetQueuedCompletionStatusEx", "hOnOii", "0", RESULTS,
+     lambda e: [e.full_port(), room(64), 2, length(0), 0, 0], False)  # fmt: skip
+call("SetFileCompletionNotificationModes", "hi", "0", RESULTS, lambda e: [e.s, 0], False)
+
+# -- network events
+call("WSAEventSelect", "shi", "-1", "ENOTSOCK", lambda e: [e.s, e.event, c.FD_READ])
+call("WSAEnumNetworkEvents", "shO", "-1", "ENOTSOCK", lambda e: [e.s, e.event, room(44)])
+call("WSAAsyncSelect", "shii", "-1", "ENOTSOCK", lambda e: [e.s, e.window, c.WM_USER, c.FD_READ])
+
+# -- look-ups that end with a message, which tells what was wrong with the pointers
+for _name, _kinds, _args in (
+    ("HostByName", "*", lambda e: ["127.0.0.1"]),
+    ("HostByAddr", "*ii", lambda e: [b"\x7f\0\0\1", 4, c.AF_INET]),
+    ("ServByName", "**", lambda e: ["http", "tcp"]),
+    ("ServByPort", "i*", lambda e: [0x5000, "tcp"]),
+    ("ProtoByName", "*", lambda e: ["tcp"]),
+    ("ProtoByNumber", "i", lambda e: [6]),
+):
+    call(f"WSAAsyncGet{_name}", f"hi{_kinds}*n", "0", "EWOULDBLOCK",
+         lambda e, args=_args: [e.window, c.WM_USER, *args(e), ctypes.create_string_buffer(1024), 1024])  # fmt: skip
+call("WSACancelAsyncRequest", "h", "-1", "EALREADY", lambda e: [e.task()])
+
+# -- user32
+WINDOW = "INVALID_WINDOW_HANDLE"
+CLASSES = "CANNOT_FIND_WND_CLASS CLASS_ALREADY_EXISTS CLASS_DOES_NOT_EXIST CLASS_HAS_WINDOWS INVALID_PARAMETER"
+for _w in "AW":
+    call(f"RegisterClass{_w}", "P", "0", CLASSES, lambda e: [e.window_class(False)], False)
+    call(f"RegisterClassEx{_w}", "P", "0", CLASSES, lambda e: [e.window_class(True)], False)
+    call(f"UnregisterClass{_w}", "T*", "0", CLASSES, lambda e: ["never", None], False)
+    call(f"CreateWindowEx{_w}", "iTtiiiiihhhi", "0", CLASSES,
+         lambda e: [0, "static", "name", 0, 0, 0, 0, 0, c.HWND_MESSAGE, None, None, 0], False)  # fmt: skip
+    call(f"DefWindowProc{_w}", "hiii", "0", WINDOW, lambda e: [e.window, c.WM_USER, 0, 0], False)
+    call(f"DispatchMessage{_w}", "P", "0", WINDOW, lambda e: [bytearray(48)], False)
+    call(f"PeekMessage{_w}", "Ohiii", "0", WINDOW, lambda e: [room(48), None, 0, 0, c.PM_REMOVE], False)
+    call(f"GetMessage{_w}", "Ohii", "-1", WINDOW, lambda e: [e.quit(room(48)), None, 0, 0], False)
+    call(f"PostMessage{_w}", "hiii", "0", WINDOW + " NOT_ENOUGH_QUOTA", lambda e: [e.window, c.WM_USER, 0, 0], False)
+    call(f"PostThreadMessage{_w}", "iiii", "0", "INVALID_THREAD_ID NOT_ENOUGH_QUOTA",
+         lambda e: [e.tid, c.WM_USER, 0, 0], False)  # fmt: skip
+    call(f"SendMessage{_w}", "hiii", "0", WINDOW + " CALL_NOT_IMPLEMENTED",
+         lambda e: [e.window, c.WM_USER, 0, 0], False)  # fmt: skip
+    call(f"GetWindowLongPtr{_w}", "hi", "0", WINDOW, lambda e: [e.window, -21], False)
+    call(f"SetWindowLongPtr{_w}", "hii", "0", WINDOW, lambda e: [e.window, -21, 1], False)
+call("DestroyWindow", "h", "0", WINDOW + " ACCESS_DENIED", lambda e: [e.window], False)
+call("IsWindow", "h", "0", "", lambda e: [e.window], False)
+call("PostQuitMessage", "i", "never", "", lambda e: [0], False)
+call("TranslateMessage", "P", "0", "", lambda e: [bytearray(48)], False)
+call("WaitMessage", "", "0", "", lambda e: e.quit([]), False)
+call("MsgWaitForMultipleObjects", "npiii", "WAIT", "INVALID_PARAMETER INVALID_HANDLE",
+     lambda e: [1, struct.pack("<Q", e.event), 0, 0, c.QS_ALLINPUT], False)  # fmt: skip
+call("MsgWaitForMultipleObjectsEx", "npiii", "WAIT", "INVALID_PARAMETER INVALID_HANDLE",
+     lambda e: [1, struct.pack("<Q", e.event), 0, c.QS_ALLINPUT, 0], False)  # fmt: skip
 
 # -- extension functions: overlapped ones, so that no call of them is right yet
 OVERLAPPED = bytearray(32)

@@ -16,8 +16,34 @@ from winsock.codes._win32 import WIN32
 
 PAGE = 4096
 NO_SOCKET = (1 << 64) - 1
-MORE = {80: "FILE_EXISTS", 120: "CALL_NOT_IMPLEMENTED", 131: "NEGATIVE_SEEK"}
-TIMEOUTS = frozenset((("Sleep", 0), ("SleepEx", 0), ("WSAPoll", 2), ("GetQueuedCompletionStatus", 4)))
+MORE = {
+    80: "FILE_EXISTS", 120: "CALL_NOT_IMPLEMENTED", 131: "NEGATIVE_SEEK", 1400: "INVALID_WINDOW_HANDLE",
+    1407: "CANNOT_FIND_WND_CLASS", 1410: "CLASS_ALREADY_EXISTS", 1411: "CLASS_DOES_NOT_EXIST",
+    1412: "CLASS_HAS_WINDOWS", 1444: "INVALID_THREAD_ID", 1816: "NOT_ENOUGH_QUOTA",
+}  # fmt: skip
+# Calls whose success has a last error to tell
+TELL = frozenset(
+    ("InetPtonW", "WSASetLastError", "WSAGetOverlappedResult", *(f"CreateEvent{w}" for w in "A W ExA ExW".split()))
+)
+TIMEOUTS = frozenset(
+    (
+        ("Sleep", 0),
+        ("SleepEx", 0),
+        ("WSAPoll", 2),
+        ("GetQueuedCompletionStatus", 4),
+        ("GetQueuedCompletionStatusEx", 4),
+        ("GetOverlappedResult", 3),
+        ("GetOverlappedResultEx", 3),
+        ("WSAGetOverlappedResult", 3),
+        ("WSAWaitForMultipleEvents", 3),
+        ("WaitForMultipleObjects", 3),
+        ("WaitForMultipleObjectsEx", 3),
+        ("WaitForSingleObject", 1),
+        ("WaitForSingleObjectEx", 1),
+        ("MsgWaitForMultipleObjects", 3),
+        ("MsgWaitForMultipleObjectsEx", 2),
+    )
+)
 MAKERS = frozenset(("socket", "WSASocketA", "WSASocketW", "accept", "WSAAccept"))
 POINTERS = "PpOoLlTtxaCc"
 NOT_NUMBERS = (None, 1.5, "1", b"1", [], object())
@@ -151,7 +177,7 @@ def outcome(call: Call, args: list[Any]) -> tuple[bool, str, Any]:
         where = args[-1]
         return failed, code_name(where.value) if failed and type(where) is ctypes.c_int else "EFAULT", result
     code = ws.WSAGetLastError()
-    assert failed or code == 0 or call.name in ("InetPtonW", "WSASetLastError"), f"succeeded with {code}"
+    assert failed or code == 0 or call.name in TELL, f"succeeded with {code}"
     # inet_pton, if_indextoname and their like have results that are no errors
     return failed and (code != 0 or call.startup), code_name(code) if code else "", result
 

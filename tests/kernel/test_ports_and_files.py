@@ -82,7 +82,7 @@ def test_closing_the_port_ends_waits(process):
     thread = threading.Thread(target=worker)
     thread.start()
     queue = process.handles.objects[port]
-    while not queue._waiters:
+    while not queue._queue:
         pass
     assert k32.CloseHandle(port) == 1
     thread.join(10)

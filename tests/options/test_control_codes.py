@@ -15,6 +15,7 @@ from winsock.abi import _constants as c
 from winsock.abi._controls import BY_CODE, CONTROLS, SOCKETS_ONLY
 from winsock.abi._guids import WSAID
 from winsock.abi._options import Fidelity
+from winsock.afd import _connection
 from winsock.codes import WSA
 
 KINDS = [
@@ -108,14 +109,6 @@ def test_nowhere_to_put_the_count(lab, row):
     room = ctypes.create_string_buffer(64)
     lab.fails(ws.WSAIoctl(s, row.code, bytes(64), 64, room, 64, None, None, None), WSA.WSAEFAULT)
     lab.fails(ws.WSAIoctl(s, row.code, bytes(64), 64, room, 64, 1, None, None), WSA.WSAEFAULT)
-
-
-@every(CONTROLS)
-def test_overlapped_is_refused_for_now(lab, row):
-    s = socket_for(lab, row)
-    overlapped, room, count = ctypes.create_string_buffer(32), ctypes.create_string_buffer(64), ctypes.c_uint()
-    args = (bytes(64), 64, room, 64, count, overlapped, None)
-    lab.fails(ws.WSAIoctl(s, row.code, *args), WSA.WSAEOPNOTSUPP)
 
 
 @pytest.mark.parametrize("code", [0, 0x667E, 0xDEADBEEF, -1, 1 << 40])
@@ -240,6 +233,42 @@ def test_tcp_info_refused(lab, data, room, code):
 
 def test_initial_rto_comes_before_connecting(lab):
     lab.fails(lab.ioctl(lab.pair()[0], c.SIO_TCP_INITIAL_RTO, bytes(4))[0], WSA.WSAEINVAL)
+
+
+RTO = [(3000, 2, 21_000), (0, 0, 21_000), (0xFFFF, 0xFF, 21_000), (500, 0xFF, 3500), (500, 1, 1500), (500, 0xFE, 500),
+       (65534, 0xFD, 0x7FFFFFFF)]  # fmt: skip
+
+
+@pytest.mark.parametrize(("rtt", "count", "ms"), RTO)
+def test_initial_rto_says_how_long_a_connect_may_take(lab, rtt, count, ms):
+    s = lab.socket()
+    lab.control(s, c.SIO_TCP_INITIAL_RTO, struct.pack("<HBx", rtt, count))
+    assert _connection.connect_timeout(lab.endpoint(s)) == ms
+
+
+def test_initial_rto_ends_a_connect_that_nobody_answers(lab):
+    with linux.socket() as full, linux.socket() as first, linux.socket() as second:
+        full.bind(("127.0.0.1", 0))
+        full.listen(0)
+        for client in first, second:
+            client.setblocking(False)
+            client.connect_ex(full.getsockname())
+        s = lab.socket()
+        lab.control(s, c.SIO_TCP_INITIAL_RTO, struct.pack("<HBx", 10, 1))
+        code = lab.endpoint(s).transport.getsockopt(linux.IPPROTO_TCP, linux.TCP_SYNCNT)
+        assert code == 1, "sockets that don't block give up when the kernel does"
+        lab.fails(ws.connect(s, sin("127.0.0.1", full.getsockname()[1]), 16), WSA.WSAETIMEDOUT)
+
+
+def test_the_ideal_backlog_never_changes(lab):
+    lab.fails(lab.ioctl(lab.socket(), c.SIO_IDEAL_SEND_BACKLOG_CHANGE)[0], WSA.WSAENOTCONN)
+    s, _ = lab.pair()
+    waiting = Waiting(lab, s, c.SIO_IDEAL_SEND_BACKLOG_CHANGE, None)
+    lab.ok(ws.closesocket(s))
+    assert waiting.ended() == (-1, WSA.WSAEINTR)
+    s, _ = lab.pair()
+    lab.control(s, c.FIONBIO, u32(1))
+    lab.fails(lab.ioctl(s, c.SIO_IDEAL_SEND_BACKLOG_CHANGE)[0], WSA.WSAEWOULDBLOCK)
 
 
 def test_cpu_affinity_comes_before_bind(lab):

@@ -6,8 +6,6 @@ import subprocess
 import sys
 from importlib.metadata import entry_points
 
-import pytest
-
 pytest_plugins = "pytester"
 
 

@@ -15,6 +15,7 @@ from textwrap import dedent
 import pytest
 
 from winsock import ports
+from winsock.cli import _ports_trap
 
 GENEROUS = 60
 WINSOCK = [sys.executable, "-m", "winsock", "ports", "run"]
@@ -378,6 +379,45 @@ def test_without_the_trap_sockets_work_and_numbers_don_t():
     with open("/proc/self/status", encoding="ascii") as file:
         before = next(line.split()[1] for line in file if line.startswith("Seccomp:"))
     assert (done.stdout.split(), done.stderr) == (["EADDRINUSE", "True", before], "")
+
+
+FORBIDDING = """
+    import ctypes, os, struct, sys
+    from winsock.cli import _ports_trap as trap
+    number, words = int(sys.argv[1]), sys.argv[2:]
+    machine = trap.machine()
+    lines = [(0x20, 0, 0, 0), (0x15, 0, 1, number), (0x06, 0, 0, 0x00050001), (0x06, 0, 0, 0x7FFF0000)]
+    text = b"".join(struct.pack("=HBBI", *line) for line in lines)
+    code = ctypes.create_string_buffer(text, len(text))
+    fprog = struct.pack("@HP", len(lines), ctypes.addressof(code))
+    libc = ctypes.CDLL(None, use_errno=True)
+    libc.prctl(trap.PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
+    assert libc.syscall(machine.seccomp, 1, 0, ctypes.create_string_buffer(fprog, len(fprog))) == 0
+    os.execv(sys.executable, [sys.executable, "-m", "winsock", "ports", "run", *words])
+"""
+
+
+@pytest.mark.parametrize("call", ["seccomp", "pidfd_getfd"])
+def test_a_container_that_forbids_the_trap(call):
+    number = getattr(_ports_trap.machine(), call, _ports_trap.SYS_PIDFD_GETFD)
+
+    def attempt(*words):
+        command = [sys.executable, "-c", dedent(FORBIDDING), str(number), *words]
+        return subprocess.run(command, capture_output=True, text=True, timeout=GENEROUS)
+
+    done = attempt("--", "echo", "ran")
+    assert (done.returncode, done.stdout) == (125, "")
+    assert call in done.stderr
+    assert "--no-trap" in done.stderr
+    done = attempt("--no-trap", "--", "echo", "ran")
+    assert (done.returncode, done.stdout, done.stderr) == (0, "ran\n", "")
+
+
+def test_one_inside_another():
+    done = run("--", *WINSOCK, "--", "true")
+    assert done.returncode == 125
+    assert "another winsock ports run" in done.stderr
+    assert run("--", *WINSOCK, "--no-trap", "--", "true").returncode == 0
 
 
 # -- ends --------------------------------------------------------------------------------------

@@ -138,6 +138,7 @@ class Here:
 
         self.module, self.process = importlib.import_module("winsock.ws2_32"), winsock.Process()
         self.ws = Dll(self, self.module)
+        self.user = Dll(self, importlib.import_module("winsock.user32"))
         self._threads: list[Thread] = []
         self.main = self.thread("main")
 
@@ -173,7 +174,7 @@ class OnWine:
         from bridge import Wine
 
         self._wine = Wine()
-        self.ws = self._wine.dll("ws2_32")
+        self.ws, self.user = self._wine.dll("ws2_32"), self._wine.dll("user32")
         self.thread, self.callback = self._wine.thread, self._wine.callback
         self.alloc, self.read = self._wine.alloc, self._wine.read
 

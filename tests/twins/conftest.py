@@ -2,6 +2,7 @@
 
 `make test` runs the arm here; `make test-wine` (pytest --wine tests/twins) runs both.  A check gets
 
+    user     user32
     ws       ws2_32 with Winsock 2.2 started: ws.bind(s, name, 16) -> Result(ret, error)
     kit      sockets in the states that checks begin with, closed afterwards
     arm      thread(name), alloc(what), read(addr, n), callback(spec, ret) of the arm
@@ -44,6 +45,11 @@ def arm(request):
 @pytest.fixture
 def ws(arm):
     return arm.ws
+
+
+@pytest.fixture
+def user(arm):
+    return arm.user
 
 
 @pytest.fixture

@@ -92,9 +92,12 @@ def _rows() -> Iterable[Control]:
         types=STREAM,
         elsewhere="WSAEOPNOTSUPP",
     )
+    yield _row(
+        "SIO_IDEAL_SEND_BACKLOG_CHANGE", APPROXIMATE, "it never changes", types=STREAM, elsewhere="WSAEOPNOTSUPP"
+    )
     yield _row("SIO_TCP_INFO", APPROXIMATE, "what this kernel counts; other fields are 0", types=STREAM)
     yield _row("SIO_LOOPBACK_FAST_PATH", STORED, "as on current Windows", takes=4, types=STREAM)
-    yield _row("SIO_TCP_INITIAL_RTO", STORED, _KEPT, takes=4, types=STREAM)
+    yield _row("SIO_TCP_INITIAL_RTO", APPROXIMATE, "the times hold for sockets that block", takes=4, types=STREAM)
     yield _row("SIO_CPU_AFFINITY", STORED, _KEPT, takes=2, types=DATAGRAM)
     yield _row("SIO_SET_PRIORITY_HINT", STORED, _KEPT, takes=4)
     yield _row("SIO_SET_COMPATIBILITY_MODE", STORED, _KEPT, takes=8)
@@ -111,7 +114,7 @@ def _rows() -> Iterable[Control]:
         "SIO_GET_QOS SIO_GET_GROUP_QOS SIO_SET_QOS SIO_SET_GROUP_QOS SIO_CHK_QOS", "WSAENOPROTOOPT", _LATER
     )
     yield from _refused(
-        "SIO_GET_MULTIPLE_EXTENSION_FUNCTION_POINTER SIO_IDEAL_SEND_BACKLOG_CHANGE",
+        "SIO_GET_MULTIPLE_EXTENSION_FUNCTION_POINTER",
         "WSAEOPNOTSUPP",
         _LATER,
     )

@@ -3,7 +3,6 @@
 from winsock.afd._connection import ANY as ANY
 from winsock.afd._connection import accept_plain as accept_plain
 from winsock.afd._connection import check_close as check_close
-from winsock.afd._connection import check_remote as check_remote
 from winsock.afd._connection import connect_plain as connect_plain
 from winsock.afd._connection import is_group as is_group
 from winsock.afd._connection import poll_connect as poll_connect

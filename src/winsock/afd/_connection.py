@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import os
+import struct
 import threading
 from collections import deque
 from collections.abc import Callable
@@ -27,7 +28,11 @@ _CONNECTING = State.CONNECTING  # asked for in most calls; looking it up costs m
 ANY = {c.AF_INET: ("0.0.0.0", 0), c.AF_INET6: ("::", 0, 0, 0)}
 BROADCAST = "255.255.255.255"
 
-CONNECT_TIMEOUT = 21_000.0  # ms: how long Windows tries (document: WSAETIMEDOUT)
+INITIAL_RTO = (0, c.SIO_TCP_INITIAL_RTO)  # in Endpoint.options: TCP_INITIAL_RTO_PARAMETERS
+_RTO = struct.Struct("<HBx")  # ms until the first retransmission, how many retransmissions
+RETRANSMISSION, RETRANSMISSIONS = 3000, 2  # together 21 s: how long Windows tries (document: WSAETIMEDOUT)
+UNSPECIFIED, UNSPECIFIED_COUNT, NONE = 0xFFFF, 0xFF, 0xFE
+LONGEST = 0x7FFFFFFF  # ms
 
 # What a connection attempt can end with; a non-blocking one learns it later.
 FAILURES = frozenset({WSA.WSAECONNREFUSED, WSA.WSAENETUNREACH, WSA.WSAEHOSTUNREACH, WSA.WSAETIMEDOUT})
@@ -237,7 +242,7 @@ def connect(ep: Endpoint, address: Address | None, blocking: bool | None = None)
             if address is None:
                 raise WinsockError(WSA.WSAEAFNOSUPPORT)
             if ep.family in ANY:
-                check_remote(address)
+                _check_remote(address)
             if _ports.ASSOCIATION in ep.options:
                 autobind(ep)
             _connect_stream(ep, address, not ep.nonblocking if blocking is None else blocking)
@@ -248,7 +253,7 @@ def connect(ep: Endpoint, address: Address | None, blocking: bool | None = None)
 
 
 def connect_plain(ep: Endpoint, address: Address) -> None:
-    """connect() of an endpoint whose shape says fast_connect, to an address that check_remote() has passed."""
+    """connect() of an endpoint whose shape says fast_connect, to an address that can be connected to."""
     rest = ep.rest
     if rest.extra or _ports.ASSOCIATION in rest.options:
         connect(ep, address)
@@ -270,7 +275,7 @@ def _connect_messages(ep: Endpoint, address: Address | None) -> None:
         ep.became_connected(address)
 
 
-def check_remote(address: Address) -> None:
+def _check_remote(address: Address) -> None:
     """A stream connects to one host's port."""
     if _kind(address) != "one" or not address[1]:
         raise WinsockError(WSA.WSAEADDRNOTAVAIL)
@@ -309,7 +314,7 @@ def _outcome(ep: Endpoint, blocking: bool) -> None:
     if not blocking:
         raise WinsockError(WSA.WSAEWOULDBLOCK)  # Windows never connects a non-blocking socket at once
     try:
-        in_time = wait_ready(ep, WRITE, CONNECT_TIMEOUT, WSA.WSAEINTR, lambda: ep.state is not State.CONNECTING)
+        in_time = wait_ready(ep, WRITE, connect_timeout(ep), WSA.WSAEINTR, lambda: ep.state is not State.CONNECTING)
     except BaseException:  # closed, cancelled, or a signal's exception
         _give_up(ep, 0)
         raise
@@ -325,6 +330,16 @@ def _outcome(ep: Endpoint, blocking: bool) -> None:
             raise WinsockError(ep.so_error or WSA.WSAECONNREFUSED)
         elif ep.closed:
             raise WinsockError(WSA.WSAEINTR)
+
+
+def connect_timeout(ep: Endpoint) -> float:
+    """Milliseconds that a connect may take: each retransmission waits twice as long as the one before."""
+    first, count = RETRANSMISSION, RETRANSMISSIONS
+    if INITIAL_RTO in ep.options:
+        ms, wanted = _RTO.unpack_from(ep.options[INITIAL_RTO])
+        first = first if ms in (0, UNSPECIFIED) else ms
+        count = {0: count, UNSPECIFIED_COUNT: count, NONE: 0}.get(wanted, wanted)
+    return float(min(first * ((2 << count) - 1), LONGEST))
 
 
 def _give_up(ep: Endpoint, code: int) -> None:
@@ -380,10 +395,19 @@ def shutdown(ep: Endpoint, how: int) -> None:
     check(ep, "shutdown")
     if how not in (c.SD_RECEIVE, c.SD_SEND, c.SD_BOTH):
         raise WinsockError(WSA.WSAEINVAL)
-    if how != c.SD_RECEIVE and not ep.send_shut and ep.stream:
+    if how != c.SD_RECEIVE and not ep.send_shut and ep.stream and not _later(ep):
         try:
             ep.transport.half_close(c.SD_SEND)
         except WinsockError as e:
             if e.code != WSA.WSAENOTCONN:  # the peer was faster
                 raise
     ep.shut(how)
+
+
+def _later(ep: Endpoint) -> bool:
+    """What was accepted for sending goes before the end of the stream."""
+    if "accepted for sending" not in ep.extra:
+        return False
+    from winsock.afd._sending import finish_after
+
+    return finish_after(ep)

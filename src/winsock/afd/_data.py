@@ -54,6 +54,8 @@ def recv(ep: Endpoint, views: Sequence[Any], flags: int) -> tuple[int, Address |
 
 
 def _recv(ep: Endpoint, views: Sequence[Any], flags: int) -> tuple[int, Address | None, int]:
+    if "requests" in ep.extra:
+        _take_turn(ep)
     if not ep.stream:
         message = _recv_message(ep, views, False, flags)
         if message.size > message.stored:
@@ -69,6 +71,8 @@ def _recv(ep: Endpoint, views: Sequence[Any], flags: int) -> tuple[int, Address 
 
 def recv_message(ep: Endpoint, views: Sequence[Any], control: bool, flags: int) -> Message:
     """Receive a message, with its control data if asked for; one that is too long is not an error here."""
+    if "requests" in ep.extra:
+        _take_turn(ep)
     code = 0
     try:
         return _recv_message(ep, views, control, flags)
@@ -106,12 +110,12 @@ def _recv_message(ep: Endpoint, views: Sequence[Any], control: bool, flags: int)
                 else:
                     continue
             if dirty is None:
-                dirty = _dirty(ep, views)
+                dirty = mark_pages(ep, views)
             if not wait_ready(ep, READ, timeout, WSA.WSAEINTR):
                 raise WinsockError(WSA.WSAETIMEDOUT)
     finally:
         if dirty:
-            _clean(ep, dirty)
+            settle_pages(ep, dirty)
 
 
 def send(
@@ -143,10 +147,10 @@ def _send(
     stream = ep.stream
     check_send(ep, address)
     if flags:
-        _check_send_flags(ep, flags)
+        check_send_flags(ep, flags)
     if stream:
         if flags & c.MSG_OOB:
-            return _send_urgent(ep, views, flags)
+            return send_urgent(ep, views, flags)
         return _send_stream(ep, views, flags)
     if ep.state is State.OPEN:
         _connection.autobind(ep)
@@ -216,7 +220,8 @@ def _check_recv_flags(ep: Endpoint, flags: int) -> None:
         raise WinsockError(WSA.WSAEOPNOTSUPP)
 
 
-def _check_send_flags(ep: Endpoint, flags: int) -> None:
+def check_send_flags(ep: Endpoint, flags: int) -> None:
+    """Order: what no call knows, what this protocol has not."""
     if flags & ~SEND_FLAGS:
         raise WinsockError(WSA.WSAEINVAL)
     if flags & c.MSG_PARTIAL:
@@ -272,10 +277,10 @@ def _recv_stream(ep: Endpoint, views: Sequence[Any], flags: int) -> int:
                 total += n
                 if not wait_all or not n or total == wanted:
                     return total
-                rest = _remaining(views, total)
+                rest = remaining(views, total)
                 continue
             if dirty is None:
-                dirty = _dirty(ep, views)
+                dirty = mark_pages(ep, views)
                 if ep.receive_timeout:
                     end = ep.network.now() + ep.receive_timeout
             left = None if end is None else max(0.0, end - ep.network.now())
@@ -283,7 +288,7 @@ def _recv_stream(ep: Endpoint, views: Sequence[Any], flags: int) -> int:
                 raise WinsockError(WSA.WSAETIMEDOUT)
     finally:
         if dirty:
-            _clean(ep, dirty)
+            settle_pages(ep, dirty)
 
 
 def _take_joined(ep: Endpoint, views: Sequence[Any], flags: int) -> int:
@@ -314,7 +319,20 @@ def _recv_urgent(ep: Endpoint, views: Sequence[Any], flags: int) -> int:
             raise WinsockError(WSA.WSAETIMEDOUT)
 
 
+def _take_turn(ep: Endpoint) -> None:
+    """Overlapped receives that wait come first."""
+    from winsock.afd._receiving import take_turn
+
+    check_receive(ep)
+    take_turn(ep, float(ep.receive_timeout) if ep.receive_timeout else None)
+
+
 def _send_stream(ep: Endpoint, views: Sequence[Any], flags: int) -> int:
+    if "accepted for sending" in ep.extra:
+        from winsock.afd._sending import send_after
+
+        if (accepted := send_after(ep, views)) is not None:
+            return accepted
     total = sum(map(len, views))
     sent = 0
     end: float | None = None
@@ -332,7 +350,7 @@ def _send_stream(ep: Endpoint, views: Sequence[Any], flags: int) -> int:
         else:
             if sent >= total or ep.nonblocking:
                 return sent
-            rest = _remaining(views, sent)
+            rest = remaining(views, sent)
             continue
         if end is None and ep.send_timeout:
             end = ep.network.now() + ep.send_timeout
@@ -341,7 +359,7 @@ def _send_stream(ep: Endpoint, views: Sequence[Any], flags: int) -> int:
             raise WinsockError(WSA.WSAETIMEDOUT)
 
 
-def _send_urgent(ep: Endpoint, views: Sequence[Any], flags: int) -> int:
+def send_urgent(ep: Endpoint, views: Sequence[Any], flags: int) -> int:
     """The last byte of these is the urgent one."""
     views = [v for v in views if len(v)]
     if not views:
@@ -366,7 +384,7 @@ def _send_urgent(ep: Endpoint, views: Sequence[Any], flags: int) -> int:
         raise
 
 
-def _remaining(views: Sequence[Any], done: int) -> list[Any]:
+def remaining(views: Sequence[Any], done: int) -> list[Any]:
     """What is left of the buffers after so many bytes."""
     rest = []
     for view in views:
@@ -382,7 +400,7 @@ def _remaining(views: Sequence[Any], done: int) -> list[Any]:
 # -- write watches
 
 
-def _dirty(ep: Endpoint, views: Sequence[Any]) -> list[tuple[int, int]]:
+def mark_pages(ep: Endpoint, views: Sequence[Any]) -> list[tuple[int, int]]:
     """Where a receive that waits has its buffers: their pages count as written already (fact)."""
     pages: Pages | None = ep.process.services.get("pages")
     if pages is None or not pages.watching:
@@ -393,7 +411,7 @@ def _dirty(ep: Endpoint, views: Sequence[Any]) -> list[tuple[int, int]]:
     return places
 
 
-def _clean(ep: Endpoint, places: list[tuple[int, int]]) -> None:
+def settle_pages(ep: Endpoint, places: list[tuple[int, int]]) -> None:
     pages: Pages = ep.process.services["pages"]
     for place in places:
         pages.filled(*place)

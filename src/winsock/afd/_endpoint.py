@@ -176,6 +176,10 @@ class Endpoint(Base):
     receive_shut: bool = _shared("receive_shut")
     send_shut: bool = _shared("send_shut")
 
+    fast_recv: bool = _shared("fast_recv")
+    fast_send: bool = _shared("fast_send")
+    fast_message: bool = _shared("fast_message")
+
     connect_time: float | None = _rest("connect_time")
     extra: Mapping[str, Any] = _rest("extra")
     options: Mapping[tuple[int, int], Any] = _rest("options")
@@ -303,6 +307,10 @@ class Endpoint(Base):
         rest.remote = remote
         shape = listener.shape
         rest.connect_time = shape.network.now()
+        if shape.closed:  # a condition function did it
+            s = shape
+            shape = first_shape(s.process, s.network, s.family, s.type, s.protocol, s.flags, s.procs)
+            shape = shape.changed((("nonblocking", s.nonblocking),))
         self.shape = shape.next.get(_TO_HEIR) or shape.changed(_TO_HEIR)
 
     def connect_ended(self, code: int, state: State = State.BOUND) -> None:

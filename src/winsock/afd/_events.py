@@ -59,6 +59,16 @@ ANSWERED_BY: Final = {kind.answer: kind.event for kind in KINDS if kind.answer}
 
 _POLLED: Final = tuple(kind for kind in KINDS if kind.condition)
 _REPEATING: Final = sum(kind.event for kind in KINDS if kind.repeats)
+_ORDER: Final = tuple(kind.event for kind in KINDS)
+_ARRIVING: Final = c.FD_READ | c.FD_ACCEPT
+
+
+def _holding(ready: int) -> int:
+    return sum(kind.event for kind in _POLLED if ready & kind.condition)
+
+
+# What holds, by what the endpoint is ready for.
+_HOLDS: Final = tuple(_holding(ready) for ready in range(1 << 9))
 # What a connection of its own brings anew
 _BEGINS: Final = {
     True: c.FD_CONNECT | c.FD_WRITE | c.FD_CLOSE | c.FD_READ | c.FD_OOB,  # a stream
@@ -139,24 +149,33 @@ class NetworkEvents:
 
     def look(self, now: Snapshot) -> list[Announcement]:
         """Compare with the endpoint as it is now: what is to be announced, in order."""
-        arrived = (c.FD_READ | c.FD_ACCEPT if now.waiting > self._waiting else 0) | (
-            c.FD_OOB if now.urgent > self._urgent else 0
-        )
-        self._waiting, self._urgent = now.waiting, now.urgent
-        announced = []
-        for event, condition, _, arrivals, _ in _POLLED:
-            if not now.ready & condition:
-                continue
-            if (self._open | (arrived if arrivals else 0)) & event and (now.named or event != c.FD_WRITE):
-                self._open &= ~event
-                self._put(event, now.code(event))
-                if self.mask & event and not self.messages:
-                    announced.append((event, self.codes[event]))
-            if self._armed & event:
-                self._armed &= ~event
-                if now.stream or event != c.FD_CONNECT:
-                    announced.append((event, now.code(event)))
-        return announced
+        ready, waiting, urgent, named, stream, _ = now
+        holds, allowed = _HOLDS[ready], self._open
+        if waiting > self._waiting:
+            allowed |= _ARRIVING
+        if urgent > self._urgent:
+            allowed |= c.FD_OOB
+        self._waiting, self._urgent = waiting, urgent
+        recorded, posted = holds & allowed, holds & self._armed
+        if not recorded | posted:
+            return []
+        if not named:
+            recorded &= ~c.FD_WRITE
+        self._open &= ~recorded
+        self._armed &= ~posted
+        if not stream:
+            posted &= ~c.FD_CONNECT
+        announced = posted if self.messages else recorded & self.mask
+        told = []
+        for event in _ORDER:
+            if (recorded | posted) & event:
+                code = now.code(event)
+                if recorded & event:
+                    self.record |= event
+                    self.codes[event] = code
+                if announced & event:
+                    told.append((event, code))
+        return told
 
     def answer(self, call: str) -> None:
         """A call did what answers an event: the event is not recorded any more, and may be announced anew.
@@ -186,7 +205,8 @@ class NetworkEvents:
 
     def happened(self, event: int, code: int = 0) -> list[Announcement]:
         """Something that no snapshot shows."""
-        self._put(event, code)
+        self.record |= event
+        self.codes[event] = code
         return [(event, code)] if self.mask & event else []
 
     def fetch(self) -> dict[int, int]:
@@ -197,11 +217,8 @@ class NetworkEvents:
         return found
 
     def _recorded(self) -> list[int]:
-        return [kind.event for kind in KINDS if self.record & self.mask & kind.event]
-
-    def _put(self, event: int, code: int) -> None:
-        self.record |= event
-        self.codes[event] = code
+        recorded = self.record & self.mask
+        return [event for event in _ORDER if recorded & event] if recorded else []
 
 
 # What the calls of endpoints say to the selection in Endpoint.extra, if there is one (_selection.Selection).

@@ -144,6 +144,26 @@ def _ideal_backlog(ep: Endpoint, row: Control, data: bytes, room: int | None) ->
     return _u32(IDEAL_BACKLOG)
 
 
+def check_backlog_change(ep: Endpoint) -> None:
+    """WSAENOTCONN without a connection."""
+    if ep.state is not State.CONNECTED:
+        raise ControlError(WSA.WSAENOTCONN)
+
+
+def _backlog_change(ep: Endpoint, row: Control, data: bytes, room: int | None) -> bytes:
+    """Wait for what never happens here."""
+    check_backlog_change(ep)
+    if ep.nonblocking:
+        raise ControlError(WSA.WSAEWOULDBLOCK)
+    ts = current()
+    with Wait(ts, ep.network, None) as wait:
+        if not wait.join(ep):
+            raise ControlError(WSA.WSAENOTSOCK)
+        while wait.goes_on() and not ep.closed:
+            ep.network.wait(ts, (), wait.left())
+    raise ControlError(WSA.WSAEINTR)
+
+
 def _tcp_info(ep: Endpoint, row: Control, data: bytes, room: int | None) -> bytes:
     """The input is the version, 0 or 1."""
     if len(data) != 4:
@@ -168,6 +188,8 @@ def _initial_rto(ep: Endpoint, row: Control, data: bytes, room: int | None) -> b
     """Before connecting only."""
     if ep.state not in (State.OPEN, State.BOUND):
         raise ControlError(WSA.WSAEINVAL)
+    if ep.family != c.AF_UNIX:
+        ep.transport.tell_option(*_connection.INITIAL_RTO, data)
     return _kept(ep, row, data, room)
 
 
@@ -240,6 +262,8 @@ def _change(ep: Endpoint, row: Control, data: bytes, room: int | None) -> bytes:
     if routes:
         _destination(ep, data)
     if ep.nonblocking:
+        event = c.FD_ROUTING_INTERFACE_CHANGE if routes else c.FD_ADDRESS_LIST_CHANGE
+        _selection.expect_change(ep, event)
         raise ControlError(WSA.WSAEWOULDBLOCK)
     ts = current()
     with ep.network.changes(ep.family, routes) as changes, Wait(ts, ep.network, None) as wait:
@@ -371,6 +395,7 @@ _HANDLERS: Final[dict[str, _Handler]] = {
     "SIO_MULTIPOINT_LOOPBACK": _multipoint_loopback,
     "SIO_MULTICAST_SCOPE": _multicast_scope,
     "SIO_IDEAL_SEND_BACKLOG_QUERY": _ideal_backlog,
+    "SIO_IDEAL_SEND_BACKLOG_CHANGE": _backlog_change,
     "SIO_TCP_INFO": _tcp_info,
     "SIO_TCP_INITIAL_RTO": _initial_rto,
     "SIO_CPU_AFFINITY": _cpu_affinity,

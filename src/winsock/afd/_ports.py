@@ -21,16 +21,6 @@ TOKEN: Final = struct.Struct("<Q")
 ASSOCIATION: Final = (0, c.SIO_ASSOCIATE_PORT_RESERVATION)  # in Endpoint.options, while it waits for its bind
 
 
-class PortsError(WinsockError):
-    """A refused reservation; `count` as of ControlError."""
-
-    __slots__ = ("count",)
-
-    def __init__(self, code: int) -> None:
-        super().__init__(code)
-        self.count = 0
-
-
 def acquire(ep: Endpoint, row: Control, data: bytes, room: int | None) -> bytes:
     """Reserve a block for this process, until the socket closes.
 
@@ -38,9 +28,9 @@ def acquire(ep: Endpoint, row: Control, data: bytes, room: int | None) -> bytes:
     reserved, WSAENOBUFS when the system finds no such block.
     """
     if len(data) < PORT_RANGE.size or (room or 0) < INSTANCE.size:
-        raise PortsError(WSA.WSAEINVAL)
+        raise _refused(WSA.WSAEINVAL)
     start, count = PORT_RANGE.unpack_from(data)
-    first, token = _pool(ep).acquire(ep.transport, ep.type, int.from_bytes(start, "big"), count, ep.process.pid)
+    first, token = _asked(ep, "acquire", ep.transport, ep.type, int.from_bytes(start, "big"), count)
     return INSTANCE.pack(first.to_bytes(2, "big"), count, token)
 
 
@@ -48,28 +38,37 @@ def associate(ep: Endpoint, row: Control, data: bytes, room: int | None) -> byte
     """Let bind take a port of a block; before bind only."""
     token = _token(data, room)
     if ep.state is not State.OPEN:
-        raise PortsError(WSA.WSAEINVAL)
-    _pool(ep).associate(ep.transport, ep.type, token, ep.process.pid)
+        raise _refused(WSA.WSAEINVAL)
+    _asked(ep, "associate", ep.transport, ep.type, token)
     ep.set_option(ASSOCIATION, token)
     return b""
 
 
 def release(ep: Endpoint, row: Control, data: bytes, room: int | None) -> bytes:
     """End a runtime block of this process before its socket closes; sockets in it stay bound."""
-    _pool(ep).release(ep.type, _token(data, room), ep.process.pid)
+    _asked(ep, "release", ep.type, _token(data, room))
     return b""
+
+
+def _refused(code: int) -> WinsockError:
+    from winsock.afd._ioctl import ControlError  # which imports this
+
+    return ControlError(code)
 
 
 def _token(data: bytes, room: int | None) -> int:
     if len(data) < TOKEN.size or room:
-        raise PortsError(WSA.WSAEINVAL)
+        raise _refused(WSA.WSAEINVAL)
     (token,) = TOKEN.unpack_from(data)
     return int(token)
 
 
-def _pool(ep: Endpoint) -> Any:
-    """What reserves ports on the endpoint's network."""
+def _asked(ep: Endpoint, what: str, *arguments: Any) -> Any:
+    """Let the endpoint's network do it, for the endpoint's process; whatever it refuses stores a byte count of 0."""
     pool = getattr(ep.network, "ports", None)
     if pool is None:
-        raise PortsError(WSA.WSAEOPNOTSUPP)
-    return pool
+        raise _refused(WSA.WSAEOPNOTSUPP)
+    try:
+        return getattr(pool, what)(*arguments, ep.process.pid)
+    except WinsockError as e:
+        raise _refused(e.code) from None

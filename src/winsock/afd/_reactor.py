@@ -21,7 +21,6 @@ import weakref
 from collections.abc import Callable
 from typing import Any
 
-from winsock.afd._endpoint import Endpoint
 from winsock.nt import Process, ThreadState
 from winsock.transports import Transport, Watcher
 
@@ -31,7 +30,9 @@ TICK = 0.010  # seconds in which the stand-in gives a leader time to come back
 REST = 1.0  # seconds without need, after which it ends
 HAND_OVER = 0.2  # seconds that the stand-in may take to stand back
 
-Callback = Callable[[Endpoint, int], None]
+CLOSING = "closing"  # in Process.services: what is called with an endpoint that closes, before its socket does
+
+Callback = Callable[[Any, int], None]
 
 
 class _Watch:
@@ -39,7 +40,7 @@ class _Watch:
 
     __slots__ = ("callbacks", "ep")
 
-    def __init__(self, ep: Endpoint) -> None:
+    def __init__(self, ep: Any) -> None:
         self.ep = ep
         self.callbacks: tuple[Callback, ...] = ()
 
@@ -66,11 +67,12 @@ class Reactor:
         self.network = network
         self.now = network.now
         self._fresh()
+        process.services.setdefault(CLOSING, []).append(self.forget)
 
     def _fresh(self) -> None:
         """Nothing is watched and nobody waits; also in a forked child, where the parent's watcher is not ours."""
         self._watcher: Watcher | None = None
-        self._watches: dict[Endpoint, _Watch] = {}
+        self._watches: dict[Any, _Watch] = {}
         self._lock = threading.RLock()  # for _watches and _timers
         self._lead = threading.Lock()
         self._leader: ThreadState | None = None
@@ -83,8 +85,12 @@ class Reactor:
 
     # -- what there is to do
 
-    def watch(self, ep: Endpoint, callback: Callback) -> None:
-        """Call back whenever the endpoint may have become ready for something; now, too, if it is ready already."""
+    def watch(self, ep: Any, callback: Callback, first: bool = False) -> None:
+        """Call back whenever the endpoint may have become ready for something; now, too, if it is ready already.
+
+        ep       an endpoint, or what else has a `transport`
+        first    before others that watch it: requests take their data before events look what there is
+        """
         with self._lock:
             watcher = self._watcher
             if watcher is None:
@@ -97,10 +103,10 @@ class Reactor:
             else:
                 watcher.again(ep.transport)
             if callback not in watch.callbacks:
-                watch.callbacks = (*watch.callbacks, callback)
+                watch.callbacks = (callback, *watch.callbacks) if first else (*watch.callbacks, callback)
         self.attend()
 
-    def unwatch(self, ep: Endpoint, callback: Callback) -> None:
+    def unwatch(self, ep: Any, callback: Callback) -> None:
         """Call back no more."""
         with self._lock:
             watch = self._watches.get(ep)
@@ -109,8 +115,10 @@ class Reactor:
                 if not watch.callbacks:
                     self.forget(ep)
 
-    def forget(self, ep: Endpoint) -> None:
+    def forget(self, ep: Any) -> None:
         """Whoever watched it, nobody does any more: its socket is about to close."""
+        if ep not in self._watches:
+            return
         with self._lock:
             if self._watches.pop(ep, None) is not None and self._watcher is not None:
                 self._watcher.remove(ep.transport)

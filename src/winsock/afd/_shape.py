@@ -140,6 +140,8 @@ class Shape:
             if name not in fields:
                 raise AttributeError(f"{name} does not vary")
             fields[name] = value
+        if self.closed:
+            fields["state"] = _CLOSED  # whatever another thread was about to make of it
         varying = tuple(fields.values())
         found = self.known.get(varying)
         if found is None:

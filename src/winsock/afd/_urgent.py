@@ -14,6 +14,7 @@ from typing import Any
 from winsock.abi import _constants as c
 from winsock.afd import _events
 from winsock.afd._endpoint import Endpoint, State
+from winsock.afd._requests import serve_later
 from winsock.nt import Process
 from winsock.transports import ERROR, HANGUP, RDHUP, URGENT, Address
 
@@ -96,6 +97,7 @@ def deliver(ep: Endpoint, byte: int) -> bool:
         for ts in peer.waiters:
             ts.interrupt()
         _events.told(peer, _events.ARRIVAL)
+        serve_later(peer, URGENT)
         return True
     unaccepted: dict[Address, tuple[Any, bytearray]] = peer.noted(UNACCEPTED, dict)
     here = _short(ep.transport.local_name())

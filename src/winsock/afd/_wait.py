@@ -41,7 +41,7 @@ class Wait:
         self.before = ts.wake
         ts.wake = self.network.prepare(ts)
         if not ts.blocking:
-            ts.cancelled = False
+            ts.cancelled = 0
         ts.blocking += 1
         return self
 
@@ -67,7 +67,7 @@ class Wait:
         """Run what has to run meanwhile; False when the time is up.  WSAEINTR after WSACancelBlockingCall."""
         ts = self.ts
         if ts.cancelled:
-            raise WinsockError(WSA.WSAEINTR)
+            raise WinsockError(ts.cancelled)
         if self.started and self.end is not None and self.network.now() >= self.end:
             return False
         self.started = True
@@ -76,7 +76,7 @@ class Wait:
         if ts.hook is not None:
             run_hook(ts)
         if ts.cancelled:
-            raise WinsockError(WSA.WSAEINTR)
+            raise WinsockError(ts.cancelled)
         return True
 
     def left(self) -> float | None:
@@ -137,6 +137,6 @@ def run_hook(ts: ThreadState) -> None:
             hook = ts.hook
     except Exception:  # C code could not raise through Winsock either: the call that waits ends, with WSAEINTR
         _log.exception("a blocking hook failed: %r", hook)
-        ts.cancelled = True
+        ts.cancelled = WSA.WSAEINTR
     finally:
         ts.sockets = sockets

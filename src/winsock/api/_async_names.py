@@ -7,6 +7,7 @@ low word the size of what is in the buffer or, with WSAENOBUFS, would have been.
 
 from __future__ import annotations
 
+import operator
 import os
 import threading
 from collections import deque
@@ -23,7 +24,7 @@ from winsock.nt._messages import Desktop
 
 FIRST_TASK = 0xC001
 TASKS = "asynchronous look-ups"  # in Process.services
-REST = 1.0  # seconds without a task, after which the thread ends
+REST = 0.2  # seconds without a task, after which the thread ends
 MAX_SIZE = 0xFFFF  # what a low word can tell
 
 Pack = Callable[[int], bytes]  # the result as it will lie at an address
@@ -37,7 +38,7 @@ class _Task:
     def __init__(
         self, hwnd: Any, number: Any, search: Callable[[], Pack] | WinsockError, buffer: Any, size: Any
     ) -> None:
-        self.hwnd = 0 if hwnd is None else int(hwnd) & INVALID_SOCKET
+        self.hwnd = 0 if hwnd is None else operator.index(hwnd) & INVALID_SOCKET
         self.number, self.search, self.buffer, self.size = dword(number), search, buffer, c_int(size)
         self.handle = 0
 
@@ -250,7 +251,8 @@ def WSACancelAsyncRequest(ts: ThreadState, hAsyncTaskHandle: int) -> int:
 
     WSAEALREADY (it has posted it, or was cancelled before), WSAEINVAL (no such handle).  Source: document.
     """
-    _tasks(ts).cancel(int(hAsyncTaskHandle) & INVALID_SOCKET if hAsyncTaskHandle is not None else 0)
+    handle = 0 if hAsyncTaskHandle is None else operator.index(hAsyncTaskHandle) & INVALID_SOCKET
+    _tasks(ts).cancel(handle)
     return 0
 
 

@@ -66,7 +66,7 @@ def WSACancelBlockingCall(ts: ThreadState) -> int:
     _require_version_1(ts)
     if not ts.blocking:
         raise WinsockError(WSA.WSAEINVAL)
-    ts.cancelled = True
+    ts.cancelled = WSA.WSAEINTR
     ts.interrupt()
     return 0
 

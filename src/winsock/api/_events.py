@@ -7,7 +7,9 @@ from typing import Any
 from weakref import WeakValueDictionary
 
 from winsock.abi import _constants as c
+from winsock.afd import Endpoint
 from winsock.afd._reactor import Reactor, reactor_of
+from winsock.afd._requests import requests_of
 from winsock.api._call import dword, export
 from winsock.api._kernel import MASK, ThreadObject, handle_object, kernel
 from winsock.codes import WinsockError
@@ -34,7 +36,7 @@ def milliseconds(value: Any) -> float | None:
 
 def event_object(ts: ThreadState, handle: Any) -> Event:
     """The event behind a handle, whose two low bits count for nothing; ERROR_INVALID_HANDLE."""
-    found = ts.process.handles.objects.get(operator.index(handle) & MASK & ~3)
+    found = ts.process.handles.get(operator.index(handle) & MASK & ~3)
     if not isinstance(found, Event):
         raise WinsockError(c.ERROR_INVALID_HANDLE)
     return found
@@ -42,9 +44,11 @@ def event_object(ts: ThreadState, handle: Any) -> Event:
 
 def waitable(ts: ThreadState, handle: Any) -> Waitable:
     """What a wait for this handle waits for; ERROR_INVALID_HANDLE."""
-    found = ts.process.handles.objects.get(operator.index(handle) & MASK & ~3)
+    found = ts.process.handles.get(operator.index(handle) & MASK & ~3)
     if isinstance(found, Waitable):
         return found
+    if isinstance(found, Endpoint):
+        return requests_of(found).signal
     raise WinsockError(c.ERROR_INVALID_HANDLE)
 
 

@@ -4,12 +4,19 @@ from __future__ import annotations
 
 import os
 import tempfile
+from collections.abc import Callable
 from typing import Any
 
 from winsock.abi import _constants as c
+from winsock.afd import Endpoint
+from winsock.afd._receiving import Receive
+from winsock.afd._requests import Request
+from winsock.afd._sending import Send
+from winsock.api._buffers import buffer, outgoing
 from winsock.api._call import INVALID_SOCKET, dword
 from winsock.api._kernel import handle_object, kernel
-from winsock.codes import WinsockError
+from winsock.api._overlapped import start
+from winsock.codes import WSA, WinsockError, ntstatus_to_win32, wsa_to_ntstatus
 from winsock.nt import ThreadState, memory
 from winsock.nt._files import FileObject, file_error
 
@@ -113,9 +120,35 @@ def _file(ts: ThreadState, handle: Any) -> FileObject:
     return found
 
 
+def _transfer(ep: Endpoint, overlapped: Any, count: Any, make: Callable[[], Request]) -> int:
+    """ReadFile or WriteFile on a socket: whatever its blocking mode, it waits or is pending (fact).
+
+    ERROR_INVALID_PARAMETER without an OVERLAPPED on a socket that is an overlapped one (fact); Win32's errors instead
+    of Winsock's.
+    """
+    if memory.is_null(overlapped) and ep.flags & c.WSA_FLAG_OVERLAPPED:
+        raise WinsockError(c.ERROR_INVALID_PARAMETER)
+    try:
+        start(make(), count)
+    except WinsockError as e:
+        if e.code == WSA.WSA_IO_PENDING:
+            raise
+        raise WinsockError(ntstatus_to_win32(wsa_to_ntstatus(e.code))) from None
+    return 1
+
+
 @kernel(0)
 def WriteFile(ts: ThreadState, hFile: int, lpBuffer: Any, nBytes: int, lpWritten: Any, lpOverlapped: Any) -> int:
-    """Write to a file, without OVERLAPPED."""
+    """Write to a file, without OVERLAPPED; or send on a connected socket (see _transfer)."""
+    target = handle_object(ts, hFile)
+    if isinstance(target, Endpoint):
+        views = outgoing(lpBuffer, dword(nBytes), 0)
+        return _transfer(
+            target,
+            lpOverlapped,
+            lpWritten,
+            lambda: Send(ts, target, views, 0, None if memory.is_null(lpOverlapped) else lpOverlapped),
+        )
     target = _file(ts, hFile)
     if not memory.is_null(lpOverlapped):
         raise WinsockError(c.ERROR_NOT_SUPPORTED)
@@ -127,7 +160,16 @@ def WriteFile(ts: ThreadState, hFile: int, lpBuffer: Any, nBytes: int, lpWritten
 
 @kernel(0)
 def ReadFile(ts: ThreadState, hFile: int, lpBuffer: Any, nBytes: int, lpRead: Any, lpOverlapped: Any) -> int:
-    """Read from a file, without OVERLAPPED; 0 bytes at its end."""
+    """Read from a file, without OVERLAPPED, or receive from a socket (see _transfer); 0 bytes at its end."""
+    source = handle_object(ts, hFile)
+    if isinstance(source, Endpoint):
+        view = buffer(lpBuffer, dword(nBytes), True)
+        return _transfer(
+            source,
+            lpOverlapped,
+            lpRead,
+            lambda: Receive(ts, source, [view], 0, None if memory.is_null(lpOverlapped) else lpOverlapped),
+        )
     source = _file(ts, hFile)
     if not memory.is_null(lpOverlapped):
         raise WinsockError(c.ERROR_NOT_SUPPORTED)

@@ -10,12 +10,11 @@ from typing import Any
 from winsock import spi
 from winsock.abi import _constants as c
 from winsock.afd import handle_closed
+from winsock.afd._requests import abort_later
 from winsock.api._call import dword, export
 from winsock.api._startup import WSAGetLastError, WSASetLastError
 from winsock.codes import WinsockError
 from winsock.nt import Process, ThreadState, current, memory
-from winsock.nt._completion import CompletionPort
-from winsock.nt._files import FileObject
 from winsock.nt._virtual import PAGE, Pages
 
 MASK = (1 << 64) - 1
@@ -107,13 +106,15 @@ def CloseHandle(ts: ThreadState, hObject: int) -> int:
     if number in (c.CURRENT_PROCESS, c.CURRENT_THREAD):
         return 1
     if number in ts.process.sockets:
-        handle_closed(ts.process.sockets[number])
+        ep: Any = ts.process.sockets[number]
+        handle_closed(ep)
+        abort_later(ep)
         spi.close_socket(ts.process, number)
         return 1
     obj = ts.process.handles.remove(number)
     if obj is None:
         raise WinsockError(c.ERROR_INVALID_HANDLE)
-    if isinstance(obj, (CompletionPort, FileObject)):
+    if hasattr(obj, "close"):
         obj.close()
     return 1
 

@@ -7,7 +7,6 @@ import struct
 from typing import Any
 
 from winsock.abi import _constants as c
-from winsock.afd import _selection
 from winsock.api._call import INVALID_SOCKET, SOCKET_ERROR, dword, endpoint, export
 from winsock.api._events import event_object
 from winsock.codes import WSA, WinsockError
@@ -17,12 +16,14 @@ from winsock.nt._objects import Event
 
 NETWORK_EVENTS = struct.Struct("<i10i")  # WSANETWORKEVENTS: lNetworkEvents, iErrorCode by the events' bit numbers
 
+WORD = struct.Struct("<i")
+
 
 def _event(ts: ThreadState, handle: Any) -> Event:
     """WSAEINVAL for what is no event."""
     try:
         return event_object(ts, handle)
-    except WinsockError:
+    except (WinsockError, TypeError):
         raise WinsockError(WSA.WSAEINVAL) from None
 
 
@@ -44,7 +45,7 @@ def WSAEventSelect(ts: ThreadState, s: int, hEventObject: Any, lNetworkEvents: i
     ep = endpoint(ts, s)
     mask = dword(lNetworkEvents) & c.FD_ALL_EVENTS
     event = None if not mask and memory.is_null(hEventObject) else _event(ts, hEventObject)
-    _selection.select(ep, mask, event=event)
+    ep.procs.event_select(ep, mask, event)
     return 0
 
 
@@ -62,8 +63,14 @@ def WSAEnumNetworkEvents(ts: ThreadState, s: int, hEventObject: Any, lpNetworkEv
     """
     ep = endpoint(ts, s)
     event = None if memory.is_null(hEventObject) else _event(ts, hEventObject)
+    if type(lpNetworkEvents) is bytearray and len(lpNetworkEvents) >= NETWORK_EVENTS.size:
+        found = ep.procs.enum_network_events(ep, event)
+        WORD.pack_into(lpNetworkEvents, 0, sum(found))
+        for bit, code in found.items():
+            WORD.pack_into(lpNetworkEvents, 4 * bit.bit_length(), code)
+        return 0
     memory.writable(lpNetworkEvents, NETWORK_EVENTS.size)
-    found = _selection.fetch(ep, event)
+    found = ep.procs.enum_network_events(ep, event)
     values = list(NETWORK_EVENTS.unpack(memory.read(lpNetworkEvents, NETWORK_EVENTS.size)))
     values[0] = sum(found)
     for bit, code in found.items():
@@ -111,5 +118,5 @@ def WSAAsyncSelect(ts: ThreadState, s: int, hWnd: Any, wMsg: int, lEvent: int) -
         except WinsockError:
             raise WinsockError(WSA.WSAEINVAL) from None
         poster = _Poster(ts.process, hwnd, dword(wMsg))
-    _selection.select(ep, mask, post=poster)
+    ep.procs.async_select(ep, mask, poster)
     return 0

@@ -1,30 +1,36 @@
-"""kernel32's completion ports: making them, associating handles, posting and taking packets.
-
-Overlapped requests on sockets post to the port of their handle; here are the ports themselves.
-"""
+"""kernel32's completion ports: making them, associating handles, posting and taking packets."""
 
 from __future__ import annotations
 
 import operator
+import struct
+from ctypes import c_uint32, c_uint64
 from typing import Any
 from weakref import WeakKeyDictionary
 
 from winsock.abi import _constants as c
 from winsock.afd import Endpoint
+from winsock.afd._requests import requests_of
 from winsock.api._call import INVALID_SOCKET, dword
+from winsock.api._events import milliseconds, reactor
 from winsock.api._kernel import MASK, handle_object, kernel
-from winsock.codes import WinsockError
-from winsock.nt import ThreadState, memory
-from winsock.nt._completion import CompletionPort, Packet
+from winsock.codes import WinsockError, ntstatus_to_win32
+from winsock.nt import ThreadState, current, memory, run_apcs
+from winsock.nt import _completion as completion
+from winsock.nt._completion import Packet
 from winsock.nt._files import FileObject
-from winsock.transports.host import HOST
 
-ASSOCIATIONS = "completion ports"  # in Process.services: {what the handle stands for: (port, key)}
+ASSOCIATIONS = "completion ports"  # in Process.services: {file: (port, key)}
+ENTRY = struct.Struct("<QQQI4x")  # OVERLAPPED_ENTRY: key, OVERLAPPED, Internal, bytes
+FAILED = 0x80000000  # an NTSTATUS from here on is a failure
+MODES = c.FILE_SKIP_COMPLETION_PORT_ON_SUCCESS | c.FILE_SKIP_SET_EVENT_ON_HANDLE
+_CLOSED = object()
+_APC = object()
 
 
-def _port(ts: ThreadState, handle: Any) -> CompletionPort:
+def _port(ts: ThreadState, handle: Any) -> completion.CompletionPort:
     found = handle_object(ts, handle)
-    if not isinstance(found, CompletionPort):
+    if not isinstance(found, completion.CompletionPort):
         raise WinsockError(c.ERROR_INVALID_HANDLE)
     return found
 
@@ -35,45 +41,81 @@ def CreateIoCompletionPort(
 ) -> int:
     """A new completion port, or the association of a socket or file with one, until that handle closes.
 
-    FileHandle              INVALID_HANDLE_VALUE to make a port only
-    ExistingCompletionPort  NULL to make a new one
-    CompletionKey           comes back with each packet of this handle
+    FileHandle                   INVALID_HANDLE_VALUE to make a port only
+    ExistingCompletionPort       NULL to make a new one
+    CompletionKey                comes back with each packet of this handle
+    NumberOfConcurrentThreads    kept, not enforced: see docs/fidelity.md
 
     0 and ERROR_INVALID_PARAMETER for a handle that has a port already, ERROR_INVALID_HANDLE.
-    The limit of concurrent threads is not enforced.
     """
     number = operator.index(FileHandle) & MASK
+    threads = dword(NumberOfConcurrentThreads)
     given = None if memory.is_null(ExistingCompletionPort) else _port(ts, ExistingCompletionPort)
     if number == INVALID_SOCKET:
         if given is not None:
             raise WinsockError(c.ERROR_INVALID_PARAMETER)
-        return ts.process.handles.add(CompletionPort())
+        return ts.process.handles.add(completion.CompletionPort(threads))
     target = handle_object(ts, number)
     if not isinstance(target, (Endpoint, FileObject)):
         raise WinsockError(c.ERROR_INVALID_PARAMETER)
+    key = operator.index(CompletionKey) & MASK
     with ts.process.lock:
         associations = ts.process.services.setdefault(ASSOCIATIONS, WeakKeyDictionary())
-        if target in associations:
+        requests = requests_of(target) if isinstance(target, Endpoint) else None
+        if target in associations or (requests is not None and requests.port is not None):
             raise WinsockError(c.ERROR_INVALID_PARAMETER)
-        port = given if given is not None else CompletionPort()
+        port = given if given is not None else completion.CompletionPort(threads)
         result = operator.index(ExistingCompletionPort) & MASK if given is not None else ts.process.handles.add(port)
-        associations[target] = (port, operator.index(CompletionKey) & MASK)
+        if requests is not None:
+            requests.key, requests.port = key, port
+        else:
+            associations[target] = (port, key)
     return result
 
 
 @kernel(0)
-def PostQueuedCompletionStatus(
-    ts: ThreadState, CompletionPort: int, dwNumberOfBytesTransferred: int, dwCompletionKey: int, lpOverlapped: Any
-) -> int:
-    """Queue a packet with these values; nothing looks at them."""
-    key = operator.index(dwCompletionKey) & MASK
-    _port(ts, CompletionPort).post(Packet(dword(dwNumberOfBytesTransferred), key, memory.address(lpOverlapped)))
+def SetFileCompletionNotificationModes(ts: ThreadState, FileHandle: int, Flags: int) -> int:
+    """FILE_SKIP_COMPLETION_PORT_ON_SUCCESS, FILE_SKIP_SET_EVENT_ON_HANDLE for a socket; they cannot be taken back.
+
+    0 with ERROR_INVALID_PARAMETER for other flags, ERROR_INVALID_HANDLE.
+    """
+    target = handle_object(ts, FileHandle)
+    flags = operator.index(Flags) & 0xFF
+    if flags & ~MODES or not isinstance(target, (Endpoint, FileObject)):
+        raise WinsockError(c.ERROR_INVALID_PARAMETER)
+    if isinstance(target, Endpoint):
+        requests_of(target).modes |= flags
     return 1
 
 
+def PostQueuedCompletionStatus(
+    CompletionPort: int, dwNumberOfBytesTransferred: int, dwCompletionKey: int, lpOverlapped: Any
+) -> int:
+    """Queue a packet with these values; nothing looks at them."""
+    try:
+        port = current().process.handles.objects[CompletionPort]
+        if (
+            type(port) is completion.CompletionPort
+            and 0 <= dwNumberOfBytesTransferred <= 0xFFFFFFFF
+            and 0 <= dwCompletionKey <= MASK
+            and type(lpOverlapped) is int
+            and 0 <= lpOverlapped <= MASK
+        ):
+            port.post((dwNumberOfBytesTransferred, dwCompletionKey, lpOverlapped, 0))
+            return 1
+    except (KeyError, TypeError):
+        pass
+    return _post(CompletionPort, dwNumberOfBytesTransferred, dwCompletionKey, lpOverlapped)
+
+
 @kernel(0)
+def _post(ts: ThreadState, handle: Any, transferred: Any, key: Any, overlapped: Any) -> int:
+    address = memory.address(overlapped) & MASK
+    _port(ts, handle).post((dword(transferred), operator.index(key or 0) & MASK, address, 0))
+    return 1
+
+
 def GetQueuedCompletionStatus(
-    ts: ThreadState,
     CompletionPort: int,
     lpNumberOfBytesTransferred: Any,
     lpCompletionKey: Any,
@@ -83,45 +125,109 @@ def GetQueuedCompletionStatus(
     """Wait for a packet: its values, and 0 with the last error if the operation it tells of had failed.
 
     0 with lpOverlapped NULL and WAIT_TIMEOUT when the time (ms) is up, ERROR_ABANDONED_WAIT_0 when the port is
-    closed meanwhile, ERROR_INVALID_HANDLE.
+    closed meanwhile, ERROR_INVALID_HANDLE.  The error of a failed operation is Win32's: see GetOverlappedResult.
     """
-    port = _port(ts, CompletionPort)
-    for ptr, n in ((lpNumberOfBytesTransferred, 4), (lpCompletionKey, 8), (lpOverlapped, 8)):
+    try:
+        if (
+            type(lpOverlapped) is c_uint64
+            and type(lpCompletionKey) is c_uint64
+            and type(lpNumberOfBytesTransferred) is c_uint32
+        ):
+            transferred, key, overlapped, status = current().process.handles.objects[CompletionPort].packets.popleft()
+            lpNumberOfBytesTransferred.value = transferred
+            lpCompletionKey.value = key
+            lpOverlapped.value = overlapped
+            if status < FAILED:
+                return 1
+            current().last_error = ntstatus_to_win32(status)
+            return 0
+    except (LookupError, AttributeError, TypeError):
+        pass  # no packet yet, or no port
+    return _get(CompletionPort, lpNumberOfBytesTransferred, lpCompletionKey, lpOverlapped, dwMilliseconds)
+
+
+@kernel(0)
+def _get(ts: ThreadState, handle: Any, transferred: Any, key: Any, overlapped: Any, ms: Any) -> int:
+    port = _port(ts, handle)
+    for ptr, n in ((transferred, 4), (key, 8), (overlapped, 8)):
         memory.writable(ptr, n)
-    packet = _wait(ts, port, dword(dwMilliseconds))
+    packet = _wait(ts, port, milliseconds(ms), False)
     if isinstance(packet, int):
-        memory.write_u64(lpOverlapped, 0)
+        memory.write_u64(overlapped, 0)
         raise WinsockError(packet)
-    memory.write_u32(lpNumberOfBytesTransferred, packet.transferred)
-    memory.write_u64(lpCompletionKey, packet.key)
-    memory.write_u64(lpOverlapped, packet.overlapped)
-    if packet.error:
-        raise WinsockError(packet.error)
+    memory.write_u32(transferred, packet[0])
+    memory.write_u64(key, packet[1])
+    memory.write_u64(overlapped, packet[2])
+    if packet[3] >= FAILED:
+        raise WinsockError(ntstatus_to_win32(packet[3]))
     return 1
 
 
-def _wait(ts: ThreadState, port: CompletionPort, ms: int) -> Packet | int:
+def _wait(ts: ThreadState, port: completion.CompletionPort, timeout: float | None, alertable: bool) -> Packet | int:
     """A packet, or the code for none."""
-    packet = port.take()
-    if packet is not None or not ms:
-        return packet or c.WAIT_TIMEOUT
-    network: Any = ts.process.transport or HOST
-    end = None if ms == c.INFINITE else network.now() + ms
-    before, ts.wake = ts.wake, network.prepare(ts)
-    port.enter(ts)
-    try:
-        while True:
-            packet = port.take()
-            if packet is not None:
-                return packet
+    packets = port.packets
+
+    def ready() -> Any:
+        try:
+            return packets.popleft()
+        except IndexError:
             if port.closed:
-                return c.ERROR_ABANDONED_WAIT_0
-            left = None if end is None else end - network.now()
-            if left is not None and left <= 0:
-                return c.WAIT_TIMEOUT
-            network.wait(ts, [], left)
-    finally:
-        port.leave(ts)
-        ts.wake = before
+                return _CLOSED
+            return _APC if alertable and ts.apcs else None
+
+    found = ready()
+    if found is None:
+        found = port.get(ts, reactor(ts.process), timeout, ready)
+    if found is None:
+        return c.WAIT_TIMEOUT
+    if found is _CLOSED:
+        return c.ERROR_ABANDONED_WAIT_0
+    if found is _APC:
+        run_apcs(ts)
+        return c.WAIT_IO_COMPLETION
+    packet: Packet = found
+    return packet
 
 
+@kernel(0)
+def GetQueuedCompletionStatusEx(
+    ts: ThreadState,
+    CompletionPort: int,
+    lpCompletionPortEntries: Any,
+    ulCount: int,
+    ulNumEntriesRemoved: Any,
+    dwMilliseconds: int,
+    fAlertable: int,
+) -> int:
+    """Take up to ulCount packets at once, as OVERLAPPED_ENTRYs; waits until there is one.
+
+    fAlertable    APCs of the thread end the wait: 0 with WAIT_IO_COMPLETION
+
+    0 with WAIT_TIMEOUT, ERROR_ABANDONED_WAIT_0, ERROR_INVALID_PARAMETER (ulCount 0).  An operation that failed is a
+    success here: its NTSTATUS is in the entry.  Source: document.
+    """
+    port = _port(ts, CompletionPort)
+    room = dword(ulCount)
+    if not room:
+        raise WinsockError(c.ERROR_INVALID_PARAMETER)
+    memory.writable(ulNumEntriesRemoved, 4)
+    memory.writable(lpCompletionPortEntries, min(room, max(1, len(port.packets))) * ENTRY.size)
+    packet = _wait(ts, port, milliseconds(dwMilliseconds), bool(fAlertable))
+    if isinstance(packet, int):
+        raise WinsockError(packet)
+    data = [ENTRY.pack(packet[1], packet[2], packet[3], packet[0])]
+    while len(data) < room:
+        try:
+            transferred, key, overlapped, status = port.packets.popleft()
+        except IndexError:
+            break
+        data.append(ENTRY.pack(key, overlapped, status, transferred))
+    try:
+        memory.write(lpCompletionPortEntries, b"".join(data))
+    except WinsockError:
+        for entry in reversed(data):  # nothing gets lost
+            key, overlapped, status, transferred = ENTRY.unpack(entry)
+            port.packets.appendleft((transferred, key, overlapped, status))
+        raise
+    memory.write_u32(ulNumEntriesRemoved, len(data))
+    return 1

@@ -7,6 +7,7 @@ from typing import Any
 
 from winsock import afd, spi
 from winsock.abi import _constants as c
+from winsock.afd._connection import _check_remote
 from winsock.api import _sockaddr
 from winsock.api._call import INVALID_SOCKET, SOCKET_ERROR, c_int, endpoint, export, unexpected
 from winsock.codes import WSA, WinsockError
@@ -180,7 +181,7 @@ def _peer(name: bytes, family: int) -> Any:
     address = _sockaddr.read(name, len(name), family)
     if family not in afd.ANY:
         raise LookupError
-    afd.check_remote(address)
+    _check_remote(address)
     return address
 
 

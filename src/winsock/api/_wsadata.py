@@ -6,13 +6,17 @@ from typing import Any
 
 from winsock.abi import _constants as c
 from winsock.abi._sockaddrs import pack_address
-from winsock.afd import Endpoint, Truncated, check_alive, check_receive, check_send
+from winsock.afd import Endpoint, Truncated
+from winsock.afd._receiving import Receive
+from winsock.afd._requests import Truncation
+from winsock.afd._sending import Send
 from winsock.api import _buffers, _sockaddr
 from winsock.api._call import SOCKET_ERROR, dword, endpoint, export
 from winsock.api._data import destination, name_room
+from winsock.api._overlapped import as_routine, start
 from winsock.codes import WSA, WinsockError
 from winsock.nt import ThreadState, memory
-from winsock.transports import Address
+from winsock.transports import Message
 
 SENDMSG_FLAGS = c.MSG_DONTROUTE | c.MSG_PARTIAL | c.MSG_OOB
 
@@ -28,19 +32,6 @@ def _overlapped(count: Any, overlapped: Any, routine: Any) -> bool:
         memory.writable(count, 4)
         return False
     return True
-
-
-def _overlapped_receive(ep: Endpoint) -> WinsockError:
-    """Overlapped requests are not made yet; what the socket's state refuses is refused first."""
-    check_receive(ep)
-    check_alive(ep)
-    return WinsockError(WSA.WSAEOPNOTSUPP)
-
-
-def _overlapped_send(ep: Endpoint, address: Address | None) -> WinsockError:
-    check_send(ep, address)
-    check_alive(ep)
-    return WinsockError(WSA.WSAEOPNOTSUPP)
 
 
 @export(SOCKET_ERROR)
@@ -62,7 +53,8 @@ def WSASend(
     overlapped = _overlapped(lpNumberOfBytesSent, lpOverlapped, lpCompletionRoutine)
     views = _buffers.wsabufs_out(lpBuffers, dword(dwBufferCount), dword(dwFlags), ep.stream)
     if overlapped:
-        raise _overlapped_send(ep, None)
+        request = Send(ts, ep, views, dword(dwFlags), lpOverlapped, as_routine(lpCompletionRoutine))
+        return start(request, lpNumberOfBytesSent)
     memory.write_u32(lpNumberOfBytesSent, ep.procs.send(ep, views, dword(dwFlags)))
     return 0
 
@@ -86,7 +78,8 @@ def WSASendTo(
     views = _buffers.wsabufs_out(lpBuffers, dword(dwBufferCount), dword(dwFlags), ep.stream)
     address = None if memory.is_null(lpTo) or ep.stream else destination(ep, lpTo, iTolen)
     if overlapped:
-        raise _overlapped_send(ep, address)
+        request = Send(ts, ep, views, dword(dwFlags), lpOverlapped, as_routine(lpCompletionRoutine), address)
+        return start(request, lpNumberOfBytesSent)
     memory.write_u32(lpNumberOfBytesSent, ep.procs.send(ep, views, dword(dwFlags), address))
     return 0
 
@@ -160,7 +153,12 @@ def _receive(
     if named:
         name_room(ep.family, name, namelen)
     if pending:
-        raise _overlapped_receive(ep)
+
+        def deliver(message: Message) -> None:
+            _sockaddr.write(ep.family, message.address, name, namelen)
+
+        request = Receive(ts, ep, views, flags, overlapped, as_routine(routine), deliver if named else None)
+        return start(request, received, flags_ptr)
     try:
         got, address, told = ep.procs.recv(ep, views, flags)
     except Truncated as e:
@@ -210,7 +208,8 @@ def WSASendMsg(
     control = _buffers.unpack_control(memory.read(msg.control, msg.control_len)) if msg.control_len else ()
     address = destination(ep, msg.name, msg.namelen) if msg.namelen else None
     if overlapped:
-        raise _overlapped_send(ep, address)
+        request = Send(ts, ep, views, flags, lpOverlapped, as_routine(lpCompletionRoutine), address, control)
+        return start(request, lpNumberOfBytesSent)
     memory.write_u32(lpNumberOfBytesSent, ep.procs.send(ep, views, flags, address, control))
     return 0
 
@@ -246,17 +245,31 @@ def WSARecvMsg(
     if msg.control_len:
         _buffers.probe(msg.control, msg.control_len)
     if overlapped:
-        raise _overlapped_receive(ep)
+
+        def deliver(message: Message) -> None:
+            if _deliver(ep, lpMsg, msg, message) & c.MSG_CTRUNC:
+                raise Truncation(message.stored)
+
+        request = Receive(
+            ts, ep, views, msg.flags, lpOverlapped, as_routine(lpCompletionRoutine), deliver, control=True
+        )
+        return start(request, lpdwNumberOfBytesRecvd)
     got = ep.procs.recv_message(ep, views, True, msg.flags)
-    control, cut = _buffers.pack_control(got.control, msg.control_len)
-    told = got.flags | (c.MSG_CTRUNC if cut else 0)
-    name = pack_address(ep.family, got.address) if room else b""
-    if name:
-        memory.write(msg.name, name)
-    if control:
-        memory.write(msg.control, control)
-    memory.write(lpMsg, msg._replace(namelen=len(name), control_len=len(control), flags=told).pack())
+    told = _deliver(ep, lpMsg, msg, got)
     memory.write_u32(lpdwNumberOfBytesRecvd, got.stored)
     if told & (c.MSG_TRUNC | c.MSG_CTRUNC):
         raise WinsockError(WSA.WSAEMSGSIZE)
     return 0
+
+
+def _deliver(ep: Endpoint, ptr: Any, msg: _buffers.Msg, got: Message) -> int:
+    """Store a message's sender and control data where its WSAMSG says; the flags told."""
+    control, cut = _buffers.pack_control(got.control, msg.control_len)
+    told = got.flags | (c.MSG_CTRUNC if cut else 0)
+    name = pack_address(ep.family, got.address) if msg.namelen else b""
+    if name:
+        memory.write(msg.name, name)
+    if control:
+        memory.write(msg.control, control)
+    memory.write(ptr, msg._replace(namelen=len(name), control_len=len(control), flags=told).pack())
+    return told

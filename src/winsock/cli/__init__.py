@@ -13,6 +13,8 @@ import sys
 VERBS: dict[str, tuple[str, str]] = {
     "run": ("winsock.cli._run", "run a Python program with Windows' socket behaviour"),
     "explain": ("winsock.cli._explain", "say what an error code means and what to do about it"),
+    "codes": ("winsock.cli._codes", "list all error codes"),
+    "annotate": ("winsock.cli._annotate", "find socket errors in logs and say what each means"),
     "probe": ("winsock.cli._probe", "try calls of the C-shaped API and see what they return"),
     "demo": ("winsock.cli._demo", "run real problems that people had on Windows, with their cures"),
     "ports": ("winsock.cli._ports", "reserve ports that nobody else can take, see who has which"),

@@ -10,167 +10,161 @@ import sys
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from argparse import Namespace
-    from collections.abc import Iterator
+    from typing import NoReturn
 
     from winsock.codes import Entry
 
-_WIDEST = 100
-_LABEL = 14
+    Options = dict[str, str]
+
+FORMATS = ("text", "json", "markdown")
 
 
 def main(argv: list[str]) -> int:
     """The verb; 0 when every code was understood, 1 when one was not, 2 for a wrong command line."""
-    codes, form, lang = argv, "text", "en"
-    if not argv or any(_is_option(arg) for arg in argv):
-        args = _parse(argv)
-        codes, form, lang = args.code, args.format, args.lang
-        if args.list:
-            return _print(_listing(lang))
-    entries, unknown = _find(codes, lang)
-    status = _print(_as_json(entries) if form == "json" else _as_text(entries)) if entries or form == "json" else 0
+    options: Options = {}
+    texts = _quickly(argv, options)
+    if texts is None:
+        from winsock.cli._explain_options import parse
+
+        texts = parse(argv, options)
+    lang = chosen_language(options.get("lang"))
+    function, form = options.get("function"), options.get("format", "text")
+    if options.get("list"):
+        from winsock.cli._codes import listing
+
+        return write(listing(lang))
+    if function is not None and (function := _function(function)) is None:
+        return 1
+    if not texts:
+        from winsock.cli._codes import of_function
+
+        assert function is not None
+        return write(of_function(function, form, lang, width()))
+    entries, unknown = _find(texts, function, lang)
+    status = 0
+    if entries or form == "json":
+        status = write(_shown(entries, form, lang))
     for text in unknown:
-        print(_not_found(text), file=sys.stderr)
+        print(_not_found(text, lang), file=sys.stderr)
     return 1 if unknown else status
 
 
-def _is_option(arg: str) -> bool:
-    return arg.startswith("-") and not arg[1:].isdigit()
+def _quickly(argv: list[str], options: Options) -> list[str] | None:
+    """The codes of a command line without mistakes, and its options; None for one that argparse has to look at."""
+    texts, rest = [], iter(argv)
+    for arg in rest:
+        if not arg.startswith("-") or arg[1:].isdigit():
+            texts.append(arg)
+            continue
+        key, _, value = arg.partition("=")
+        value = value or next(rest, "")
+        if key not in ("--lang", "--format", "--function") or not value or value.startswith("-"):
+            return None
+        if (key == "--format" and value not in FORMATS) or (key == "--lang" and planned_language(value) is None):
+            return None
+        options[key[2:]] = value
+    return texts if texts or "function" in options else None
 
 
-def _parse(argv: list[str]) -> Namespace:
-    import argparse
+def _function(name: str) -> str | None:
+    from winsock.codes._functions import function_name
 
-    from winsock.codes import languages
-
-    parser = argparse.ArgumentParser(
-        prog="winsock explain",
-        description="Say what Winsock error codes mean, what usually leads to them and what to do.",
-        epilog="A code is a number (10054, 0x2746), an HRESULT (0x80072746, -2147014842), or a name "
-        "(WSAECONNRESET, ECONNRESET, EAI_NONAME, STATUS_CONNECTION_RESET).",
-    )
-    parser.add_argument("code", nargs="*", help="number or name of an error")
-    parser.add_argument("--format", choices=("text", "json"), default="text", help="default: text")
-    parser.add_argument("--lang", choices=languages(), default="en", help="language of the texts, default: en")
-    parser.add_argument("--list", action="store_true", help="list all codes, one a line")
-    args = parser.parse_args(argv)
-    if not args.code and not args.list:
-        parser.error("which code?")
-    return args
+    try:
+        return function_name(name)
+    except ValueError as error:
+        print(f"winsock explain: {error}", file=sys.stderr)
+        return None
 
 
-def _find(codes: list[str], lang: str) -> tuple[list[Entry], list[str]]:
-    from winsock.codes import explain, lookup
+def _find(texts: list[str], function: str | None, lang: str) -> tuple[list[Entry], list[str]]:
+    from winsock.codes import explain, lookup_all
 
-    entries: list[Entry] = []
+    found: dict[int, Entry] = {}
     unknown: list[str] = []
-    for text in codes:
-        number = lookup(text)
-        entry = None if number is None else explain(number, lang=lang)
-        if entry is None:
+    for text in texts:
+        numbers = lookup_all(text)
+        for number in numbers:
+            entry = None if number in found else explain(number, function, lang)
+            if entry is not None:
+                found[number] = entry
+        if not numbers and text not in unknown:
             unknown.append(text)
-        else:
-            entries.append(entry)
-    return entries, unknown
+    return list(found.values()), unknown
 
 
-def _not_found(text: str) -> str:
+def _not_found(text: str, lang: str) -> str:
     from winsock.codes import suggest
+    from winsock.codes._functions import function_names
+    from winsock.codes._texts import labels
 
-    line = f"winsock explain: {text!r} is no code known here"
-    if close := suggest(text):
-        line += "; nearest: " + ", ".join(close)
+    words = labels(lang)
+    shown = " ".join(text.split())
+    line = "winsock explain: " + words["unknown"].replace("{text}", shown)
+    close = suggest(text)
+    if (name := function_names().get(shown.removesuffix("()").lower())) is not None:
+        close.insert(0, f"--function {name}")
+    if close:
+        line += " (" + words["nearest"].replace("{codes}", ", ".join(close)) + ")"
     return line
 
 
-def _as_text(entries: list[Entry]) -> str:
-    width = _width()
-    return "\n\n".join("\n".join(_lines(entry, width)) for entry in entries)
+def _shown(entries: list[Entry], form: str, lang: str) -> str:
+    if form == "text":
+        from winsock.cli._explain_text import as_text
+
+        return as_text(entries, lang, width())
+    from winsock.cli._explain_forms import as_json, as_markdown
+
+    return as_json(entries) if form == "json" else as_markdown(entries, lang)
 
 
-def _lines(entry: Entry, width: int) -> Iterator[str]:
-    yield "  ".join(filter(None, (str(entry.number), entry.name, entry.title)))
-    yield ""
-    rows = [
-        ("Meaning", entry.meaning),
-        *(("Causes" if i == 0 else "", text) for i, text in enumerate(entry.causes)),
-        ("In the program", entry.remedy_program),
-        ("As its user", entry.remedy_user),
-        ("Berkeley", entry.berkeley),
-        ("Winsock 1.1", entry.winsock11),
-        ("Windows CE", entry.ce),
-        ("Note", entry.note),
-        ("Windows says", entry.message or ""),
-        ("Python", _python(entry)),
-        ("Linux", _linux(entry)),
-        ("HRESULT", _hresult(entry)),
-        ("Also called", ", ".join(entry.aliases)),
-    ]
-    for label, text in rows:
-        if text:
-            first, *others = _wrap(text, width - _LABEL - 4)
-            yield f"  {label:{_LABEL}}  {first}"
-            yield from (" " * (_LABEL + 4) + line for line in others)
+# -- what the verbs about codes share
 
 
-def _python(entry: Entry) -> str:
-    if entry.exception is None:
-        return ""
-    if entry.exception == "socket.gaierror":
-        return f"socket.gaierror: [Errno {entry.number}], or socket.herror from gethostbyaddr"
-    return f"{entry.exception}: [WinError {entry.number}], errno {entry.errno}"
+def planned_language(lang: str) -> str | None:
+    """The language of the reference that somebody means; None for one that it does not have."""
+    from winsock.codes._texts import LANGUAGES, languages, match
+
+    return match(lang, languages()) or match(lang, LANGUAGES)
 
 
-def _linux(entry: Entry) -> str:
-    if entry.linux is None:
-        return "no counterpart" if entry.number else ""
-    return entry.linux if entry.linux_errno is None else f"{entry.linux} (errno {entry.linux_errno})"
+def chosen_language(lang: str | None) -> str:
+    """The language to write in: that asked for or the locale's; English, with a notice, where texts are missing."""
+    from winsock.codes._texts import DEFAULT, labels, languages, locale_name
+
+    planned = planned_language(lang or locale_name())
+    if planned is None or planned in languages():
+        return planned or DEFAULT
+    print("winsock: " + labels(DEFAULT)["fallback"].replace("{lang}", planned), file=sys.stderr)
+    return DEFAULT
 
 
-def _hresult(entry: Entry) -> str:
-    if not entry.number:
-        return ""
-    return f"0x{entry.hresult:08X} ({entry.hresult - 2**32})"
-
-
-def _as_json(entries: list[Entry]) -> str:
-    import json
-
-    return json.dumps([entry._asdict() for entry in entries], ensure_ascii=False, indent=2)
-
-
-def _listing(lang: str) -> str:
-    from winsock.codes import explain
-    from winsock.codes._names import known_numbers
-
-    entries = (explain(number, lang=lang) for number in sorted(known_numbers()))
-    return "\n".join(f"{e.number:5}  {e.name:34}  {e.title}" for e in entries if e is not None)
-
-
-def _width() -> int:
+def width() -> int:
+    """How many columns the page may have."""
     try:
         columns = int(os.environ.get("COLUMNS", "")) or os.get_terminal_size(sys.stdout.fileno()).columns
     except (ValueError, OSError):
         columns = 80
-    return max(40, min(columns, _WIDEST))
+    return max(40, min(columns, 100))
 
 
-def _wrap(text: str, width: int) -> list[str]:
-    """The text in lines of at most `width` characters, broken between words (textwrap costs an import of re)."""
-    lines = [""]
-    for word in text.split():
-        if lines[-1] and len(lines[-1]) + 1 + len(word) > width:
-            lines.append(word)
-        else:
-            lines[-1] += (" " if lines[-1] else "") + word
-    return lines
-
-
-def _print(text: str) -> int:
+def write(text: str) -> int:
     """Write the text to standard output; quiet when the reader has gone (`winsock explain ... | head -1`)."""
     try:
-        print(text, flush=True)
+        try:
+            print(text, flush=True)
+        except UnicodeEncodeError:  # an old locale that lacks some of the letters
+            encoding = sys.stdout.encoding
+            print(text.encode(encoding, "replace").decode(encoding), flush=True)
     except BrokenPipeError:
         # The interpreter flushes once more at exit, and must not fail then.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except OSError as error:  # a full disk
+        fail(f"cannot write: {error.strerror}")
     return 0
+
+
+def fail(message: str) -> NoReturn:
+    """End with a message and status 1."""
+    print(f"winsock: {message}", file=sys.stderr)
+    raise SystemExit(1)

@@ -10,7 +10,7 @@ import os
 import sys
 from collections.abc import Iterable
 from contextlib import ExitStack
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, NoReturn
 
 if TYPE_CHECKING:
     from winsock.ports import Block
@@ -221,19 +221,19 @@ def parser() -> argparse.ArgumentParser:
     return top
 
 
-def _whole(args: argparse.Namespace) -> Range:
-    """BLOCK, or FIRST and COUNT."""
-    given: Range = args.block
-    if args.number is None:
-        return given
-    if given.size != 1:
-        _wrong(args, "a block and a count")
-    if given.start is not None and given.start + args.number - 1 > HIGHEST:
-        _wrong(args, f"{given.start} and {args.number - 1} more ports: the last one is {HIGHEST}")
-    return Range(given.start, args.number)
+def _whole(args: argparse.Namespace) -> tuple[int, int]:
+    """BLOCK, or FIRST and COUNT: the first port and how many."""
+    start, size = args.block
+    if args.number is not None:
+        if size != 1:
+            _wrong(args, "a block and a count")
+        size = args.number
+        if start + size - 1 > HIGHEST:
+            _wrong(args, f"{size} ports from {start} on: the last one there is is {HIGHEST}")
+    return start, size
 
 
-def _wrong(args: argparse.Namespace, text: str) -> None:
+def _wrong(args: argparse.Namespace, text: str) -> NoReturn:
     print(f"winsock ports {args.name}: {text}; see winsock ports {args.name} --help", file=sys.stderr)
     raise SystemExit(WRONG_COMMAND_LINE)
 
@@ -262,16 +262,14 @@ def _explain(args: argparse.Namespace) -> int:
 def _lookup(args: argparse.Namespace) -> int:
     from winsock.ports import persistent
 
-    start, number = _whole(args)
-    print(persistent.lookup(start, number, args.protocol))
+    print(persistent.lookup(*_whole(args), args.protocol))
     return 0
 
 
 def _delete(args: argparse.Namespace) -> int:
     from winsock.ports import persistent
 
-    start, number = _whole(args)
-    persistent.delete(start, number, args.protocol)
+    persistent.delete(*_whole(args), args.protocol)
     return 0
 
 
@@ -287,17 +285,16 @@ def _apply(args: argparse.Namespace) -> int:
 def _reserve(args: argparse.Namespace) -> int:
     if args.block is not None and args.count is not None:
         _wrong(args, "a block and --count")
-    wanted = Range(None, args.count or 1) if args.block is None else _whole(args)
-    if args.persistent:
-        from winsock.ports import persistent
+    if not args.persistent:
+        return _hold(Range(None, args.count or 1) if args.block is None else Range(*_whole(args)), args)
+    if args.block is None:
+        _wrong(args, "a persistent reservation needs a block")
+    if args.pid is not None:
+        _wrong(args, "a persistent reservation does not end with a process")
+    from winsock.ports import persistent
 
-        if wanted.start is None:
-            _wrong(args, "a persistent reservation needs a block")
-        if args.pid is not None:
-            _wrong(args, "a persistent reservation does not end with a process")
-        print(persistent.create(wanted.start, wanted.size, args.protocol))
-        return 0
-    return _hold(wanted, args)
+    print(persistent.create(*_whole(args), args.protocol))
+    return 0
 
 
 def _hold(wanted: Range, args: argparse.Namespace) -> int:
@@ -309,8 +306,9 @@ def _hold(wanted: Range, args: argparse.Namespace) -> int:
     from winsock.ports import reserve
 
     stop = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-    signal.pthread_sigmask(signal.SIG_BLOCK, stop)
     with ExitStack() as stack:
+        stack.callback(signal.pthread_sigmask, signal.SIG_SETMASK, signal.pthread_sigmask(signal.SIG_BLOCK, stop))
+        stack.callback(lambda: [None for _ in iter(lambda: signal.sigtimedwait(stop, 0), None)])  # it is heeded
         poll = select.poll()
         poll.register(stack.enter_context(SignalFd(stop)), select.POLLIN)
         if args.pid is not None:

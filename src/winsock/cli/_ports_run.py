@@ -197,6 +197,12 @@ def run(command: list[str], blocks: Mapping[str, Block], options: Options) -> in
 
     The blocks stay reserved for as long as that takes, and are closed then.
     """
+    if options.trap:
+        try:
+            trap.check()
+        except OSError as error:
+            _complain(_untrapped(error))
+            return FAILED
     passed = passed_sockets(blocks, options) if options.sockets else []
     environment = {**os.environ, **variables(blocks, options)}
     supervisor = Supervisor(blocks, passed if options.trap else ())
@@ -270,13 +276,25 @@ def _become(
             status = NOT_FOUND
         elif error.errno in (errno.EACCES, errno.ENOEXEC, errno.EISDIR):
             status = NOT_EXECUTABLE
-        what = command[0] if status != FAILED else "the command's bind calls can't be watched here"
-        hint = "" if status != FAILED else "; --no-trap does without (only the passed sockets can then be used)"
-        print(f"winsock ports run: {what}: {error.strerror or error}{hint}", file=sys.stderr, flush=True)
+        _complain(f"{command[0]}: {error.strerror}" if status != FAILED else _untrapped(error))
     except BaseException as error:
-        print(f"winsock ports run: {error!r}", file=sys.stderr, flush=True)
+        _complain(repr(error))
     finally:
         os._exit(status)
+
+
+def _untrapped(error: OSError) -> str:
+    if error.errno == errno.EBUSY:
+        why = "something watches this process' calls already, another winsock ports run perhaps"
+        return (
+            f"{why}: reserve all ports there, or use --no-trap (the command must then use the sockets it is passed)"
+        )
+    why = f"the command's bind calls can't be watched here ({error.strerror})"
+    return f"{why}: use --no-trap (the command must then use the sockets it is passed)"
+
+
+def _complain(text: str) -> None:
+    print(f"winsock ports run: {text}", file=sys.stderr, flush=True)
 
 
 def _supervise(child: int, watched: trap.Trap | None, signals: SignalFd) -> int:

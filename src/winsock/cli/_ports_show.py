@@ -7,6 +7,7 @@ import pwd
 import shutil
 import textwrap
 from collections.abc import Iterable, Iterator
+from dataclasses import asdict
 from functools import cache
 from typing import TYPE_CHECKING
 
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
 
 PROTOCOLS = ("tcp", "udp")
 NARROW, WIDE = 40, 100
+CLOSING = "、。，；：）」)!?"  # never begin a line
+OVERHANG = 4  # columns: two of them
 
 
 @cache
@@ -110,7 +113,7 @@ def _report(report: PortReport, host: str) -> dict[str, object]:
         "code": report.code,
         "name": _name(report.code),
         "findings": [
-            {**finding._asdict(), "user": None if finding.uid is None else user(finding.uid)}
+            {**asdict(finding), "user": None if finding.uid is None else user(finding.uid)}
             for finding in report.findings
         ],
         "automatic_range": _automatic(report.port),
@@ -156,7 +159,7 @@ def _reasons(report: PortReport, texts: Texts) -> tuple[list[str], list[str]]:
         if kind in texts["advice"] and (finding.code or kind == "persistent-reservation"):
             advice[texts["advice"][kind].format(**values)] = None
         kept = kept or kind in ("persistent-reservation", "system-reserved", "runtime-reservation")
-        hidden = hidden or (finding.uid is None and kind in ("listener", "bound", "connection"))
+        hidden = hidden or (finding.pid is None and kind in ("listener", "bound", "connection"))
     if hidden:
         advice[texts["advice"]["hidden"]] = None
     if not report.findings:
@@ -216,8 +219,7 @@ def _wrapped(sentence: str, width: int) -> Iterator[str]:
     line, columns = "  - ", 4
     for piece in _pieces(sentence):
         size = sum(2 if east_asian_width(c) in "WF" else 1 for c in piece)
-        # A closing mark never begins a line.
-        if columns + size > width and piece not in "、。，；：）」)!?":
+        if columns + size > width - OVERHANG and piece not in CLOSING:
             yield line.rstrip()
             line, columns = "    ", 4
             piece = piece.lstrip()

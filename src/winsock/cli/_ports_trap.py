@@ -140,6 +140,19 @@ def install() -> int:
     return _checked(result, "seccomp")
 
 
+def check() -> None:
+    """OSError if other processes' sockets can't be reached here: a container's filter may forbid it."""
+    handle = os.pidfd_open(os.getpid())
+    try:
+        os.close(_pidfd_getfd(_libc(), handle, handle))
+    finally:
+        os.close(handle)
+
+
+def _pidfd_getfd(libc: ctypes.CDLL, handle: int, descriptor: int) -> int:
+    return _checked(int(libc.syscall(SYS_PIDFD_GETFD, handle, descriptor, 0)), "pidfd_getfd")
+
+
 def prctl(option: int, value: int) -> None:
     """prctl(2) with one argument."""
     _checked(_libc().prctl(option, value, 0, 0, 0), "prctl")
@@ -213,7 +226,7 @@ class Trap:
         try:
             # Only now is it sure that the process number still means the process that called.
             fcntl.ioctl(self._fd, SECCOMP_IOCTL_NOTIF_ID_VALID, struct.pack("=Q", number))
-            copy = _checked(self._libc.syscall(SYS_PIDFD_GETFD, handle, descriptor, 0), "pidfd_getfd")
+            copy = _pidfd_getfd(self._libc, handle, descriptor)
         finally:
             os.close(handle)
         try:

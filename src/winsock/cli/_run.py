@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 
 USAGE = """\
-usage: winsock run [--lang LANG] [--timing windows|none] PROGRAM [ARGUMENT ...]
+usage: winsock run [--lang LANG] [--timing windows|none] [--quiet] PROGRAM [ARGUMENT ...]
 
 Run a Python program with Windows' socket behaviour and Windows' error codes, in this interpreter.
 
@@ -15,8 +15,10 @@ PROGRAM is one of
   -c CODE          a string, as with python -c
 
 options:
-  --lang LANG      language of the errors' texts (en, ...)
+  --lang LANG      language of the errors' texts: en, fr, ja, zh-Hant; default: the locale's
   --timing windows a refused connect takes as long as on Windows (about 2 s); default: none
+  -q, --quiet      no hint at `winsock explain` when the program dies of a socket error (nor is there one when
+                   standard error is no terminal)
   -h, --help       show this text
 
 Networking code sees Windows (sys.platform, os.name, errno, socket, select ...); the rest of the program does not.
@@ -31,31 +33,41 @@ def _complain(text: str) -> int:
     return WRONG_COMMAND_LINE
 
 
-def _languages() -> tuple[str, ...]:
-    from winsock.codes import languages
+def _language(wanted: str) -> str:
+    """The name of a language's texts; of the locale's if none is asked for.  ValueError says which there are."""
+    from winsock.codes import locale_language
+    from winsock.codes._texts import language
 
-    return tuple(languages())
+    return language(wanted) if wanted else locale_language()
 
 
 def main(argv: list[str]) -> int:
     """The verb.  The program's exit is the process' exit; what it raises is raised."""
-    options = {"lang": "", "timing": "none"}
+    lang, timing, quiet = "", "none", False
     rest = list(argv)
     while rest:
         arg = rest.pop(0)
         if arg in ("-h", "--help"):
             print(USAGE, end="")
             return 0
+        if arg in ("-q", "--quiet"):
+            quiet = True
+            continue
         name, equals, value = arg.partition("=")
         if name in ("--lang", "--timing"):
             if not equals:
                 if not rest:
                     return _complain(f"{name} needs a value")
                 value = rest.pop(0)
-            allowed = TIMINGS if name == "--timing" else _languages()
-            if value not in allowed:
-                return _complain(f"{name} {value!r} is none of {', '.join(allowed)}")
-            options[name[2:]] = value
+            if name == "--lang":
+                try:
+                    lang = _language(value)
+                except ValueError as e:
+                    return _complain(f"--lang: {e}")
+            elif value not in TIMINGS:
+                return _complain(f"--timing {value!r} is none of {', '.join(TIMINGS)}")
+            else:
+                timing = value
             continue
         if arg[:2] in ("-m", "-c"):
             kind = "module" if arg[1] == "m" else "code"
@@ -73,6 +85,6 @@ def main(argv: list[str]) -> int:
             kind, target = "script", arg
         from winsock.python._runner import run
 
-        run(kind, target, rest, options["lang"] or None, options["timing"])
+        run(kind, target, rest, lang or _language(""), timing, quiet)
         return 0
     return _complain("no program given")

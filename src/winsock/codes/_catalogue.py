@@ -3,37 +3,27 @@
 from __future__ import annotations
 
 import errno
-from collections import namedtuple
 
 from winsock.codes._cpython import exception_class, winerror_to_errno
-from winsock.codes._errno import to_errno
-from winsock.codes._functions import clause, function_name, function_names_of, ids_of
+from winsock.codes._elsewhere import called, spellings
+from winsock.codes._functions import clause, fact_of, function_name, function_names_of, ids_of, related_of, text_of
 from winsock.codes._hresult import to_hresult
-from winsock.codes._names import aliases_of, name_of
-from winsock.codes._resolver import H_ERRNO, WINDOWS_EAI
 from winsock.codes._texts import DEFAULT, language, table
-from winsock.codes._wsa import WSA
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import NoReturn
+
     from winsock.codes._texts import Table
 
-_RESOLVER_CODES = frozenset(int(code) for _, code in H_ERRNO.values())
-
-_Fields = namedtuple(
-    "_Fields",
-    "number name aliases title meaning causes remedy_program remedy_user berkeley winsock11 ce note message "
-    "functions function when exception errno linux linux_errno hresult lang",
-)
+_RESOLVER_CODES = range(11001, 11005)
 
 
-class Entry(_Fields):
-    """All that is known about one code.
+class Entry:
+    """All that is known about one code.  It does not change, and is equal to another of the same content.
 
-    A named tuple for its start-up time: `dataclasses` and `typing` cost more to import than all the rest of this.
+    A plain class for its start-up time: `dataclasses` and `typing` cost more to import than all the rest of this.
     """
-
-    __slots__ = ()
 
     number: int
     name: str  # as in winsock2.h or winerror.h; empty where no header names the number
@@ -48,15 +38,52 @@ class Entry(_Fields):
     ce: str  # where Windows CE differs
     note: str  # where documents disagree
     message: str | None  # what Windows itself shows, and Python after [WinError n]
-    functions: tuple[str, ...]  # the documented functions that return it
+    functions: tuple[str, ...]  # the functions that give it, in alphabetical order
+    returned: str  # who gives it, as a clause: "calls of Winsock 2 return it"
+    since: str | None  # the first version of Winsock ("1.1", "2") or of Windows ("8") that has it, if Winsock's
     function: str | None  # the function that was asked about, as Windows spells it
     when: tuple[str, ...]  # in which cases that function returns the code; empty when it is not documented to
+    related: tuple[int, ...]  # codes that one meets instead of it, takes for it, or meets next
+    spellings: tuple[tuple[str, str], ...]  # world and spelling: ("Rust", "io::ErrorKind::TimedOut")
     exception: str | None  # the class Python raises on Windows
     errno: int | None  # e.errno of that exception: Windows' number
     linux: str | None  # the counterpart on Linux: an errno or EAI_ name
     linux_errno: int | None  # its number on this machine, for an errno
     hresult: int  # unsigned
     lang: str  # the language of the texts
+
+    __slots__ = tuple(__annotations__)
+
+    def __init__(self, **fields: object) -> None:
+        for name in self.__slots__:
+            object.__setattr__(self, name, fields[name])
+
+    def __setattr__(self, name: str, value: object) -> NoReturn:
+        raise AttributeError(f"an Entry does not change: {name}")
+
+    def __delattr__(self, name: str) -> NoReturn:
+        raise AttributeError(f"an Entry does not change: {name}")
+
+    def __eq__(self, other: object) -> bool:
+        return self.asdict() == other.asdict() if isinstance(other, Entry) else NotImplemented
+
+    def __hash__(self) -> int:
+        return hash((Entry, *self.asdict().values()))
+
+    def __repr__(self) -> str:
+        fields = ", ".join(f"{name}={value!r}" for name, value in self.asdict().items())
+        return f"Entry({fields})"
+
+    def __reduce__(self) -> tuple[object, tuple[dict[str, object]]]:
+        return _made_of, (self.asdict(),)
+
+    def asdict(self) -> dict[str, object]:
+        """The fields by name."""
+        return {name: getattr(self, name) for name in self.__slots__}
+
+
+def _made_of(fields: dict[str, object]) -> Entry:
+    return Entry(**fields)
 
 
 def explain(code: int, function: str | None = None, lang: str = DEFAULT) -> Entry | None:
@@ -68,22 +95,21 @@ def explain(code: int, function: str | None = None, lang: str = DEFAULT) -> Entr
     lang        language of the texts, as "en" or "fr-CA"; what it lacks comes in English.  ValueError: no such
                 language
     """
-    lang = language(lang)
-    fields = _fields(int(code), lang)
+    code, lang = int(code), language(lang)
+    fields = _fields(code, lang)
     if function is not None:
         function = function_name(function)
     if not fields:
         return None
-    linux_errno = to_errno(code)
-    linux = errno.errorcode[linux_errno] if linux_errno is not None else _eai_name(code)
+    linux = called(code, "linux")
     if code in _RESOLVER_CODES:
         exception: str | None = "socket.gaierror"
     else:
         exception = exception_class(code).__name__ if code else None
     return Entry(
-        number=int(code),
-        name=name_of(code),
-        aliases=aliases_of(code),
+        number=code,
+        name=called(code, "name"),
+        aliases=tuple(called(code, "aliases").split()),
         title=fields["title"],
         meaning=fields["meaning"],
         causes=tuple(fields["causes"]),
@@ -95,12 +121,16 @@ def explain(code: int, function: str | None = None, lang: str = DEFAULT) -> Entr
         note=fields.get("note", ""),
         message=fields.get("system"),
         functions=function_names_of(code),
+        returned=text_of(fact_of(code, "returned"), lang),
+        since=fact_of(code, "since") or None,
         function=function,
         when=tuple(clause(word, lang)[2] for word in ids_of(code, function).split()) if function else (),
+        related=related_of(code),
+        spellings=spellings(code),
         exception=exception,
         errno=winerror_to_errno(code) if code else None,
-        linux=linux,
-        linux_errno=linux_errno,
+        linux=linux or None,
+        linux_errno=getattr(errno, linux, None) if linux else None,
         hresult=to_hresult(code),
         lang=lang,
     )
@@ -110,9 +140,3 @@ def _fields(code: int, lang: str) -> Table:
     """The entry's texts, those that the language lacks in English; empty for a code without an entry."""
     fields = table(lang, str(code))
     return fields if lang == DEFAULT else {**table(DEFAULT, str(code)), **fields}
-
-
-def _eai_name(code: int) -> str | None:
-    if code == WSA.WSANO_DATA:
-        return "EAI_NODATA"
-    return next((name for name, wsa in WINDOWS_EAI.items() if wsa == code), None)

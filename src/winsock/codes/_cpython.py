@@ -12,7 +12,6 @@ from __future__ import annotations
 import sys
 
 from winsock.codes._hresult import from_hresult
-from winsock.codes._wsa import WSA
 
 # errno.h of the Microsoft C runtime
 _ENOENT, _E2BIG, _ENOEXEC, _EBADF, _ECHILD, _EAGAIN, _ENOMEM, _EACCES = 2, 7, 8, 9, 10, 11, 12, 13
@@ -43,7 +42,7 @@ _WIN32 = {winerror: number for number, winerrors in _BY_ERRNO.items() for winerr
 
 _WINSOCK = range(10000, 12000)
 _SHARED_WITH_THE_C_RUNTIME = frozenset(
-    (WSA.WSAEINTR, WSA.WSAEBADF, WSA.WSAEACCES, WSA.WSAEFAULT, WSA.WSAEINVAL, WSA.WSAEMFILE)
+    (10004, 10009, 10013, 10014, 10022, 10024)  # EINTR, EBADF, EACCES, EFAULT, EINVAL, EMFILE
 )
 
 _CLASSES: dict[int, type[OSError]] = {
@@ -59,14 +58,14 @@ _CLASSES: dict[int, type[OSError]] = {
     21: IsADirectoryError,  # EISDIR
     _EPIPE: BrokenPipeError,
     _ETIMEDOUT: TimeoutError,
-    WSA.WSAEWOULDBLOCK: BlockingIOError,
-    WSA.WSAEINPROGRESS: BlockingIOError,
-    WSA.WSAEALREADY: BlockingIOError,
-    WSA.WSAECONNABORTED: ConnectionAbortedError,
-    WSA.WSAECONNRESET: ConnectionResetError,
-    WSA.WSAESHUTDOWN: BrokenPipeError,
-    WSA.WSAETIMEDOUT: TimeoutError,
-    WSA.WSAECONNREFUSED: ConnectionRefusedError,
+    10035: BlockingIOError,  # WSAEWOULDBLOCK
+    10036: BlockingIOError,  # WSAEINPROGRESS
+    10037: BlockingIOError,  # WSAEALREADY
+    10053: ConnectionAbortedError,  # WSAECONNABORTED
+    10054: ConnectionResetError,  # WSAECONNRESET
+    10058: BrokenPipeError,  # WSAESHUTDOWN
+    10060: TimeoutError,  # WSAETIMEDOUT
+    10061: ConnectionRefusedError,  # WSAECONNREFUSED
 }
 
 

@@ -10,8 +10,7 @@ documents where they differ, and the map of overlapped results.
 
 from __future__ import annotations
 
-from functools import cache
-
+from winsock.codes._memo import cache
 from winsock.codes._texts import DEFAULT, content, table
 
 STEM, FACTS = "functions", "codes"
@@ -99,6 +98,30 @@ def words_of(name: str) -> list[str]:
     words = table(STEM, "functions")[name]
     assert isinstance(words, str)
     return words.split()
+
+
+# -- states
+
+
+def refused(function: str, code: int | None = None) -> list[tuple[int, str, tuple[str, ...]]]:
+    """The rows by which winsock's own call is refused, in their order: code, id of the condition, ids of limits.
+
+    function    as base_name() takes it; empty for one that the refusal table does not have
+    code        only the rows with this code; None: all
+
+    The limits are the types ("type-") and states ("state-") that the row is for; none means any.
+    """
+    name = base_name(function)
+    rows: dict[str, None] = {}
+    for call, users in table(STEM, "calls").items():
+        if isinstance(users, str) and name in users.split():
+            rows.update(dict.fromkeys(str(row) for row in table(STEM, f"refused-{call}").values()))
+    found = []
+    for row in rows:
+        number, condition, *limits = row.split()
+        if code is None or int(number) == code:
+            found.append((int(number), condition, tuple(limits)))
+    return found
 
 
 # -- codes

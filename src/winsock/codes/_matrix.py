@@ -13,6 +13,7 @@ from winsock.codes._functions import (
     clause,
     fact_of,
     ids_of,
+    refused,
     related_of,
     text_of,
     words_of,
@@ -140,18 +141,11 @@ def refusals_of(function: str, code: int | None = None, lang: str = DEFAULT) -> 
     """
     lang, name = language(lang), base_name(function)
     found = []
-    for call, users in table(STEM, "calls").items():
-        assert isinstance(users, str)
-        if name in users.split():
-            for row in table(STEM, f"refused-{call}").values():
-                assert isinstance(row, str)
-                number, condition, *limits = row.split()
-                if code is None or int(number) == code:
-                    types = [text_of(limit, lang) for limit in limits if limit.startswith("type-")]
-                    states = tuple(text_of(limit, lang) for limit in limits if limit.startswith("state-"))
-                    text = text_of(condition, lang)
-                    found.append(Refusal(int(number), name, text, types[0] if types else None, states))
-    return tuple(dict.fromkeys(found))
+    for number, condition, limits in refused(name, code):
+        types = [text_of(limit, lang) for limit in limits if limit.startswith("type-")]
+        states = tuple(text_of(limit, lang) for limit in limits if limit.startswith("state-"))
+        found.append(Refusal(number, name, text_of(condition, lang), types[0] if types else None, states))
+    return tuple(found)
 
 
 # -- codes

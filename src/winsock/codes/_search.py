@@ -7,26 +7,31 @@ another system calls the same error.
 from __future__ import annotations
 
 import os
-from functools import cache
-from unicodedata import normalize
 
-from winsock.codes._errno import ERRNO_TO_WSA
+from winsock.codes._elsewhere import FIRST_WINSOCK
+from winsock.codes._memo import cache
 from winsock.codes._phrases import PHRASES
 from winsock.codes._texts import content, languages
-from winsock.codes._wsa import WSA
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+_AFTER_LATIN = "\u0250"
 _FEWEST = 2  # characters of Chinese or Japanese that are worth looking for
 _LETTERS = 5  # ... of other scripts
 _ENOUGH = 0.5  # of the words of a text, to be a suggestion
 
 
 def plain(text: str) -> str:
-    """A text without case, punctuation and differences of width; Chinese and Japanese without spaces, too."""
-    folded = normalize("NFKC", text).casefold()
+    """A text without case, accents, punctuation and differences of width; Chinese and Japanese without spaces."""
+    if text.isascii():
+        folded = text.lower()
+    else:
+        from unicodedata import normalize
+
+        folded = normalize("NFKC", text).casefold()
+        folded = "".join(normalize("NFD", c)[0] if c < _AFTER_LATIN else c for c in folded)
     words = "".join(c if c.isalnum() else " " for c in folded).split()
     return ("" if is_wide(folded) else " ").join(words)
 
@@ -34,6 +39,12 @@ def plain(text: str) -> str:
 def is_wide(text: str) -> bool:
     """Whether a text is Chinese or Japanese."""
     return any("\u3040" <= c <= "\u30ff" or "\u3400" <= c <= "\u9fff" for c in text)
+
+
+@cache
+def phrases() -> dict[str, int]:
+    """The texts, plain, under which codes are known besides Windows' messages."""
+    return {plain(phrase): number for number, line in PHRASES.items() for phrase in line.split("|")}
 
 
 @cache
@@ -48,14 +59,17 @@ def corpus() -> tuple[tuple[int, bool, str], ...]:
             elif number >= 0 and line.startswith(("title = ", "system = ")):
                 key, _, value = line.partition(" = ")
                 found[number, key == "system", plain(value.strip('"'))] = None
-    for number, phrases in PHRASES.items():
-        for phrase in phrases.split("|"):
-            found[number, False, plain(phrase)] = None
-    for error, code in ERRNO_TO_WSA.items():
-        text = plain(os.strerror(error))
-        if not any(text == known for _, _, known in found):
-            found[int(code), False, text] = None
+    for phrase, number in phrases().items():
+        found[number, False, phrase] = None
     return tuple(entry for entry in found if entry[2])
+
+
+@cache
+def of_the_c_library() -> dict[str, int]:
+    """The texts, plain, of this machine's C library for the errors that sockets know."""
+    from winsock.codes._errno import ERRNO_TO_WSA
+
+    return {plain(os.strerror(number)): int(code) for number, code in ERRNO_TO_WSA.items()}
 
 
 def search(text: str) -> tuple[int, ...]:
@@ -80,7 +94,10 @@ def search(text: str) -> tuple[int, ...]:
         words = set(wanted.split())
         if len(words) > 1:
             around = _winsocks(number for number, _, known in corpus() if words <= set(known.split()))
-    return tuple(around) if len(around) == 1 else ()
+    if around:
+        return tuple(around) if len(around) == 1 else ()
+    inside = [known for known in of_the_c_library() if _holds(wanted, known, wide) and _tells(known, False)]
+    return (of_the_c_library()[max(inside, key=len)],) if inside else ()
 
 
 def _holds(text: str, part: str, wide: bool) -> bool:
@@ -97,7 +114,7 @@ def _tells(known: str, shown: bool) -> bool:
 def _winsocks(numbers: Iterable[int]) -> list[int]:
     """The numbers once each, in order; those of Winsock alone where there are such."""
     found = sorted(set(numbers))
-    return [n for n in found if n >= WSA.WSAEINTR] or found
+    return [n for n in found if n >= FIRST_WINSOCK] or found
 
 
 def similar(text: str) -> list[int]:
@@ -111,7 +128,7 @@ def similar(text: str) -> list[int]:
     for number, _, known in corpus():
         share = len(parts & _pieces(known, wide)) / len(parts)
         if share >= _ENOUGH:
-            rank = (-share, 0 if number >= WSA.WSAEINTR else 1)
+            rank = (-share, 0 if number >= FIRST_WINSOCK else 1)
             best[number] = min(best.get(number, rank), rank)
     return sorted(best, key=lambda number: (best[number], number))
 

@@ -9,9 +9,8 @@ the same.
 from __future__ import annotations
 
 import os
-from functools import cache, lru_cache
 
-from winsock.codes._hresult import from_hresult
+from winsock.codes._memo import cache
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -19,7 +18,8 @@ if TYPE_CHECKING:
 
 DATA = os.path.join(os.path.dirname(__file__), "data")
 DEFAULT = "en"
-_NOT_TEXTS = ("codes", "functions")  # files of facts that lie beside the languages
+LANGUAGES = ("en", "fr", "ja", "zh-Hant")  # those of the reference, whether the file is there or not
+_NOT_TEXTS = ("codes", "functions", "names")  # files of facts that lie beside the languages
 _CHINESE = {"zh": "zh-Hant", "zh-tw": "zh-Hant", "zh-hk": "zh-Hant", "zh-mo": "zh-Hant"}
 
 
@@ -36,25 +36,27 @@ def language(lang: str) -> str:
 
     Raises ValueError for a language without texts.
     """
+    if (found := match(lang, languages())) is None:
+        raise ValueError(f"no texts in language {lang!r}; there are: {', '.join(languages())}")
+    return found
+
+
+def match(lang: str, names: tuple[str, ...]) -> str | None:
+    """That of some names of languages which a language means, as people and locales write it; None for none."""
     wanted = lang.split(".", maxsplit=1)[0].partition("@")[0].replace("_", "-").lower()
     wanted = _CHINESE.get(wanted, wanted)
-    by_folded_name = {name.lower(): name for name in languages()}
+    by_folded_name = {name.lower(): name for name in names}
     while wanted:
         if (found := by_folded_name.get(wanted.lower())) is not None:
             return found
         wanted = wanted.rpartition("-")[0]
-    raise ValueError(f"no texts in language {lang!r}; there are: {', '.join(languages())}")
+    return None
 
 
-def locale_language() -> str:
-    """The language of this process's locale (LC_ALL, LC_MESSAGES, LANG), if there are texts in it; else English."""
-    for variable in ("LC_ALL", "LC_MESSAGES", "LANG"):
-        if chosen := os.environ.get(variable):
-            try:
-                return language(chosen)
-            except ValueError:
-                break
-    return DEFAULT
+def locale_name() -> str:
+    """The locale of this process's messages, as in the environment: "ja_JP.UTF-8"; empty where none is set."""
+    variables = (os.environ.get(name) for name in ("LC_ALL", "LC_MESSAGES", "LANG"))
+    return next((value for value in variables if value), "")
 
 
 @cache
@@ -67,7 +69,7 @@ def content(stem: str) -> bytes:
         return b""
 
 
-@lru_cache(512)
+@cache
 def table(stem: str, name: str) -> Table:
     """One table of a data file; empty when the file has no such table."""
     data = content(stem)
@@ -122,27 +124,3 @@ def labels(lang: str) -> dict[str, str]:
     """The headings and phrases of the output, those that a language lacks in English."""
     found = {**table(DEFAULT, "labels"), **table(lang, "labels")}
     return {key: text for key, text in found.items() if isinstance(text, str)}
-
-
-def message(code: int, lang: str = DEFAULT) -> str | None:
-    """Windows' own message for a code, as FormatMessage gives it and CPython shows it: without the closing dot.
-
-    code    a Winsock or Win32 error number, or an HRESULT of facility WIN32
-    lang    "en" or another of languages(), also as "fr-CA" or "fr_CA.UTF-8"; a message that it lacks comes in
-            English.  ValueError: no such language
-
-    None for a code Windows has no message for, or that this catalogue does not have; see error_text().
-    """
-    lang = language(lang)
-    inner = from_hresult(code)
-    if inner is not None:
-        code = inner
-    text = table(lang, str(int(code))).get("system")
-    if text is None and lang != DEFAULT:
-        text = table(DEFAULT, str(int(code))).get("system")
-    return text if isinstance(text, str) else None
-
-
-def error_text(code: int, lang: str = DEFAULT) -> str:
-    """The text of Python's `[WinError n] text`: the message, or what CPython writes where there is none."""
-    return message(code, lang) or f"Windows Error 0x{code & 0xFFFFFFFF:x}"

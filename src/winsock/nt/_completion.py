@@ -1,67 +1,76 @@
 """Completion ports: queues of finished work, which threads wait at.
 
-The queue knows no network: who waits does so through its transport and is woken by ThreadState.interrupt.
+The queue knows no network: who waits does so at its process' pump and is woken by ThreadState.interrupt.  Nothing
+here takes a lock: each step on a deque or list is one of the interpreter's own.
 """
 
 from __future__ import annotations
 
-import threading
 from collections import deque
-from typing import NamedTuple
+from collections.abc import Callable
+from typing import Any
 
+from winsock.nt._objects import Waitable
 from winsock.nt._process import ThreadState
 
-
-class Packet(NamedTuple):
-    """One completion: bytes transferred, the handle's key, the OVERLAPPED's address, a Win32 error."""
-
-    transferred: int
-    key: int
-    overlapped: int
-    error: int = 0
+# One completion: bytes transferred, the handle's key, the OVERLAPPED's address, an NTSTATUS.
+Packet = tuple[int, int, int, int]
 
 
-class CompletionPort:
-    """A FIFO of packets."""
+class CompletionPort(Waitable):
+    """A FIFO of packets.
 
-    def __init__(self) -> None:
+    concurrency    how many threads are to run at once; others are woken only when packets lie about
+    """
+
+    __slots__ = ("_queue", "closed", "concurrency", "handles", "packets")
+
+    def __init__(self, concurrency: int = 0) -> None:
+        super().__init__()
         self.closed = False
-        self._packets: deque[Packet] = deque()
-        self._waiters: list[ThreadState] = []
-        self._lock = threading.Lock()
+        self.handles = 1
+        self.concurrency = concurrency
+        self.packets: deque[Packet] = deque()
+        self._queue: list[ThreadState] = []  # who waits for packets; the last one came last
 
     def post(self, packet: Packet) -> None:
         """Queue a packet and wake the thread that came last, as Windows prefers."""
-        with self._lock:
-            self._packets.append(packet)
-            waiter = self._waiters[-1] if self._waiters else None
-        if waiter is not None:
-            waiter.interrupt()
+        self.packets.append(packet)
+        if self._queue:
+            self._call()
+        if self._waiters:
+            self.wake()
 
-    def take(self) -> Packet | None:
-        """The oldest packet, if there is one."""
+    def _call(self) -> None:
+        queue = self._queue
+        for ts in queue:
+            if ts.wake is None:
+                return  # it runs the reactor just now, and looks when it has done so
         try:
-            return self._packets.popleft()
+            queue[-1].interrupt()
         except IndexError:
-            return None
+            pass  # the last one left just now
 
-    def enter(self, ts: ThreadState) -> None:
-        """From now on packets wake this thread."""
-        with self._lock:
-            self._waiters.append(ts)
+    def get(self, ts: ThreadState, pump: Any, timeout: float | None, ready: Callable[[], Any]) -> Any:
+        """Wait for what ready() gives, at most timeout ms; None when there was nothing."""
+        queue = self._queue
+        queue.append(ts)
+        try:
+            return pump.wait(ts, ready, timeout)
+        finally:
+            queue.remove(ts)
+            if self.packets and queue:
+                self._call()  # one may have come for this thread all the same
 
-    def leave(self, ts: ThreadState) -> None:
-        """The thread waits no more; if a packet came for it all the same, the next one gets it."""
-        with self._lock:
-            self._waiters.remove(ts)
-            heir = self._waiters[-1] if self._packets and self._waiters else None
-        if heir is not None:
-            heir.interrupt()
+    def is_signaled(self, ts: ThreadState) -> bool:
+        """Whether packets wait."""
+        return bool(self.packets)
 
     def close(self) -> None:
-        """Nobody will get a packet any more; who waits is told."""
-        with self._lock:
-            self.closed = True
-            waiters = list(self._waiters)
-        for waiter in waiters:
-            waiter.interrupt()
+        """A handle closes; with the last one nobody will get a packet any more, and who waits is told."""
+        self.handles -= 1
+        if self.handles > 0:
+            return
+        self.closed = True
+        for ts in list(self._queue):
+            ts.interrupt()

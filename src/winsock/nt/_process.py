@@ -195,7 +195,7 @@ class ThreadState:
         self.buffers: dict[str, Any] = {}
         self.hook: Callable[..., Any] | None = None  # WSASetBlockingHook
         self.blocking = 0  # blocking calls under way (a hook can nest them)
-        self.cancelled = False  # WSACancelBlockingCall
+        self.cancelled = 0  # the code that WSACancelBlockingCall or CancelSynchronousIo ends its call with
         self.in_callback = False
         self.open_type = 0  # SO_OPENTYPE
         self.apcs: list[Any] = []

@@ -78,8 +78,7 @@ def associate(sock: Any, kind: int, token: int, owner: int) -> None:
         if block.kind != kind:
             raise Refused(WSA.WSAEOPNOTSUPP, f"{block} is not of the socket's protocol")
         target = block
-    with POOL.lock:
-        POOL.associated[sock] = target
+    POOL.associate(sock, target)
 
 
 def release(kind: int, token: int, owner: int) -> None:

@@ -110,14 +110,13 @@ def owners(inodes: set[int]) -> dict[int, int]:
     names = {f"socket:[{inode}]": inode for inode in inodes if inode}
     if not names:
         return found
-    for entry in os.scandir("/proc"):
-        if not entry.name.isdigit():
-            continue
+    for pid in filter(str.isdigit, os.listdir("/proc")):
         try:
-            for fd in os.scandir(f"/proc/{entry.name}/fd"):
-                inode = names.get(os.readlink(fd.path))
-                if inode is not None:
-                    found.setdefault(inode, int(entry.name))
+            with os.scandir(f"/proc/{pid}/fd") as descriptors:
+                for fd in descriptors:
+                    inode = names.get(os.readlink(fd.path))
+                    if inode is not None:
+                        found.setdefault(inode, int(pid))
         except OSError:
             continue  # another user's, or gone
         if len(found) == len(names):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import operator
+import socket as linux
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
@@ -73,8 +74,8 @@ def explain_port(port: int, protocol: str = "tcp", host: str = "") -> PortReport
 
     host    the address that would be bound; every address by default
 
-    Nothing is bound to find out.  ValueError for what is no port; StoreError when the store of persistent
-    reservations cannot be read.
+    Nothing is bound to find out, but for a moment a port that only has connections in TIME_WAIT.  ValueError for what
+    is no port; StoreError when the store of persistent reservations cannot be read.
     """
     kind, port = kind_of(protocol), operator.index(port)
     if not 1 <= port <= _markers.LAST_PORT:
@@ -121,11 +122,22 @@ def _of_socket(kind: int, s: Socket, pid: int | None, host: str) -> Finding:
     else:
         name = CONNECTION if s.state == ESTABLISHED else BOUND_ONLY
     meets = host in EVERYWHERE or s.host in EVERYWHERE or host == s.host.removeprefix("::ffff:")
+    if name == ENDED:
+        return Finding(name, WSA.WSAEADDRINUSE if meets and not _lets_in(s) else 0, s.host)
     code = WSA.WSAEADDRINUSE if meets else 0
     uid, command = holder(pid)
-    if name == ENDED:
-        return Finding(name, code, s.host)
     return Finding(name, code, s.host, 0, 0, pid, uid if pid is not None else s.uid, command)
+
+
+def _lets_in(s: Socket) -> bool:
+    """Whether connections that have ended let a bind pass, as winsock's do.  Only a bind can tell."""
+    with linux.socket(s.family, linux.SOCK_STREAM) as probe:
+        probe.setsockopt(linux.SOL_SOCKET, linux.SO_REUSEADDR, 1)
+        try:
+            probe.bind((s.host, s.port))
+        except OSError:
+            return False
+        return True
 
 
 def _once(findings: list[Finding]) -> list[Finding]:

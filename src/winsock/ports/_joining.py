@@ -6,7 +6,7 @@ import socket as linux
 from typing import TYPE_CHECKING
 
 from winsock.ports._errors import python_shaped
-from winsock.ports._placeholder import SO_REUSEPORT, SOL_SOCKET, STREAM
+from winsock.ports._placeholder import SO_REUSEADDR, SO_REUSEPORT, SOL_SOCKET, STREAM
 from winsock.ports._runtime import POOL
 
 if TYPE_CHECKING:
@@ -28,7 +28,13 @@ def bind(block: Block, sock: linux.socket, address: Address) -> None:
 
 @python_shaped
 def listen(sock: linux.socket, backlog: int) -> None:
-    """Let such a socket listen.  OSError as the kernel says."""
+    """Let such a socket listen; it keeps its options.  OSError as the kernel says."""
     shares = bool(sock.getsockopt(SOL_SOCKET, SO_REUSEPORT))
-    with POOL.lock, POOL.beside(STREAM, sock.getsockname()[1], sock, None, shares):
-        sock.listen(backlog)
+    reuses = sock.getsockopt(SOL_SOCKET, SO_REUSEADDR)
+    with POOL.lock:
+        try:
+            with POOL.beside(STREAM, sock.getsockname()[1], sock, None, shares):
+                sock.setsockopt(SOL_SOCKET, SO_REUSEADDR, 1)  # as what is beside it has, where there is no other way
+                sock.listen(backlog)
+        finally:
+            sock.setsockopt(SOL_SOCKET, SO_REUSEADDR, reuses)

@@ -14,7 +14,7 @@ SYSCTL = "/proc/sys/net/ipv4/ip_local_reserved_ports"
 VARIABLE = "WINSOCK_PORTS_SYSCTL"  # another file; empty for none
 LAST_PORT = 0xFFFF
 LONGEST_WRITE = 4000  # the kernel takes a page at a time
-LONGEST_LIST = 1 << 20
+USUAL_LIST, LONGEST_LIST = 1 << 12, 1 << 18
 
 Range = tuple[int, int]  # first and last port
 
@@ -26,17 +26,24 @@ def path() -> str | None:
 
 def ranges() -> list[Range]:
     """What the list has now; nothing where there is no such list, or it cannot be read."""
+    try:
+        return read()
+    except (OSError, ValueError):
+        return []
+
+
+def read() -> list[Range]:
+    """What the list has now; OSError, ValueError."""
     name = path()
     if name is None:
         return []
+    fd = os.open(name, os.O_RDONLY | os.O_CLOEXEC)
     try:
-        fd = os.open(name, os.O_RDONLY | os.O_CLOEXEC)
-        try:
-            return parse(os.read(fd, LONGEST_LIST))
-        finally:
-            os.close(fd)
-    except (OSError, ValueError):
-        return []
+        # Each read starts anew: going on would start in the middle of a number.
+        text = os.read(fd, USUAL_LIST)
+        return parse(text if len(text) < USUAL_LIST else os.pread(fd, LONGEST_LIST, 0))
+    finally:
+        os.close(fd)
 
 
 def parse(text: bytes) -> list[Range]:
@@ -84,15 +91,6 @@ def without(ranges: Iterable[Range], others: Iterable[Range]) -> list[Range]:
 def common(ranges: Iterable[Range], others: Iterable[Range]) -> list[Range]:
     """The ports that are in both."""
     return without(ranges, without(ranges, others))
-
-
-def read() -> list[Range]:
-    """What the list has now; OSError, ValueError."""
-    name = path()
-    if name is None:
-        return []
-    with open(name, "rb") as f:
-        return parse(f.read())
 
 
 def add(ranges: Iterable[Range]) -> None:

@@ -9,9 +9,9 @@ another; everybody else has none and conflicts with both.  That takes CAP_NET_RA
 
 Without it placeholder and newcomer have SO_REUSEPORT for that moment, which lets in only who has it too, on that very
 port, under the same user.  TCP's table remembers that a port was shared until a socket binds that does not share:
-one passes through afterwards (_forget).  The placeholder keeps an index then, so that this one can; programs that
-bind themselves to a device could get in beside it.  Of UDP the placeholder has an index from the start, lest it
-get the datagrams.
+one passes through afterwards (_forget); where none can, SO_REUSEADDR opens the port instead, to more.  The
+placeholder keeps an index then, so that this one can; programs that bind themselves to a device could get in beside
+it.  Of UDP the placeholder has an index from the start, lest it get the datagrams.
 
 Interrupted anywhere, the port stays closed to everybody: no step opens more than it closes.
 """
@@ -24,6 +24,7 @@ import fcntl
 import os
 import resource
 import socket as linux
+import threading
 from array import array
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -45,6 +46,15 @@ LOOPBACK = 1  # lo's index, always
 FD_SETSIZE = 1024  # placeholders lie above what select() can watch, out of the program's way
 
 _socket_type = _socket.socket
+
+# Held from the first port of a block until somebody knows of the descriptors: a fork waits for it, lest the child
+# keep what nobody there knows of.
+HOLDING = threading.RLock()
+os.register_at_fork(
+    before=HOLDING.acquire,
+    after_in_parent=HOLDING.release,
+    after_in_child=HOLDING._at_fork_reinit,  # type: ignore[attr-defined]
+)
 
 
 # -- holding
@@ -190,7 +200,7 @@ def beside(
             with _by_device(held, kind, newcomer, address):
                 yield
         else:
-            with _by_sharing(held, kind, newcomer, keeps_sharing):
+            with _by_sharing(held, kind, newcomer, address, keeps_sharing):
                 yield
     finally:
         held.detach()
@@ -225,7 +235,7 @@ def _by_device(held: _socket.socket, kind: int, newcomer: _socket.socket, addres
 
 def _index_for(address: Any) -> int:
     """The device that a newcomer joins by: of an IPv6 address the one that has it; 0 if it brings its own."""
-    if address is None or len(address) < 4:
+    if address is None or ":" not in address[0]:
         return JOINING
     host = address[0].split("%")[0]
     if host in ("::", ""):
@@ -252,7 +262,21 @@ def _ipv6_addresses() -> list[tuple[int, bytes]]:
 
 
 @contextmanager
-def _by_sharing(held: _socket.socket, kind: int, newcomer: _socket.socket, keeps_sharing: bool) -> Iterator[None]:
+def _by_sharing(
+    held: _socket.socket, kind: int, newcomer: _socket.socket, address: Any, keeps_sharing: bool
+) -> Iterator[None]:
+    if address is None and _everywhere(newcomer):
+        # Nobody could pass beside a listener on all addresses.  So for this one moment who has SO_REUSEADDR may bind
+        # too; a thief cannot listen later, and would make this listen fail.
+        _set(held, SO_REUSEADDR, 1)
+        try:
+            yield
+        except BaseException:
+            _set(held, SO_REUSEADDR, 0)
+            _forget(held, newcomer)  # a thief that shares was quicker; no other is to follow
+            raise
+        _set(held, SO_REUSEADDR, 0)
+        return
     _set(held, SO_REUSEPORT, 1)
     _set(newcomer, SO_REUSEPORT, 1)
     try:
@@ -262,21 +286,27 @@ def _by_sharing(held: _socket.socket, kind: int, newcomer: _socket.socket, keeps
         if not keeps_sharing:
             _set(newcomer, SO_REUSEPORT, 0)
         if kind == STREAM:
-            _forget(newcomer)
+            _forget(held, newcomer)
 
 
-def _forget(newcomer: _socket.socket) -> None:
+def _everywhere(s: _socket.socket) -> bool:
+    """Whether it is bound to every address of both families."""
+    try:
+        return s.family == AF_INET6 and s.getsockname()[0] == "::" and not s.getsockopt(IPPROTO_IPV6, IPV6_V6ONLY)
+    except OSError:
+        return False
+
+
+def _forget(held: _socket.socket, newcomer: _socket.socket) -> None:
     """Let the kernel forget that the port was shared: a socket that does not share passes through.
 
     Where it may pass: beside a socket that only is bound, if both have SO_REUSEADDR; beside one that listens, where
     that does not listen.
     """
     try:
-        port = newcomer.getsockname()[1]
+        port = held.getsockname()[1]  # the newcomer's bind may have failed
         had = newcomer.getsockopt(SOL_SOCKET, SO_REUSEADDR)
     except OSError:
-        return
-    if not port:
         return
     if not had:
         _set(newcomer, SO_REUSEADDR, 1)

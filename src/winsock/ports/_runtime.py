@@ -180,8 +180,10 @@ class Pool:
         self.lock = threading.RLock()
         self.by_token: dict[int, Reservation] = {}
         self.sorted: dict[int, list[tuple[int, int]]] = {STREAM: [], DGRAM: []}  # (start, token)
-        self.associated: weakref.WeakKeyDictionary[_socket.socket, Any] = weakref.WeakKeyDictionary()
-        self.owners: weakref.WeakKeyDictionary[_socket.socket, tuple[Reservation, ...]] = weakref.WeakKeyDictionary()
+        # By id: the garbage collector empties weak dictionaries before a socket's own finalizer could look there; and
+        # every bind and close asks whether these are empty, which takes weak ones a while.
+        self.associated: dict[int, tuple[weakref.ref[_socket.socket], Any]] = {}
+        self.owners: dict[int, tuple[weakref.ref[_socket.socket], tuple[Reservation, ...]]] = {}
 
     # -- making and ending
 
@@ -198,26 +200,32 @@ class Pool:
         """
         if count < 1 or start < 0 or start + count - 1 > LAST_PORT:
             raise Refused(WSA.WSAEINVAL, f"no block of {count} ports starts at {start}")
-        if start:
-            held = self._hold_there(kind, start, count)
-        else:
-            start, held = self._search(kind, count, within or DYNAMIC)
-        block = Reservation(kind, start, held, owner)
+        excluded = [] if start else _persistent(kind) + _kernel_list.ranges()
+        with _placeholder.HOLDING:
+            if start:
+                held = self._hold_there(kind, start, count)
+            else:
+                start, held = self._search(kind, count, within or DYNAMIC, excluded)
+            block = Reservation(kind, start, held, owner)
+            try:
+                block.marker = _markers.mark(kind, start, count)
+                with self.lock:
+                    while not block.token or block.token in self.by_token:
+                        block.token = int.from_bytes(os.urandom(8), "little") >> 1
+                    self.by_token[block.token] = block
+                    insort(self.sorted[kind], (start, block.token))
+            except BaseException:
+                self.release(block)
+                raise
         try:
-            self._not_persistent(kind, start, count)  # again: it may have been made before the ports were held
-            block.marker = _markers.mark(kind, start, count)
-            with self.lock:
-                while not block.token or block.token in self.by_token:
-                    block.token = int.from_bytes(os.urandom(8), "little") >> 1
-                self.by_token[block.token] = block
-                insort(self.sorted[kind], (start, block.token))
+            # Not before: one that is made while we take the ports finds them taken, or is found here.
+            self._not_persistent(kind, start, count)
         except BaseException:
             self.release(block)
             raise
         return block
 
     def _hold_there(self, kind: int, start: int, count: int) -> array[int]:
-        self._not_persistent(kind, start, count)
         from winsock.ports._diag import only_time_wait
 
         try:
@@ -226,10 +234,9 @@ class Pool:
             code, text = _CODES.get(e.number, (WSA.WSAENOBUFS, os.strerror(e.number)))
             raise Refused(code, text.format(e.port)) from None
 
-    def _search(self, kind: int, count: int, within: Range) -> tuple[int, array[int]]:
+    def _search(self, kind: int, count: int, within: Range, excluded: list[Range]) -> tuple[int, array[int]]:
         """Hold the first run of free ports behind a random place."""
         low, high = within
-        excluded = _persistent(kind) + _kernel_list.ranges()
         latest = high - count + 1
         for _ in range(TURNS if latest >= low else 0):
             first = low + int.from_bytes(os.urandom(4), "little") % (latest - low + 1)
@@ -287,25 +294,49 @@ class Pool:
 
     # -- of sockets
 
-    def own(self, sock: _socket.socket, block: Reservation) -> None:
-        """The block ends when this socket, and all its duplicates, are closed."""
+    def own(self, sock: _socket.socket, *blocks: Reservation) -> None:
+        """The blocks end when this socket, and all its duplicates, are closed or forgotten."""
+        key = id(sock)
         with self.lock:
-            self.owners[sock] = (*self.owners.get(sock, ()), block)
+            _, already = self.owners.get(key, (None, ()))
+            self.owners[key] = weakref.ref(sock, lambda _: self._gone(key)), (*already, *blocks)
 
     def shared(self, sock: _socket.socket, duplicate: _socket.socket) -> None:
         """A duplicate owns what its source owns, and is associated with the same block."""
         with self.lock:
-            if sock in self.owners:
-                self.owners[duplicate] = self.owners[sock]
-            if sock in self.associated:
-                self.associated[duplicate] = self.associated[sock]
+            if id(sock) in self.owners:
+                self.own(duplicate, *self.owners[id(sock)][1])
+            target = self.target(sock)
+            if target is not None:
+                self.associate(duplicate, target)
 
     def left(self, sock: _socket.socket) -> None:
         """A socket is closed."""
+        self.dissociate(sock)
+        self._gone(id(sock))
+
+    def associate(self, sock: _socket.socket, target: Any) -> None:
+        """The socket's bind is to take a port of this block."""
+        key = id(sock)
         with self.lock:
-            self.associated.pop(sock, None)
-            mine = self.owners.pop(sock, ())
-            others = {block for blocks in self.owners.values() for block in blocks}
+            self.associated[key] = weakref.ref(sock, lambda _: self._dissociate(key)), target
+
+    def target(self, sock: _socket.socket) -> Any:
+        """The block of an associated socket; None for others."""
+        return self.associated.get(id(sock), (None, None))[1]
+
+    def dissociate(self, sock: _socket.socket) -> None:
+        """It has its port, or is closed."""
+        self._dissociate(id(sock))
+
+    def _dissociate(self, key: int) -> None:
+        with self.lock:
+            self.associated.pop(key, None)
+
+    def _gone(self, key: int) -> None:
+        with self.lock:
+            _, mine = self.owners.pop(key, (None, ()))
+            others = {block for _, blocks in list(self.owners.values()) for block in blocks} if mine else ()
         for block in mine:
             if block not in others:
                 self.release(block)
@@ -337,7 +368,7 @@ class Pool:
         self.lock._at_fork_reinit()  # type: ignore[attr-defined]
         blocks = list(self.by_token.values())
         self.by_token, self.sorted = {}, {STREAM: [], DGRAM: []}
-        self.associated, self.owners = weakref.WeakKeyDictionary(), weakref.WeakKeyDictionary()
+        self.associated, self.owners = {}, {}
         for block in blocks:
             block.closed = True
             _placeholder.let_go(block.held)

@@ -63,6 +63,14 @@ CREATE TABLE applied (
 );
 """
 
+_CODES: Final = {
+    errno.EMFILE: c.ERROR_TOO_MANY_OPEN_FILES,
+    errno.ENFILE: c.ERROR_TOO_MANY_OPEN_FILES,
+    errno.ENOSPC: c.ERROR_DISK_FULL,
+    errno.EDQUOT: c.ERROR_DISK_FULL,
+    errno.ENOMEM: c.ERROR_NOT_ENOUGH_MEMORY,
+}
+
 _log = logging.getLogger("winsock")
 
 
@@ -87,6 +95,11 @@ class Row:
 def blamed(code: int, what: str, file: str) -> Refused:
     """An error of the store, which names the file."""
     return Refused(code, f"{file}: {what}; nothing in it was changed", file)
+
+
+def _unusable(e: OSError, file: str) -> Refused:
+    """The system's error as the store's."""
+    return blamed(_CODES.get(e.errno or 0, c.ERROR_ACCESS_DENIED), e.strerror or str(e), file)
 
 
 # -- reading
@@ -158,6 +171,10 @@ def _faults(file: str) -> Iterator[None]:
         if name.startswith("SQLITE_READONLY_ROLLBACK"):
             what = "a change was interrupted, and the next call of an administrator completes it"
             raise blamed(c.ERROR_LOCK_VIOLATION, what, file) from None
+        try:
+            os.close(os.open(file, os.O_RDONLY | os.O_CLOEXEC))
+        except OSError as why:
+            raise _unusable(why, file) from None
         raise blamed(c.ERROR_ACCESS_DENIED, str(e), file) from None
     except sqlite3.DatabaseError as e:
         raise blamed(c.ERROR_FILE_CORRUPT, f"damaged, or no store of port reservations ({e})", file) from None
@@ -172,7 +189,7 @@ def _open(file: str, mode: str) -> Connection:
         if stat.S_ISREG(os.stat(file).st_mode) and not os.path.getsize(file):
             raise blamed(c.ERROR_FILE_CORRUPT, "damaged: it is empty", file)
     except OSError as e:
-        raise blamed(c.ERROR_ACCESS_DENIED, e.strerror or str(e), file) from None
+        raise _unusable(e, file) from None
     place = f"file:{quote(os.path.abspath(file))}?mode={mode}"
     db = sqlite3.connect(place, uri=True, isolation_level=None, timeout=10)
     try:
@@ -242,7 +259,7 @@ def create(protocol: str, start: int, count: int) -> int:
             if row.protocol == protocol and row.start < start + count and start < row.start + row.count:
                 text = f"ports {row.range[0]}-{row.range[1]} ({protocol}) are reserved persistently already"
                 raise Refused(c.ERROR_SHARING_VIOLATION, text)
-        with _held(protocol, start, count):
+        with _placeholder.HOLDING, _held(protocol, start, count):
             _agree(db, "INSERT INTO reservations (protocol, start, count) VALUES (?, ?, ?)", protocol, start, count)
         return next(row.token for row in _rows(db) if (row.protocol, row.start) == (protocol, start))
 
@@ -336,7 +353,7 @@ def _locked() -> Iterator[None]:
         os.makedirs(directory(), 0o755, exist_ok=True)
         fd = os.open(name, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
     except OSError as e:
-        raise blamed(c.ERROR_ACCESS_DENIED, e.strerror or str(e), e.filename or name) from None
+        raise _unusable(e, e.filename or name) from None
     try:
         if os.fstat(fd).st_uid == os.geteuid():
             os.fchmod(fd, 0o600 | _group_mode())  # who may not write may not lock either
@@ -380,7 +397,7 @@ def _make(file: str) -> None:
         finally:
             os.close(fd)
     except OSError as e:
-        raise blamed(c.ERROR_ACCESS_DENIED, e.strerror or str(e), file) from None
+        raise _unusable(e, file) from None
 
 
 @contextmanager

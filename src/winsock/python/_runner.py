@@ -8,9 +8,11 @@ import sys
 from types import CodeType, ModuleType, TracebackType
 from typing import Any
 
+from winsock.codes import WSA
 from winsock.python import _oserror
 from winsock.python._view import View
 
+WSA_CODES = frozenset(map(int, WSA))
 _OURS = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
 
 
@@ -155,8 +157,37 @@ def strip(tb: TracebackType | None) -> TracebackType | None:
     return first
 
 
-def show_program_only() -> None:
-    """Uncaught exceptions are shown from the program's first frame on, by whatever hook the program has set."""
+def code_in(error: BaseException | None) -> int:
+    """The Windows code of an exception, or of the nearest one that led to it; 0 when there is none."""
+    seen: set[int] = set()
+    while error is not None and id(error) not in seen:
+        seen.add(id(error))
+        if isinstance(error, OSError):
+            code = getattr(error, "winerror", None) or (error.errno if error.errno in WSA_CODES else 0)
+            if code:
+                return int(code)
+        error = error.__cause__ or error.__context__
+    return 0
+
+
+def offer(error: BaseException, language: str) -> str:
+    """One line that leads from a socket error to its explanation; "" for an error that has none."""
+    from winsock.codes import explain
+    from winsock.codes._texts import DEFAULT, labels
+
+    code = code_in(error)
+    entry = explain(code, lang=language) if code else None
+    if entry is None:
+        return ""
+    option = "" if language == DEFAULT else f" --lang {language}"
+    return labels(language)["offer"].format(command=f"`winsock explain{option} {code}`", name=entry.name or code)
+
+
+def show_program_only(language: str | None, quiet: bool) -> None:
+    """Uncaught exceptions are shown from the program's first frame on, by whatever hook the program has set.
+
+    To somebody who sees them on a terminal, unless `quiet`, the way to the error's explanation is shown as well.
+    """
     hook = sys.excepthook
 
     def excepthook(cls: type[BaseException], value: BaseException, tb: TracebackType | None) -> None:
@@ -164,17 +195,30 @@ def show_program_only() -> None:
         value.__traceback__ = tb
         sys.last_traceback = tb
         hook(cls, value, tb)
+        if not quiet and sys.stderr is not None and sys.stderr.isatty() and (line := offer(value, language or "en")):
+            print(line, file=sys.stderr)
 
     sys.excepthook = excepthook
 
 
-def run(kind: str, target: str, args: list[str], language: str | None = None, timing: str = "none") -> None:
-    """Run a program: kind is "script", "module" or "code".  What it raises comes out."""
+def run(
+    kind: str,
+    target: str,
+    args: list[str],
+    language: str | None = None,
+    timing: str = "none",
+    quiet: bool = False,
+) -> None:
+    """Run a program: kind is "script", "module" or "code".  What it raises comes out.
+
+    language, timing    as for prepare()
+    quiet               do not offer the explanation of the socket error that a program died of
+    """
     view = prepare(language, timing)
     try:
         {"script": run_script, "module": run_module, "code": run_code}[kind](view, target, args)
     except SystemExit:
         raise
     except BaseException:
-        show_program_only()
+        show_program_only(language, quiet)
         raise

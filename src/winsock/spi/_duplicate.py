@@ -21,6 +21,7 @@ from typing import Any, Final
 
 from winsock.abi._structs import WSAPROTOCOL_INFOA, WSAPROTOCOL_INFOW
 from winsock.afd import Endpoint
+from winsock.afd._requests import share
 from winsock.codes import WSA, WinsockError
 from winsock.nt import Process
 from winsock.spi._catalog import entry_of, packed
@@ -94,6 +95,8 @@ def open_ticket(process: Process, info: bytes, flags: int) -> Endpoint | None:
         transport, family, kind, protocol, state = _fetch(server, key)
     ep = register(process, adopt(process, transport, family, kind, protocol, flags))
     ep.restore(state)
+    if pending is not None and pending.source.process is process and not pending.source.closed:
+        share(pending.source, ep)  # another handle of the same open socket
     return ep
 
 

@@ -11,7 +11,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from winsock.afd import Endpoint, _connection, _data, _ioctl, _options, _poll
+from winsock.afd import Endpoint, _connection, _data, _ioctl, _options, _poll, _selection
+from winsock.nt._objects import Event
 from winsock.spi import _catalog
 from winsock.transports import Address, Message
 
@@ -38,6 +39,9 @@ class Procedures:
     protocol_info: Callable[[Endpoint, bool], bytes]
     ioctl: Callable[[Endpoint, int, bytes | None, int | None], bytes]
     select: Callable[..., tuple[list[Endpoint], list[Endpoint], list[Endpoint]]]
+    event_select: Callable[[Endpoint, int, Event | None], None]
+    async_select: Callable[[Endpoint, int, _selection.Post | None], None]
+    enum_network_events: Callable[[Endpoint, Event | None], dict[int, int]]
     plain: bool = False
 
 
@@ -57,5 +61,8 @@ BASE = Procedures(
     protocol_info=_catalog.info_of,
     ioctl=_ioctl.ioctl,
     select=_poll.select,
+    event_select=_selection.select_events,
+    async_select=_selection.select_messages,
+    enum_network_events=_selection.fetch,
     plain=True,
 )

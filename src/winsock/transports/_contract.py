@@ -86,6 +86,12 @@ class TransportSocket(Protocol):
     def receive(self, views: Sequence[Any], flags: int) -> int:
         """Bytes of a stream; 0 is its end."""
 
+    def receive_now(self, buffer: Any, n: int) -> int:
+        """receive() into one buffer, but -1 while there is nothing."""
+
+    def transmit_now(self, data: Any) -> int:
+        """transmit() of one buffer, but -1 while there is no room."""
+
     def receive_from(self, view: Any, flags: int) -> tuple[int, Address]:
         """A message: its whole size, even if the view was too small for it, and the sender."""
 
@@ -116,6 +122,9 @@ class TransportSocket(Protocol):
 
     def connect_error(self) -> int:
         """After a connect that was under way has ended: 0, or its code."""
+
+    def take_over(self, other: Any) -> None:
+        """Become the other one's connection, keeping the own descriptor; the other is gone."""
 
     def connect_abandon(self) -> None:
         """Undo a failed connect, so that another may be tried; the local name stays."""

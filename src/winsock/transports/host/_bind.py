@@ -33,11 +33,10 @@ from typing import TYPE_CHECKING, Any
 from winsock.abi import _constants as c
 from winsock.codes import WSA, WinsockError
 from winsock.ports import _markers
-from winsock.ports._runtime import POOL
+from winsock.ports._runtime import POOL as POOL
 from winsock.transports._contract import Address
 from winsock.transports._sharing import CONFLICTS, Place, Use, place_of, relation
 from winsock.transports.host import _errors, _interfaces
-from winsock.transports.host._numbers import family_of
 
 if TYPE_CHECKING:
     from winsock.transports.host._socket import HostSocket
@@ -85,36 +84,30 @@ _claims: dict[tuple[int, int], list[Claim]] = {}  # by (type, port); a table of 
 _lock = POOL.lock  # one for claims and reservations: finalizers may end either in the middle of the other
 
 
-def claim_of(sock: HostSocket) -> Claim | None:
-    """What the socket holds; nothing any more once it is closed."""
-    held = sock.held
-    return held if isinstance(held, Claim) else None
-
-
 # -- bind
 
 
 def bind(sock: HostSocket, address: Address, reuse: bool, exclusive: bool) -> None:
     """Bind, or raise the code Windows gives; a refused socket can be bound again."""
-    if family_of(sock) == linux.AF_UNIX:
+    if sock.win_family == c.AF_UNIX:
         _bind_unix(sock, address, reuse)
         return
     address = _scoped(address)
     use = Use.EXCLUSIVE if exclusive else Use.REUSE if reuse else Use.DEFAULT
-    if sock.type not in (c.SOCK_STREAM, c.SOCK_DGRAM):
+    if sock.win_type not in (c.SOCK_STREAM, c.SOCK_DGRAM):
         _plain(sock, address, use)
         return
-    block = POOL.associated.get(sock) if POOL.associated else None
+    block = POOL.target(sock) if POOL.associated else None
     if block is not None:
         _bind_inside(sock, address, use, block)
         return
     port = address[1]
-    if port and POOL.by_token and POOL.find(sock.type, port) is not None:
+    if port and POOL.by_token and POOL.find(sock.win_type, port) is not None:
         raise WinsockError(WSA.WSAEACCES)  # fact: so is any reserved port, within and without its process
     try:
         _bind_at(sock, address, use)
     except WinsockError as e:
-        if e.code == WSA.WSAEADDRINUSE and port and _markers.elsewhere(sock.type, port):
+        if e.code == WSA.WSAEADDRINUSE and port and _markers.elsewhere(sock.win_type, port):
             raise WinsockError(WSA.WSAEACCES) from None
         raise
 
@@ -125,27 +118,24 @@ def _bind_inside(sock: HostSocket, address: Address, use: Use, block: Any) -> No
     def address_of(port: int) -> Address:
         return (address[0], port, *address[2:])
 
-    keeps_sharing = use is Use.REUSE and sock.type == c.SOCK_STREAM
+    keeps_sharing = use is Use.REUSE and sock.win_type == c.SOCK_STREAM
     block.bind(sock, address[1], address_of, lambda port: _bind_at(sock, address_of(port), use), keeps_sharing)
-    with _lock:
-        POOL.associated.pop(sock, None)
+    POOL.dissociate(sock)
 
 
 def _bind_at(sock: HostSocket, address: Address, use: Use) -> None:
-    place = place_of(address, family_of(sock) == linux.AF_INET6 and not _v6only(sock))
+    place = place_of(address, sock.win_family == c.AF_INET6 and not _v6only(sock))
     with _lock:
-        claim = Claim((sock.type, address[1]), place, use, sock)
+        claim = Claim((sock.win_type, address[1]), place, use, sock)
         neighbours = _admit(claim) if address[1] else []
         _bind_beside(sock, address, claim, neighbours)
         if use is Use.REUSE:
             _set(sock, _sharing_option(sock), 1)
         _unclaim(sock)  # of the name that a connect lost under another thread's hands, if any
-        port = address[1] or _port(sock)
-        if sock.fileno() >= 0:  # else another thread closed it before it had the claim
-            _enter(claim, address, port)
-            sock.held = claim
+        _enter(claim, address, address[1] or _port(sock))
+        sock.bound = claim
     if sock.fileno() < 0:
-        release(sock)
+        release(sock)  # another thread closed it before it had the claim
 
 
 def _enter(claim: Claim, address: Address, port: int) -> None:
@@ -167,21 +157,21 @@ def restore(sock: HostSocket, name: Address | None) -> None:
 
     name    the one it had then, which is all there is of a socket that connect had named
     """
-    claim = claim_of(sock)
+    claim: Claim | None = sock.bound
     if claim is None:
-        everywhere = ("::", 0, 0, 0) if family_of(sock) == linux.AF_INET6 else ("0.0.0.0", 0)
+        everywhere = ("::", 0, 0, 0) if sock.win_family == c.AF_INET6 else ("0.0.0.0", 0)
         try:
             bind(sock, (everywhere[0], name[1] if name else 0, *everywhere[2:]), False, False)
         except WinsockError:
             bind(sock, everywhere, False, False)
         return
     with _lock:
-        if sock.held is not claim:
+        if sock.bound is not claim:
             raise WinsockError(WSA.WSAENOTSOCK)  # closed meanwhile
         _leave(claim)
         port = claim.key[1]
         try:
-            with POOL.beside(sock.type, port, sock, claim.address):
+            with POOL.beside(sock.win_type, port, sock, claim.address):
                 _bind_beside(sock, claim.address, claim, _admit(claim))
         except WinsockError as e:
             if e.code != WSA.WSAEADDRNOTAVAIL:  # that says: it has its name still
@@ -223,7 +213,7 @@ def _bind_beside(sock: HostSocket, address: Address, claim: Claim, neighbours: l
 
 def _sharing_option(sock: HostSocket) -> int:
     """What opens an address to others that have it too, as SO_REUSEADDR does on Windows."""
-    return linux.SO_REUSEPORT if sock.type == c.SOCK_STREAM else linux.SO_REUSEADDR
+    return linux.SO_REUSEPORT if sock.win_type == c.SOCK_STREAM else linux.SO_REUSEADDR
 
 
 def _plain(sock: HostSocket, address: Address, use: Use) -> None:
@@ -242,7 +232,7 @@ def _plain(sock: HostSocket, address: Address, use: Use) -> None:
 @contextmanager
 def _shared(sock: HostSocket, claim: Claim, others: list[Claim]) -> Iterator[None]:
     """While it lasts, the kernel lets the socket in beside these, and over connections that have ended."""
-    stream = sock.type == c.SOCK_STREAM
+    stream = sock.win_type == c.SOCK_STREAM
     option = _sharing_option(sock)
     parties = [(sock, claim)]
     for other in others:
@@ -353,12 +343,12 @@ def listen(sock: HostSocket, backlog: int) -> None:
     """Listen; backlog 0 and SOMAXCONN_HINT as Windows takes them."""
     if backlog < 0:
         backlog = min(max(-backlog, MIN_HINT), MAX_HINT)
-    claim = claim_of(sock)
+    claim: Claim | None = sock.bound
     if claim is None:
         _listen(sock, backlog)
         return
     keeps_sharing = claim.use is Use.REUSE
-    with _lock, POOL.beside(sock.type, claim.key[1], sock, None, keeps_sharing):
+    with _lock, POOL.beside(sock.win_type, claim.key[1], sock, None, keeps_sharing):
         others = [
             o
             for o in tuple(_claims.get(claim.key, ()))
@@ -408,28 +398,37 @@ def _first_takes_all(sock: HostSocket) -> None:
 
 def accepted(listener: HostSocket, new: HostSocket) -> None:
     """A connection was accepted: an exclusive listener's keeps the port from other exclusive ones (document)."""
-    claim = claim_of(listener)
+    claim: Claim | None = listener.bound
     if claim is None or claim.use is not Use.EXCLUSIVE:
         return
     with _lock:
-        new.held = Claim(claim.key, claim.place, claim.use, new, accepted=True)
-        _claims.setdefault(claim.key, []).append(new.held)
+        new.bound = Claim(claim.key, claim.place, claim.use, new, accepted=True)
+        _claims.setdefault(claim.key, []).append(new.bound)
 
 
 def connected(sock: HostSocket) -> None:
     """A bound stream got its connection: when that has ended, it must not block the port."""
-    if claim_of(sock) is not None:
+    if sock.bound is not None:
         _set(sock, linux.SO_REUSEADDR, 1)
 
 
 def duplicated(sock: HostSocket, new: HostSocket) -> None:
     """A duplicate holds what its source holds."""
-    claim = claim_of(sock)
+    claim: Claim | None = sock.bound
     if claim is not None:
         with _lock:
             claim.sockets.append(weakref.ref(new))
-            new.held = claim
+            new.bound = claim
     POOL.shared(sock, new)
+
+
+def moved(source: HostSocket, target: HostSocket) -> None:
+    """What one holds is the other's from now on."""
+    claim: Claim | None = source.bound
+    if claim is not None:
+        with _lock:
+            claim.sockets = [weakref.ref(target) if ref() is source else ref for ref in claim.sockets]
+            source.bound, target.bound = None, claim
 
 
 def release(sock: HostSocket) -> None:
@@ -440,13 +439,11 @@ def release(sock: HostSocket) -> None:
 
 
 def _unclaim(sock: HostSocket) -> None:
-    claim = claim_of(sock)
+    claim: Claim | None = sock.bound
     if claim is None:
         return
     with _lock:
-        if sock.held is not claim:
-            return
-        sock.held = None
+        sock.bound = None
         claim.sockets = [ref for ref in claim.sockets if ref() not in (None, sock)]
         if claim.sockets:
             return

@@ -99,6 +99,14 @@ def _patience(value: int) -> _Told:
     return [(linux.IPPROTO_TCP, linux.TCP_USER_TIMEOUT, ms)]
 
 
+def _syn_count(data: bytes) -> _Told:
+    """TCP_INITIAL_RTO_PARAMETERS.MaxSynRetransmissions; the kernel makes one at least, and the times are its own."""
+    count = data[2]
+    if count in (0, 0xFF):  # the default, unspecified
+        return []
+    return [(linux.IPPROTO_TCP, linux.TCP_SYNCNT, 1 if count == 0xFE else min(count, MAX_PROBES))]
+
+
 def _fragment(level: int, name: int) -> Callable[[int], _Told]:
     return lambda value: [(level, name, _PMTU[c.IP_PMTUDISC_DO if value else c.IP_PMTUDISC_DONT])]
 
@@ -146,6 +154,7 @@ _OTHER: Final[dict[tuple[int, int], Callable[[Any], _Told]]] = {
     (c.IPPROTO_TCP, c.TCP_KEEPINTVL): _seconds(linux.TCP_KEEPINTVL, MAX_KEEPALIVE),
     (c.IPPROTO_TCP, c.TCP_KEEPCNT): _seconds(linux.TCP_KEEPCNT, MAX_PROBES),
     (c.IPPROTO_TCP, c.TCP_MAXRT): _patience,
+    (0, c.SIO_TCP_INITIAL_RTO): _syn_count,
     (c.IPPROTO_UDP, c.UDP_RECV_MAX_COALESCED_SIZE): lambda size: [(linux.IPPROTO_UDP, _UDP_GRO, int(size > 0))],
     (c.IPPROTO_TCP, c.TCP_FASTOPEN): lambda on: [
         (linux.IPPROTO_TCP, linux.TCP_FASTOPEN, FASTOPEN_QUEUE if on else 0)

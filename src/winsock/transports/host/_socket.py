@@ -22,7 +22,7 @@ from winsock.abi import _constants as c
 from winsock.codes import WSA, WinsockError
 from winsock.transports._contract import Address, Message
 from winsock.transports.host import _bind, _control, _descriptors, _errors, _options
-from winsock.transports.host._numbers import FAMILIES, family_of, flags_to_host
+from winsock.transports.host._numbers import FAMILIES, FAMILIES_BACK, family_of, flags_to_host
 
 # Plain ints: the enumeration's own operators cost more than a call.
 DONTWAIT = int(linux.MSG_DONTWAIT)
@@ -79,7 +79,7 @@ _recv_into = _socket.socket.recv_into
 _recvfrom_into = _socket.socket.recvfrom_into
 _send = _socket.socket.send
 _alone = _descriptors.alone
-POOL: Any = _bind.POOL  # type: ignore[attr-defined]
+POOL: Any = _bind.POOL
 _libc = ctypes.CDLL(None, use_errno=True)
 
 
@@ -115,16 +115,25 @@ _KINDS: dict[tuple[int, int], tuple[int, int, tuple[tuple[int, int, int], ...]]]
 class HostSocket(_socket.socket):
     """One socket of this machine; see transports._contract.TransportSocket.
 
-    held      what _bind holds for it; its number's grave, after it was closed under other threads
+    bound     what _bind holds for it
+    grave     its number, after it was closed under other threads
 
     CPython's own timeout of the object says whose the descriptor's O_NONBLOCK is.  At 0.0 it is set, and ours; at
     None it belongs to somebody else (CPython's ssl needs a blocking descriptor), and is borrowed for connect only.
     """
 
-    __slots__ = ("__weakref__", "held")
+    __slots__ = ("__weakref__", "bound", "grave")
+
+    win_type: Any = vars(_socket.socket)["type"]
+
+    @property
+    def win_family(self) -> int:
+        """Windows' number of the family."""
+        return FAMILIES_BACK[family_of(self)]
 
     def __init__(self, family: int, type: int, protocol: int, fileno: int | None = None) -> None:
-        self.held: Any = None
+        self.bound: Any = None
+        self.grave: Any = None
         if fileno is not None:
             if family not in FAMILIES:
                 raise WinsockError(WSA.WSAEAFNOSUPPORT)
@@ -171,6 +180,22 @@ class HostSocket(_socket.socket):
             if len(views) == 1:
                 return _recv_into(self, views[0], 0, ours)
             return self.recvmsg_into(views[:IOV_MAX], 0, ours)[0]
+        except OSError as e:
+            raise self.failure(e) from None
+
+    def receive_now(self, buffer: Any, n: int) -> int:
+        try:
+            return _recv_into(self, buffer, n, DONTWAIT)
+        except BlockingIOError:
+            return -1
+        except OSError as e:
+            raise self.failure(e) from None
+
+    def transmit_now(self, data: Any) -> int:
+        try:
+            return _send(self, data, SEND_FLAGS)
+        except BlockingIOError:
+            return -1
         except OSError as e:
             raise self.failure(e) from None
 
@@ -320,7 +345,7 @@ class HostSocket(_socket.socket):
             if _getsockopt(new, IPPROTO_TCP, TCP_INFO, 1) == TCP_CLOSED:
                 new.finish()
                 raise WinsockError(WSA.WSAECONNRESET)
-            if self.held is not None:
+            if self.bound is not None:
                 _bind.accepted(self, new)
         return new, address
 
@@ -328,11 +353,20 @@ class HostSocket(_socket.socket):
         """A socket like this one on a descriptor."""
         cls: Any = self.__class__
         new: HostSocket = cls.__new__(cls)
-        new.held = None
+        new.bound = new.grave = None
         new._take_over(family_of(self), self.type, self.proto, fd)
         if _gettimeout(self) is not None:
             _settimeout(new, 0.0)
         return new
+
+    def take_over(self, other: HostSocket) -> None:
+        try:
+            os.dup2(other.fileno(), self.fileno(), inheritable=False)
+        except OSError as e:
+            other.finish(abortive=True)
+            raise _errors.translated(e) from None
+        _bind.moved(other, self)
+        other.finish()
 
     def connect_begin(self, address: Address) -> bool:
         was = False
@@ -354,7 +388,7 @@ class HostSocket(_socket.socket):
             if was:
                 self._give_blocking_back()
         if error == 0:
-            if self.held is not None and self.type == SOCK_STREAM:
+            if self.bound is not None and self.type == SOCK_STREAM:
                 _bind.connected(self)
             return True
         if error in (EINPROGRESS, errno.EALREADY):
@@ -459,14 +493,14 @@ class HostSocket(_socket.socket):
                 _close(self)
             except OSError:
                 pass  # the program closed the descriptor
-            if self.held is not None or POOL.owners.data or POOL.associated.data:
+            if self.bound is not None or POOL.owners or POOL.associated:
                 _bind.release(self)
             return
         fd = _detach(self)  # one thread of several gets it
-        if self.held is not None or POOL.owners.data or POOL.associated.data:
+        if self.bound is not None or POOL.owners or POOL.associated:
             _bind.release(self)
         if fd >= 0:
-            self.held = _descriptors.retire(fd)  # nobody else sets it now: see _bind.bind
+            self.grave = _descriptors.retire(fd)
 
     def __del__(self) -> None:
         # A process that ends without closing its sockets; no warning, Windows closes them too.

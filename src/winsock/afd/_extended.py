@@ -1,0 +1,267 @@
+"""The requests behind AcceptEx and ConnectEx.
+
+Both always pend, even when there is a connection already or the answer comes at once (fact).  Until the program sets
+SO_UPDATE_ACCEPT_CONTEXT or SO_UPDATE_CONNECT_CONTEXT such a connection lacks its names: CONTEXT stands in
+Endpoint.extra, and the names' calls answer WSAENOTCONN.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from winsock.afd import _events
+from winsock.afd._connection import (
+    DEFERRED,
+    FAILURES,
+    _check_remote,
+    _give_up,
+    _settling,
+    connect_timeout,
+    poll_connect,
+)
+from winsock.afd._endpoint import Endpoint, State
+from winsock.afd._reactor import CLOSING
+from winsock.afd._requests import PENDING, READS, SUCCESS, WRITES, Request, serve_later, status_of
+from winsock.codes import WSA, WinsockError
+from winsock.nt import ThreadState
+from winsock.transports import READ, WRITE, Address, TransportSocket
+
+CONTEXT = "context"  # in Endpoint.extra: "accept" or "connect", until the program updates it
+ACCEPTING = "accepting"  # in Process.services: {endpoint that is to become a connection: its Accept}
+
+Joined = Callable[[Address, Address], None]
+
+
+class Accept(Request):
+    """Accept a connection into an endpoint made beforehand; it belongs to the listener.
+
+    into      a fresh stream endpoint
+    view      where the connection's first bytes go; of none, it ends with the connection itself
+    joined    is told the local and the remote address; WinsockError from it ends the request
+    """
+
+    __slots__ = ("into", "joined", "lane", "tried", "view")
+
+    def __init__(
+        self,
+        ts: ThreadState,
+        listener: Endpoint,
+        into: Endpoint,
+        overlapped: Any = None,
+        view: memoryview | None = None,
+        joined: Joined | None = None,
+    ) -> None:
+        super().__init__(ts, listener, overlapped)
+        self.into, self.view, self.joined = into, view, joined
+        self.lane = READS
+        self.tried = False
+
+    def prepare(self) -> None:
+        ep, into, services = self.ep, self.into, self.ep.process.services
+        accepting = services.setdefault(ACCEPTING, {})
+        if ep.state is not State.LISTENING or not into.stream or into.state is not State.OPEN or into in accepting:
+            self._refuse(WSA.WSAEINVAL)
+        super().prepare()
+        hooks = services[CLOSING]
+        if _closing not in hooks:
+            hooks.append(_closing)
+        accepting[into] = self
+
+    def _refuse(self, code: int) -> None:
+        if self.overlapped is not None:
+            self.overlapped.failed()
+        raise WinsockError(code)
+
+    def begin(self) -> bool:
+        super().begin()
+        ep = self.ep
+        if ep.extra.get(DEFERRED) or ep.transport.readiness() & READ:
+            serve_later(ep, READ)
+        return False
+
+    def attempt(self) -> int | None:
+        if not self.tried:
+            self.tried = True
+            return None
+        try:
+            transport, address = self._take()
+        except WinsockError as e:
+            if e.code == WSA.WSAEWOULDBLOCK:
+                return None
+            raise
+        join(self.ep, self.into, transport, address)
+        if self.joined is not None:
+            self.joined(self.into.transport.local_name(), address)
+        if self.view is None or not len(self.view):
+            return 0
+        # It waits for data, and others for the next connection.
+        self.requests.lanes[READS].remove(self)
+        self.lane = None
+        serve_later(self.ep, READ)
+        self.requests.reactor.watch(self.into, self._arrived)
+        return None
+
+    def _take(self) -> tuple[TransportSocket, Address]:
+        deferred = self.ep.extra.get(DEFERRED)
+        if deferred:
+            try:
+                taken: tuple[TransportSocket, Address] = deferred.popleft()
+                return taken
+            except IndexError:
+                pass
+        return self.ep.transport.accept_one()
+
+    def _arrived(self, into: Endpoint, got: int) -> None:
+        """Something came over the new connection."""
+        requests = self.requests
+        with requests.lock:
+            if self.status != PENDING or self.view is None:
+                return
+            try:
+                n = into.transport.receive_now(self.view, len(self.view))
+                status = SUCCESS
+            except WinsockError as e:
+                n, status = 0, status_of(into, e.code)
+            if n >= 0:
+                requests.end(self, status, n)
+
+    def orphaned(self) -> None:
+        self.joined = None
+        if self.view is not None:
+            self.view = memoryview(bytearray(len(self.view)))
+
+    def cleared(self) -> None:
+        services = self.ep.process.services
+        if services.get(ACCEPTING, {}).get(self.into) is self:
+            del services[ACCEPTING][self.into]
+        if self.lane is None:
+            self.requests.reactor.unwatch(self.into, self._arrived)
+        self.view = self.joined = None
+
+
+def _closing(ep: Any) -> None:
+    """An endpoint closes: whoever waited to make a connection of it ends."""
+    request: Accept | None = ep.process.services.get(ACCEPTING, {}).get(ep)
+    if request is not None:
+        request.cancel()
+
+
+def join(listener: Endpoint, into: Endpoint, transport: TransportSocket, address: Address) -> None:
+    """The accepted connection is this endpoint's from now on."""
+    with _settling:
+        if into.closed:
+            transport.finish(abortive=True)
+            raise WinsockError(WSA.WSA_OPERATION_ABORTED)
+        into.transport.take_over(transport)
+        into.accepted = True
+        into.note(CONTEXT, "accept")
+        into.state = State.BOUND
+        into.became_connected(address)
+    _events.told(listener, _events.ACCEPT)
+
+
+class Connect(Request):
+    """Connect a bound stream, and send first data.
+
+    address    the peer's
+    views      data to send as soon as there is a connection; the bytes sent are the request's result
+    """
+
+    lane = WRITES
+
+    __slots__ = ("address", "code", "started", "timer", "views")
+
+    def __init__(
+        self,
+        ts: ThreadState,
+        ep: Endpoint,
+        address: Address,
+        overlapped: Any = None,
+        views: Sequence[memoryview] = (),
+    ) -> None:
+        super().__init__(ts, ep, overlapped)
+        self.address, self.views = address, list(views)
+        self.code, self.started = 0, False
+        self.timer: Any = None
+
+    def begin(self) -> bool:
+        super().begin()
+        if self.code or self.ep.transport.readiness() & WRITE:
+            serve_later(self.ep, WRITE)
+        return False
+
+    def attempt(self) -> int | None:
+        ep = self.ep
+        if not self.started:
+            self._start()
+            return None
+        if self.code:
+            raise WinsockError(self.code)
+        if not poll_connect(ep):
+            return None
+        if ep.state not in (State.CONNECTED, State.RESET):
+            raise WinsockError(ep.so_error or WSA.WSAECONNREFUSED)
+        if CONTEXT not in ep.extra:
+            ep.note(CONTEXT, "connect")
+            ep.refresh()
+            if self.timer is not None:
+                self.timer.cancel()
+        while self.views:
+            n = ep.transport.transmit_now(self.views[0])
+            if n < 0:
+                return None
+            self.total += n
+            self.views[0] = self.views[0][n:]
+            if not len(self.views[0]):
+                del self.views[0]
+        return self.total
+
+    def _start(self) -> None:
+        """Begin; only what is wrong with the call itself is said at once."""
+        ep = self.ep
+        poll_connect(ep)
+        if ep.state in (State.CONNECTED, State.RESET):
+            raise WinsockError(WSA.WSAEISCONN)
+        if not ep.stream or ep.state is not State.BOUND:
+            raise WinsockError(WSA.WSAEINVAL)
+        _check_remote(self.address)
+        with _events.beginning(ep), _settling:
+            self.started = True
+            try:
+                ep.transport.connect_begin(self.address)
+            except WinsockError as e:
+                if e.code not in FAILURES:
+                    raise
+                self.code = e.code
+                ep.transport.connect_abandon()
+                ep.connect_ended(0)
+                return
+            ep.became_connecting(self.address)
+        reactor = self.requests.reactor
+        self.timer = reactor.call_at(reactor.now() + connect_timeout(ep), self._too_late)
+
+    def _too_late(self) -> None:
+        requests = self.requests
+        with requests.lock:
+            if self.status == PENDING and self.ep.state is State.CONNECTING:
+                _give_up(self.ep, 0)
+                requests.end(self, status_of(self.ep, WSA.WSAETIMEDOUT))
+
+    def cancel(self, status: int = 0) -> bool:
+        ended = super().cancel(status) if status else super().cancel()
+        if ended and not self.ep.closed:
+            _give_up(self.ep, 0)
+        return ended
+
+    def cleared(self) -> None:
+        self.views = []
+        if self.timer is not None:
+            self.timer.cancel()
+        _events.told(self.ep, _events.CONNECT)
+
+
+def updated(ep: Endpoint) -> None:
+    """SO_UPDATE_ACCEPT_CONTEXT or SO_UPDATE_CONNECT_CONTEXT: the connection is like any other now."""
+    if ep.drop(CONTEXT) is not None:
+        ep.refresh()

@@ -1,0 +1,569 @@
+"""Overlapped requests: what is started now and ends later.
+
+A Request tries at once.  If it has to wait it lies in one of its endpoint's lanes, in order, and the reactor has it
+try again whenever something happened to the socket.  It ends once: its status is stored, first in the caller's
+OVERLAPPED, then its event, its completion routine or its completion port is told.
+
+Each endpoint that ever had a request has a Requests: its lanes, its completion port, the object that a wait for the
+socket's own handle waits for.  A duplicate of the socket in the same process has the same one.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import struct
+import threading
+from collections import deque
+from collections.abc import Callable
+from typing import Any
+
+from winsock.abi import _constants as c
+from winsock.afd._endpoint import Endpoint
+from winsock.afd._reactor import CLOSING, Reactor, reactor_of
+from winsock.codes import NTSTATUS as S
+from winsock.codes import WSA, WinsockError, ntstatus_to_wsa, wsa_to_ntstatus
+from winsock.nt import Process, ThreadState, memory, queue_apc
+from winsock.nt._completion import CompletionPort
+from winsock.nt._objects import Event
+from winsock.transports import ERROR, HANGUP, RDHUP, READ, URGENT, WRITE
+
+_log = logging.getLogger("winsock")
+
+SUCCESS, PENDING, CANCELLED = int(S.STATUS_SUCCESS), int(S.STATUS_PENDING), int(S.STATUS_CANCELLED)
+OVERFLOW = int(S.STATUS_BUFFER_OVERFLOW)
+
+READS, WRITES = 0, 1  # lanes
+_FOR_READS = READ | URGENT | RDHUP | HANGUP | ERROR
+_FOR_WRITES = WRITE | HANGUP | ERROR
+
+OVERLAPPED_SIZE = 32
+_BEGIN = struct.Struct("<Q")
+_END = struct.Struct("<QQI")
+_RESULT = struct.Struct("<QQ")
+HANDLE_AT = 24
+FLAGS_AT = 16  # WSAOVERLAPPED.Offset is the provider's: what WSAGetOverlappedResult tells as flags
+
+NOTE = "requests"  # in Endpoint.extra while synchronous receives have to look for requests before them
+RAW = "overlapped"  # in Process.services: {raw address of an OVERLAPPED: [requests that use it, Internal]}
+TABLE = "requests"  # in Process.services: {endpoint: Requests}
+
+
+class Overlapped:
+    """The caller's OVERLAPPED.
+
+    An object is kept alive.  Where a raw address leads to may be gone, or somebody else's, when the request ends: it
+    is written to only while Internal there is what was written last.
+    """
+
+    __slots__ = ("_table", "_view", "address")
+
+    def __init__(self, ptr: Any, process: Process) -> None:
+        self.address = memory.address(ptr)
+        self._view = None if type(ptr) is int else memory.view(ptr, OVERLAPPED_SIZE, writable=True)
+        self._table: dict[int, list[int]] | None = None
+        if self._view is None:
+            self._table = process.services.setdefault(RAW, {})
+
+    @property
+    def event(self) -> int:
+        """hEvent."""
+        if self._view is not None:
+            return int.from_bytes(self._view[HANDLE_AT:], "little")
+        return memory.read_u64(self.address + HANDLE_AT)
+
+    def failed(self) -> None:
+        """The call failed at once: Internal stays what it was while it tried (seen on Windows)."""
+        if self._view is not None:
+            _BEGIN.pack_into(self._view, 0, PENDING)
+        else:
+            memory.write(self.address, _BEGIN.pack(PENDING))
+
+    def begin(self) -> None:
+        """The request is under way."""
+        if self._view is not None:
+            _BEGIN.pack_into(self._view, 0, PENDING)
+            return
+        memory.write(self.address, _BEGIN.pack(PENDING))
+        table = self._table
+        assert table is not None
+        uses = table.setdefault(self.address, [0, PENDING])
+        uses[0] += 1
+        uses[1] = PENDING
+
+    def intact(self) -> bool:
+        """Whether the request that is under way still has its structure."""
+        if self._view is not None or not self._table:
+            return True
+        try:
+            return memory.read_u64(self.address) == self._table[self.address][1]
+        except (WinsockError, KeyError):
+            return False
+
+    def end(self, status: int, transferred: int, flags: int, at_once: bool) -> None:
+        """What it ended with."""
+        if self._view is not None:
+            _END.pack_into(self._view, 0, status, transferred, flags)
+            return
+        if not at_once:
+            intact = self.intact()
+            table = self._table
+            uses = table.get(self.address) if table else None
+            if table is not None and uses is not None:
+                uses[0] -= 1
+                uses[1] = status
+                if not uses[0]:
+                    del table[self.address]
+            if not intact:
+                return
+        try:
+            memory.write(self.address, _END.pack(status, transferred, flags))
+        except WinsockError:
+            pass
+
+
+class Request:
+    """One overlapped request.
+
+    lane           READS or WRITES: which of the endpoint's lanes it waits in; None: it ends by complete() alone
+    overlapped     the caller's structure; None for requests that have none
+    routine        a completion routine: called with error, bytes, OVERLAPPED's address, flags, as an APC
+    event          what is signalled at the end
+    quiet          no packet at the completion port
+    status         PENDING, then what it ended with; transferred, told: bytes and flags
+    total          bytes that attempts moved so far
+    """
+
+    lane: int | None = READS
+
+    __slots__ = (
+        "ep",
+        "event",
+        "overlapped",
+        "quiet",
+        "requests",
+        "routine",
+        "status",
+        "told",
+        "total",
+        "transferred",
+        "ts",
+    )
+
+    def __init__(self, ts: ThreadState, ep: Endpoint, overlapped: Any = None, routine: Any = None) -> None:
+        """overlapped: a pointer, or NULL.  WSAEFAULT, WSA_INVALID_HANDLE (hEvent), WSAEINVAL (routine and port)."""
+        self.ts, self.ep = ts, ep
+        self.requests = requests = requests_of(ep)
+        self.status, self.transferred, self.told, self.total = PENDING, 0, 0, 0
+        self.event: Event | None = None
+        self.quiet = False
+        self.routine: Callable[..., Any] | None = None
+        self.overlapped: Overlapped | None = None
+        if overlapped is not None:
+            self.overlapped = Overlapped(overlapped, ep.process)
+            handle = self.overlapped.event
+            if routine is not None:
+                if requests.port is not None:
+                    raise WinsockError(WSA.WSAEINVAL)
+                self.routine = routine
+            elif handle & ~3:
+                event = ep.process.handles.get(handle & ~3)
+                if not isinstance(event, Event):
+                    raise WinsockError(WSA.WSA_INVALID_HANDLE)
+                self.event = event
+            self.quiet = bool(handle & 1)
+
+    # -- what kinds of requests do differently
+
+    def attempt(self) -> int | None:
+        """Try: bytes when it is done, None when it has to wait.  WinsockError ends it.  Must not wait."""
+        raise NotImplementedError
+
+    def orphaned(self) -> None:
+        """Its OVERLAPPED is gone, so its buffers may be: touch them no more.  It goes on all the same."""
+
+    def cleared(self) -> None:
+        """It has ended, or could not be started: let go of what was kept for it."""
+
+    # -- its life
+
+    def begin(self) -> bool:
+        """Start: True if it has ended already, with success or a warning, False while it is pending.
+
+        WinsockError if it failed at once: then nobody is told.
+        """
+        requests = self.requests
+        with requests.lock:
+            if self.ep.closed:
+                raise WinsockError(WSA.WSAENOTSOCK)
+            self.prepare()
+            lane = None if self.lane is None else requests.lanes[self.lane]
+            if not lane:
+                try:
+                    done = self.attempt()
+                except Truncation as e:
+                    self.complete(OVERFLOW, e.stored, True)
+                    return True
+                except WinsockError:
+                    if self.overlapped is not None:
+                        self.overlapped.failed()
+                    self.cleared()
+                    raise
+                if done is not None:
+                    self.complete(SUCCESS, done, True)
+                    return True
+            if self.status == PENDING:
+                if self.overlapped is not None:
+                    self.overlapped.begin()
+                requests.add(self)
+        return False
+
+    def prepare(self) -> None:
+        """It starts: what its end will signal is not signalled."""
+        if self.event is not None:
+            self.event.reset()
+        else:
+            self.requests.signal.reset()
+
+    def complete(self, status: int, transferred: int = 0, at_once: bool = False) -> None:
+        """It has ended.  Called once, with requests.lock held, when the request is in no lane any more.
+
+        at_once    in begin(), so that FILE_SKIP_COMPLETION_PORT_ON_SUCCESS applies
+        """
+        if self.status != PENDING:
+            return
+        requests = self.requests
+        self.status, self.transferred = status, transferred
+        if self.overlapped is not None:
+            self.overlapped.end(status, transferred, self.told, at_once)
+        self.cleared()
+        if self.event is not None:
+            self.event.set()
+        elif not requests.modes & c.FILE_SKIP_SET_EVENT_ON_HANDLE:
+            requests.signal.set()
+        if self.routine is not None:
+            queue_apc(self.ts, self._call_routine)
+        elif (
+            requests.port is not None
+            and not self.quiet
+            and not (at_once and status == SUCCESS and requests.modes & c.FILE_SKIP_COMPLETION_PORT_ON_SUCCESS)
+        ):
+            self.packet(requests.port, requests.key)
+
+    def packet(self, port: CompletionPort, key: int) -> None:
+        """Tell the completion port."""
+        address = self.overlapped.address if self.overlapped is not None else 0
+        port.post((self.transferred, key, address, self.status))
+
+    def _call_routine(self) -> None:
+        assert self.routine is not None
+        error = ntstatus_to_wsa(self.status) if self.status else 0
+        self.routine(error, self.transferred, self.overlapped.address if self.overlapped else 0, self.told)
+
+    def cancel(self, status: int = CANCELLED) -> bool:
+        """End it, if it is pending; from any thread."""
+        requests = self.requests
+        with requests.lock:
+            if self.status != PENDING or self not in requests.pending:
+                return False
+            requests.remove(self)
+            self.complete(status, self.total)
+            return True
+
+    @property
+    def tied(self) -> bool:
+        """Whether it ends with the thread that started it: what goes to a port alone outlives it (fact)."""
+        return self.requests.port is None or self.event is not None
+
+
+class Truncation(WinsockError):
+    """WSAEMSGSIZE with bytes stored: ends a request with STATUS_BUFFER_OVERFLOW, which is a warning."""
+
+    __slots__ = ("stored",)
+
+    def __init__(self, stored: int) -> None:
+        super().__init__(WSA.WSAEMSGSIZE)
+        self.stored = stored
+
+
+def status_of(ep: Endpoint, code: int) -> int:
+    """The status of a request that ends with this code; a datagram socket's 10054 is an unreachable port."""
+    if code == WSA.WSAECONNRESET and not ep.stream:
+        return int(S.STATUS_PORT_UNREACHABLE)
+    return wsa_to_ntstatus(code)
+
+
+class Requests:
+    """What an open socket has of requests.
+
+    lock       for all of this; the reactor's own may be taken inside it
+    lanes      requests that wait, by lane, the oldest first
+    pending    every request that has not ended; in order
+    port, key  completion port, None without one
+    modes      FILE_SKIP_*
+    signal     what a wait for the handle itself waits for
+    """
+
+    __slots__ = (
+        "endpoints",
+        "fate",
+        "key",
+        "lanes",
+        "lock",
+        "modes",
+        "pending",
+        "port",
+        "reactor",
+        "sends",
+        "signal",
+        "watched",
+    )
+
+    def __init__(self, ep: Endpoint, reactor: Reactor) -> None:
+        self.endpoints = [ep]
+        self.reactor = reactor
+        self.lock = threading.RLock()
+        self.lanes: tuple[deque[Request], deque[Request]] = (deque(), deque())
+        self.pending: dict[Request, None] = {}
+        self.port: CompletionPort | None = None
+        self.key = 0
+        self.modes = 0
+        self.signal = Event()
+        self.watched: Endpoint | None = None
+        self.sends: Any = None  # _sending.Buffer, while data that was accepted is not on its way yet
+        self.fate = CANCELLED  # what becomes of requests when the handle closes
+
+    def add(self, request: Request) -> None:
+        """It waits from now on; with lock held."""
+        if not self.pending:
+            self.reactor.busy(self)
+        self.pending[request] = None
+        if request.tied:
+            _tie(request.ts)
+        if request.lane is not None:
+            self.lanes[request.lane].append(request)
+            ep = request.ep
+            if request.lane == READS and NOTE not in ep.extra:
+                ep.note(NOTE, self)
+                ep.refresh()
+            if self.watched is not ep:
+                try:
+                    self.watch(ep)
+                except WinsockError:
+                    self.remove(request)
+                    raise
+
+    def watch(self, ep: Endpoint) -> None:
+        """Be told by the reactor of what happens to the socket."""
+        if self.watched is not None:
+            self.reactor.unwatch(self.watched, self.serve)
+        self.watched = None
+        self.reactor.watch(ep, self.serve, True)
+        self.watched = ep
+
+    def remove(self, request: Request) -> None:
+        """It waits no more; with lock held."""
+        del self.pending[request]
+        if request.lane is not None:
+            lane = self.lanes[request.lane]
+            if lane and lane[0] is request:
+                lane.popleft()
+            else:
+                lane.remove(request)
+            if not lane:
+                for ep in self.endpoints:
+                    for ts in ep.waiters:
+                        ts.interrupt()  # calls that are not overlapped come after requests
+        if not self.pending and self.sends is None:
+            self.reactor.idle(self)
+
+    def serve(self, ep: Endpoint, got: int) -> None:
+        """Something happened to the socket: those that wait try again."""
+        with self.lock:
+            reads, writes = self.lanes
+            if reads and got & _FOR_READS:
+                self.run(reads)
+            if got & _FOR_WRITES:
+                if self.sends is not None:
+                    self.sends.drain()
+                if writes:
+                    self.run(writes)
+
+    def run(self, lane: deque[Request]) -> None:
+        """Let the first of a lane try, and so on."""
+        while lane:
+            request = lane[0]
+            if request.overlapped is not None and not request.overlapped.intact():
+                request.orphaned()
+            try:
+                done = request.attempt()
+                if done is None:
+                    return
+                status = SUCCESS
+            except Truncation as e:
+                done, status = e.stored, OVERFLOW
+            except WinsockError as e:
+                done, status = request.total, status_of(request.ep, e.code)
+            except Exception:
+                _log.exception("winsock: %r failed inside; please report this", request)
+                done, status = request.total, int(S.STATUS_UNSUCCESSFUL)
+            self.end(request, status, done)
+
+    def end(self, request: Request, status: int, transferred: int = 0) -> None:
+        """A pending request has ended; with lock held."""
+        if request in self.pending:
+            self.remove(request)
+            request.complete(status, transferred)
+
+    def cancel(self, which: Callable[[Request], bool]) -> int:
+        """End the pending ones among these with STATUS_CANCELLED; how many."""
+        with self.lock:
+            chosen = [request for request in self.pending if which(request)]
+            return sum(request.cancel() for request in chosen)
+
+    def closing(self, ep: Endpoint) -> None:
+        """This handle closes; with the last one all requests end."""
+        with self.lock:
+            if ep in self.endpoints:
+                self.endpoints.remove(ep)
+            if self.watched is ep:
+                self.watched = None
+            if self.endpoints:
+                self._migrate(ep, self.endpoints[-1])
+                return
+            for request in list(self.pending):
+                request.cancel(self.fate)
+            if self.sends is not None:
+                self.sends.closing(ep)
+
+    def _migrate(self, ep: Endpoint, heir: Endpoint) -> None:
+        """The open socket lives on under another handle, and so do its requests."""
+        moved = False
+        for request in self.pending:
+            if request.ep is ep:
+                request.ep = heir
+                moved = True
+        if self.sends is not None:
+            self.sends.ep, self.sends.transport = heir, heir.transport
+        elif not moved:
+            return
+        if self.watched is not heir:
+            try:
+                self.watch(heir)
+            except WinsockError:
+                pass  # no memory: they end when the handle does
+
+
+def requests_of(ep: Endpoint) -> Requests:
+    """The endpoint's, made when first needed; WSAENOTSOCK for one that is closed."""
+    services = ep.process.services
+    try:
+        found: Requests = services[TABLE][ep]
+        return found
+    except KeyError:
+        pass
+    with ep.process.lock:
+        table = services.setdefault(TABLE, {})
+        hooks = services.setdefault(CLOSING, [])
+        if not hooks or hooks[0] is not _closing:
+            hooks.insert(0, _closing)
+        if ep.closed:
+            raise WinsockError(WSA.WSAENOTSOCK)
+        made: Requests = table.setdefault(ep, Requests(ep, reactor_of(ep.process, ep.network)))
+        return made
+
+
+def known_requests(ep: Endpoint) -> Requests | None:
+    """The endpoint's, if it ever had any."""
+    table = ep.process.services.get(TABLE)
+    found: Requests | None = table.get(ep) if table else None
+    return found
+
+
+def serve_later(ep: Endpoint, got: int) -> None:
+    """Something happened that the network does not tell of: pending requests try again, soon and without locks."""
+    requests = known_requests(ep)
+    if requests is not None and requests.pending:
+        requests.reactor.call_at(requests.reactor.now(), lambda: requests.serve(ep, got))
+
+
+def share(source: Endpoint, duplicate: Endpoint) -> None:
+    """The duplicate is another handle of the same open socket: same completion port, same requests."""
+    try:
+        requests = requests_of(source)
+    except WinsockError:
+        return  # closed just now
+    with requests.lock:
+        requests.endpoints.append(duplicate)
+        duplicate.process.services[TABLE][duplicate] = requests
+
+
+def _closing(ep: Endpoint) -> None:
+    table = ep.process.services.get(TABLE)
+    requests: Requests | None = table.pop(ep, None) if table else None
+    if requests is not None:
+        requests.closing(ep)
+
+
+def abort_later(ep: Any) -> None:
+    """The handle is about to be closed behind Winsock's back: a connection is aborted then (fact)."""
+    requests = known_requests(ep)
+    if requests is not None and ep.stream:
+        requests.fate = int(S.STATUS_CONNECTION_ABORTED)
+
+
+def cancel_all(ep: Endpoint, ts: ThreadState | None = None, address: int = 0) -> int:
+    """Cancel the endpoint's pending requests: those of one thread, or with one OVERLAPPED, or all; how many."""
+    requests = known_requests(ep)
+    if requests is None:
+        return 0
+    return requests.cancel(
+        lambda r: (
+            (ts is None or r.ts is ts)
+            and (not address or (r.overlapped is not None and r.overlapped.address == address))
+        )
+    )
+
+
+# -- threads that end
+
+
+class _ThreadEnd:
+    """Lies among the thread's own variables; the interpreter drops it when the thread ends."""
+
+    __slots__ = ("ts",)
+
+    def __init__(self, ts: ThreadState) -> None:
+        self.ts = ts
+
+    def __del__(self) -> None:
+        ts = self.ts
+        try:
+            for requests in set((ts.process.services.get(TABLE) or {}).values()):
+                requests.cancel(lambda r: r.ts is ts and r.tied)
+        except Exception:
+            pass  # the interpreter is on its way out
+
+
+def _tie(ts: ThreadState) -> None:
+    """The thread has requests that end with it."""
+    if "thread end" not in ts.buffers and ts.process.current_state is ts:
+        ts.buffers["thread end"] = True
+        ts.process._local.end = _ThreadEnd(ts)
+
+
+def _after_fork() -> None:
+    """In a forked child: the requests are the parent's; here they are over."""
+    for process in Process.all():
+        for requests in set((process.services.get(TABLE) or {}).values()):
+            requests.lock = threading.RLock()
+            requests.watched = None
+            requests.sends = None
+            for lane in requests.lanes:
+                lane.clear()
+            for request in list(requests.pending):
+                del requests.pending[request]
+                request.complete(CANCELLED)
+
+
+os.register_at_fork(after_in_child=_after_fork)

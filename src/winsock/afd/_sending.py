@@ -1,0 +1,347 @@
+"""Overlapped sends: WSASend, WSASendTo, WSASendMsg.
+
+Windows takes a send on a stream whole, whatever its size, while less than SO_SNDBUF bytes are on their way, and then
+it has ended; what the network has no room for yet lies in a buffer.  Only when that much is outstanding a send waits.
+With SO_SNDBUF 0 nothing is buffered: it ends when the network has it all (fact).  What was accepted is sent in order,
+before the end of the stream, also after closesocket.
+"""
+
+from __future__ import annotations
+
+import atexit
+from collections import deque
+from collections.abc import Sequence
+from typing import Any
+
+from winsock.abi import _constants as c
+from winsock.afd import _connection, _events, _urgent
+from winsock.afd._data import check_alive, check_send, check_send_flags, lost, remaining
+from winsock.afd._endpoint import Endpoint, State
+from winsock.afd._requests import WRITES, Request, Requests
+from winsock.afd._wait import wait_ready
+from winsock.codes import WSA, WinsockError
+from winsock.nt import Process, ThreadState
+from winsock.transports import ERROR, HANGUP, WRITE, Address, TransportSocket
+
+NOTE = "accepted for sending"  # in Endpoint.extra: a Buffer; sends look for it, _endpoint.py knows the name
+SO_SNDBUF = (c.SOL_SOCKET, c.SO_SNDBUF)
+SO_LINGER = (c.SOL_SOCKET, c.SO_LINGER)
+DEFAULT = 0x10000
+AT_EXIT = 5_000.0  # ms that a program's end waits for what was accepted
+
+_WOULDBLOCK = WSA.WSAEWOULDBLOCK
+
+
+def limit_of(ep: Endpoint) -> int:
+    """SO_SNDBUF."""
+    return int(ep.options.get(SO_SNDBUF, DEFAULT))
+
+
+class Buffer:
+    """What was accepted and is not on its way yet, of one stream.
+
+    Exists while there is something; with Requests.lock held.
+    """
+
+    __slots__ = ("chunks", "ep", "fin", "requests", "size", "transport")
+
+    def __init__(self, requests: Requests, ep: Endpoint) -> None:
+        self.requests, self.ep = requests, ep
+        self.transport: TransportSocket = ep.transport
+        self.chunks: deque[memoryview] = deque()
+        self.size = 0
+        self.fin = False  # shut down for sending when it is empty
+        requests.sends = self
+        for endpoint in requests.endpoints:
+            endpoint.note(NOTE, self)
+            endpoint.refresh()
+        requests.reactor.busy(requests)
+        if requests.watched is None:
+            requests.watch(ep)
+
+    def put(self, data: Any) -> None:
+        """Take this over: bytes nobody changes any more."""
+        view = memoryview(data)
+        self.chunks.append(view)
+        self.size += len(view)
+
+    def drain(self) -> None:
+        """Send what there is room for."""
+        chunks = self.chunks
+        try:
+            while chunks:
+                n = self.transport.transmit_now(chunks[0])
+                if n < 0:
+                    break
+                self.size -= n
+                if n < len(chunks[0]):
+                    chunks[0] = chunks[0][n:]
+                else:
+                    chunks.popleft()
+        except WinsockError as e:
+            lost(self.ep, e.code)
+            chunks.clear()
+            self.size = 0
+        if not chunks:
+            self._emptied()
+        elif self.size < limit_of(self.ep):
+            for endpoint in self.requests.endpoints:
+                for ts in endpoint.waiters:
+                    ts.interrupt()  # a send that is not overlapped may go on
+
+    def _emptied(self) -> None:
+        requests = self.requests
+        requests.sends = None
+        for endpoint in requests.endpoints:
+            endpoint.drop(NOTE)
+            endpoint.refresh()
+        if self.fin:
+            half_close(self.transport)
+        if not requests.pending:
+            requests.reactor.idle(requests)
+
+    def closing(self, ep: Endpoint) -> None:
+        """The last handle closes: what was accepted is still sent, unless the connection is to be aborted."""
+        linger = ep.options.get(SO_LINGER, 0)
+        self.requests.sends = None
+        self.requests.reactor.idle(self.requests)
+        if linger & 0xFFFF and not linger >> 16:
+            return
+        ep.note("kept", True)
+        Afterlife(ep, self.chunks)
+
+
+def half_close(transport: TransportSocket) -> None:
+    """The end of the stream goes to the peer."""
+    try:
+        transport.half_close(c.SD_SEND)
+    except WinsockError:
+        pass  # the peer was faster
+
+
+class Afterlife:
+    """A closed stream that still has data to send.  Its endpoint's socket is closed when it has."""
+
+    def __init__(self, ep: Endpoint, chunks: deque[memoryview]) -> None:
+        from winsock.afd._reactor import reactor_of
+
+        self.chunks, self.transport = chunks, ep.transport
+        self.reactor = reactor_of(ep.process, ep.network)
+        self.key: Any = _Corpse(ep)
+        self.reactor.forget(ep)
+        self.reactor.busy(self)
+        try:
+            self.reactor.watch(self.key, self.go_on)
+        except WinsockError:
+            self._over()
+
+    def go_on(self, _: Any, got: int) -> None:
+        """There may be room."""
+        if not got & (WRITE | ERROR | HANGUP):
+            return
+        chunks = self.chunks
+        try:
+            while chunks:
+                n = self.transport.transmit_now(chunks[0])
+                if n < 0:
+                    return
+                if n < len(chunks[0]):
+                    chunks[0] = chunks[0][n:]
+                else:
+                    chunks.popleft()
+        except WinsockError:
+            pass  # nobody is left to tell
+        self._over()
+
+    def _over(self) -> None:
+        self.reactor.forget(self.key)
+        self.reactor.idle(self)
+        self.transport.finish()
+
+
+class _Corpse:
+    """Stands for a closed endpoint at the reactor."""
+
+    __slots__ = ("transport",)
+
+    def __init__(self, ep: Endpoint) -> None:
+        self.transport = ep.transport
+
+
+class Send(Request):
+    """Send buffers.
+
+    The data are copied if the request has to wait: the caller may do with the buffers what it likes.
+    """
+
+    lane = WRITES
+
+    __slots__ = ("address", "control", "data", "flags", "size", "views")
+
+    def __init__(
+        self,
+        ts: ThreadState,
+        ep: Endpoint,
+        views: Sequence[Any],
+        flags: int = 0,
+        overlapped: Any = None,
+        routine: Any = None,
+        address: Address | None = None,
+        control: Sequence[tuple[int, int, bytes]] = (),
+    ) -> None:
+        super().__init__(ts, ep, overlapped, routine)
+        check_send(ep, address)
+        check_alive(ep)
+        if flags:
+            check_send_flags(ep, flags)
+        self.views, self.flags, self.address, self.control = views, flags, address, control
+        self.size = sum(map(len, views))
+        self.data: bytes | None = None
+
+    def attempt(self) -> int | None:
+        ep = self.ep
+        try:
+            if ep.type != c.SOCK_STREAM:
+                return self._message()
+            if self.flags & c.MSG_OOB and self.size and not _urgent.reaches_inline(ep):
+                return self._urgent()
+            return self._stream()
+        except WinsockError as e:
+            if ep.extra:
+                _events.told(ep, _events.SEND, e.code)
+            if e.code == _WOULDBLOCK:
+                self._waits()
+                return None
+            lost(ep, e.code)
+            raise
+
+    def _stream(self) -> int | None:
+        ep, requests = self.ep, self.requests
+        buffer: Buffer | None = requests.sends
+        limit = limit_of(ep)
+        if buffer is not None:
+            if buffer.size >= limit:
+                self._waits()
+                return None
+            buffer.put(self._copy(0))
+            return self.size
+        views = self.views if self.data is None else (self.data,)
+        while True:
+            rest = remaining(views, self.total) if self.total else views
+            n = self._transmit(rest)
+            if n > 0:
+                self.total += n
+                if self.total >= self.size:
+                    return self.size
+            elif not self.size:
+                return 0
+            if limit or n < 0:
+                break
+        if ep.extra:
+            _events.told(ep, _events.SEND, _WOULDBLOCK)
+        if not limit:
+            self._waits()
+            return None
+        data = self._copy(self.total)
+        Buffer(requests, ep).put(data)
+        return self.size
+
+    def _transmit(self, views: Sequence[Any]) -> int:
+        """How many bytes went, -1 while there is no room."""
+        transport = self.ep.transport
+        if len(views) == 1:
+            return transport.transmit_now(views[0])
+        try:
+            return transport.transmit(views, self.flags & ~c.MSG_OOB)
+        except WinsockError as e:
+            if e.code != _WOULDBLOCK:
+                raise
+            return -1
+
+    def _urgent(self) -> int | None:
+        """The last byte is the urgent one; it leaves when those before it have left."""
+        ep = self.ep
+        if self.requests.sends is not None:
+            self._waits()
+            return None
+        if self.data is None:
+            self.data = b"".join(self.views)
+        plain = self.flags & ~c.MSG_OOB
+        while self.total < self.size - 1:
+            self.total += ep.transport.transmit([memoryview(self.data)[self.total : -1]], plain)
+        if not _urgent.deliver(ep, self.data[-1]):
+            ep.transport.transmit([self.data[-1:]], self.flags)
+        return self.size
+
+    def _message(self) -> int | None:
+        ep = self.ep
+        if ep.state is State.OPEN:
+            _connection.autobind(ep)
+        views = self.views if self.data is None else (self.data,)
+        return ep.transport.transmit_message(views, self.control, self.flags, self.address)
+
+    def _copy(self, start: int) -> bytes | memoryview:
+        """The data from there on."""
+        if self.data is not None:
+            return memoryview(self.data)[start:]
+        return b"".join(remaining(self.views, start))
+
+    def _waits(self) -> None:
+        if self.data is None:
+            self.data = b"".join(self.views)
+
+    def cleared(self) -> None:
+        self.views, self.data = (), None
+
+
+# -- sends that are not overlapped, while something is buffered
+
+
+def send_after(ep: Endpoint, views: Sequence[Any]) -> int | None:
+    """Send behind what was accepted before; None when nothing is.  WSAEWOULDBLOCK, WSAETIMEDOUT."""
+    while True:
+        buffer: Buffer | None = ep.extra.get(NOTE)
+        if buffer is None:
+            return None
+        requests = buffer.requests
+        with requests.lock:
+            if requests.sends is buffer:
+                buffer.drain()
+            if requests.sends is None and not requests.lanes[WRITES]:
+                return None
+            if requests.sends is buffer and buffer.size < limit_of(ep) and not requests.lanes[WRITES]:
+                data = b"".join(views)
+                buffer.put(data)
+                return len(data)
+        if ep.nonblocking:
+            raise WinsockError(_WOULDBLOCK)
+        timeout = float(ep.send_timeout) if ep.send_timeout else None
+        if not wait_ready(ep, WRITE, timeout, WSA.WSAECONNABORTED):
+            raise WinsockError(WSA.WSAETIMEDOUT)
+
+
+def finish_after(ep: Endpoint) -> bool:
+    """The end of the stream comes after what was accepted; False when nothing is."""
+    buffer: Buffer | None = ep.extra.get(NOTE)
+    if buffer is None:
+        return False
+    with buffer.requests.lock:
+        if buffer.requests.sends is not buffer:
+            return False
+        buffer.fin = True
+        return True
+
+
+def _at_exit() -> None:
+    """A program ends: Windows would go on sending what it accepted."""
+    for process in Process.all():
+        reactor = process.services.get("reactor")
+        if reactor is not None:
+            reactor.wait(process.thread(), lambda r=reactor: None if _unsent(r) else True, AT_EXIT)
+
+
+def _unsent(reactor: Any) -> bool:
+    return any(isinstance(x, Afterlife) or (isinstance(x, Requests) and x.sends) for x in list(reactor._busy))
+
+
+atexit.register(_at_exit)

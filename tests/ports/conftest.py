@@ -1,0 +1,73 @@
+"""A network of one's own for each test that needs one.
+
+`isolated(function)` runs a test's body in a forked child with a fresh network namespace and a store of its own, as
+root or, with user=NOBODY, as an ordinary user.  What the body raises, the test raises.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from own_network import become, in_child, own_network, visit
+
+
+@pytest.fixture(scope="session")
+def namespaces() -> str:
+    """Why there are no network namespaces here; "" if there are."""
+    kind, text = in_child(own_network)
+    return "" if kind == "ok" else text.strip().splitlines()[-1]
+
+
+Isolated = Callable[..., None]
+
+
+@pytest.fixture
+def isolated(namespaces: str, tmp_path: Path) -> Iterator[Isolated]:
+    """isolated(function, user=None): run it in its own network; see the module."""
+    if namespaces:
+        pytest.skip(f"network namespaces are not allowed here: {namespaces}")
+    # Not below tmp_path: its parents are closed to other users.
+    memory = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None  # there each of many commits costs nothing
+    place = Path(tempfile.mkdtemp(prefix="winsock-ports-", dir=memory))
+    place.chmod(0o755)
+
+    def run(function: Callable[[], object], user: int | None = None) -> None:
+        if user is not None and os.getuid() != 0:
+            pytest.skip("only root can become another user")
+
+        def body() -> None:
+            own_network()
+            os.environ["WINSOCK_PORTS_STORE"] = str(place / "store")
+            os.environ.pop("WINSOCK_PORTS_SYSCTL", None)  # this network's own list
+            if user is not None:
+                become(user)
+            function()
+
+        kind, text = in_child(body)
+        if kind == "skipped":
+            pytest.skip(text)
+        if kind == "failed":
+            pytest.fail(text, pytrace=False)
+
+    yield run
+    shutil.rmtree(place)
+
+
+@pytest.fixture
+def quiet() -> Iterator[None]:
+    """Where that is possible, a network in which nobody else takes ports."""
+    with visit():
+        yield
+
+
+@pytest.fixture(autouse=True)
+def store_elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """No test sees or changes the machine's own store or kernel list."""
+    monkeypatch.setenv("WINSOCK_PORTS_STORE", str(tmp_path / "store"))
+    monkeypatch.setenv("WINSOCK_PORTS_SYSCTL", "")
+    return tmp_path / "store"
