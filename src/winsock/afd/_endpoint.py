@@ -417,10 +417,17 @@ def new_endpoint(
     flags: int,
     procs: Procedures,
     source: Any = None,
+    asked: int | None = None,
 ) -> Endpoint:
-    """An endpoint on a new socket of the network's, or on what `source` stands for there (see socket_class)."""
+    """An endpoint on a new socket of the network's, or on what `source` stands for there (see socket_class).
+
+    asked    the protocol that the network is asked for, 0 for the usual one; else that is `protocol`
+    """
     made: Any = endpoint_class(network.socket_class)
-    ep: Endpoint = made(family, type, protocol) if source is None else made(family, type, protocol, source)
+    if source is None:
+        ep: Endpoint = made(family, type, protocol if asked is None else asked)
+    else:
+        ep = made(family, type, protocol, source)
     ep.begin(first_shape(process, network, family, type, protocol, flags, procs))
     return ep
 

@@ -82,7 +82,7 @@ def _those(items: Sequence[Any], ready: list[tuple[Any, int]], events: int) -> l
 
 def _key(item: Any) -> Any:
     """What the network's looker takes for it; LookupError if the network does not know what Windows would say."""
-    ep = endpoints[item] if item.__class__ is int else item._ep
+    ep: Any = endpoints.get(item) if item.__class__ is int else item._ep
     if not ep.shape.ready:
         raise LookupError
     return ep.look_key()
@@ -98,14 +98,15 @@ def select(
     try:
         # The short way, for endpoints of which Linux thinks as Windows does: what is ready now.
         reads, writes = len(rlist), len(wlist)  # of an iterator, which may be asked once only, there is no length
+        ep: Any
         wanted: dict[Any, int] = {}
         for item in rlist:
-            ep = endpoints[item] if item.__class__ is int else item._ep
+            ep = endpoints.get(item) if item.__class__ is int else item._ep
             if not ep.shape.ready:
                 raise LookupError
             wanted[ep.look_key()] = READ
         for item in wlist:
-            ep = endpoints[item] if item.__class__ is int else item._ep
+            ep = endpoints.get(item) if item.__class__ is int else item._ep
             if not ep.shape.ready:
                 raise LookupError
             key = ep.look_key()
@@ -168,7 +169,8 @@ def _select(
         reads, read_eps = _collect(rlist, strangers)
         writes, write_eps = _collect(wlist, strangers)
         others, other_eps = _collect(xlist, strangers)
-        found = spi.BASE.select(read_eps, write_eps, other_eps, timeout)
+        procs = next((ep.procs for eps in (read_eps, write_eps, other_eps) for ep in eps), spi.BASE)
+        found = procs.select(read_eps, write_eps, other_eps, timeout)
     finally:
         for ep in strangers:
             forget(ep)

@@ -649,7 +649,7 @@ class socket:
         """setblocking(flag): settimeout(None) if true, settimeout(0) if not."""
         self.settimeout(None if flag else 0.0)
 
-    def getsockopt(  # type: ignore[override]
+    def getsockopt(
         self, level: int, option: int, buflen: int = 0, /
     ) -> int | bytes:
         """getsockopt(level, option[, size]): the option as an int, or as bytes of that size at most."""

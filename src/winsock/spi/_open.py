@@ -49,11 +49,11 @@ def open_socket(
         _check_flags(flags, entry.service_flags)
     number = _group(process, group, entry.service_flags) if group else 0
     network: Any = process.transport or HOST
-    ep = new_endpoint(process, network, entry.family, entry.type, protocol, flags, BASE)
+    ep = new_endpoint(process, network, entry.family, entry.type, protocol, flags, BASE, None, asked[2])
     if number:
         ep.set_option(GROUP_ID, number)
     elif flags == c.WSA_FLAG_OVERLAPPED:
-        process.recipes[asked] = type(ep), entry.family, entry.type, protocol, ep.shape
+        process.recipes[asked] = type(ep), entry.family, entry.type, asked[2], ep.shape
     return register(process, ep) if named else ep
 
 

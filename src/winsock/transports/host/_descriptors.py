@@ -14,18 +14,23 @@ import threading
 import time
 import weakref
 from collections import deque
+from typing import Any
 
 MANY = 128  # numbers waiting; from here on old ones are not spared
 OLD = 5.0  # seconds: no call that never waits takes that long
 
 
 class Grave:
-    """A number whose file is gone; closed when nobody refers to this object any more."""
+    """A number whose file is gone; closed when nobody refers to this object any more.
 
-    __slots__ = ("__weakref__", "fd", "since")
+    claim    see HostSocket.held
+    """
+
+    __slots__ = ("__weakref__", "claim", "fd", "since")
 
     def __init__(self, fd: int) -> None:
         self.fd, self.since = fd, time.monotonic()
+        self.claim: Any = None
 
     def close(self) -> None:
         fd, self.fd = self.fd, -1

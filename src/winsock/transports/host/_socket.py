@@ -22,6 +22,7 @@ from winsock.abi import _constants as c
 from winsock.codes import WSA, WinsockError
 from winsock.transports._contract import Address, Message
 from winsock.transports.host import _bind, _control, _descriptors, _errors, _options
+from winsock.transports.host._descriptors import Grave
 from winsock.transports.host._numbers import FAMILIES, FAMILIES_BACK, family_of, flags_to_host
 
 # Plain ints: the enumeration's own operators cost more than a call.
@@ -115,14 +116,29 @@ _KINDS: dict[tuple[int, int], tuple[int, int, tuple[tuple[int, int, int], ...]]]
 class HostSocket(_socket.socket):
     """One socket of this machine; see transports._contract.TransportSocket.
 
-    bound     what _bind holds for it
-    grave     its number, after it was closed under other threads
+    held      what _bind holds for it (see bound); its number's Grave, after it was closed under other threads
 
     CPython's own timeout of the object says whose the descriptor's O_NONBLOCK is.  At 0.0 it is set, and ours; at
     None it belongs to somebody else (CPython's ssl needs a blocking descriptor), and is borrowed for connect only.
     """
 
-    __slots__ = ("__weakref__", "bound", "grave")
+    __slots__ = ("__weakref__", "held")
+
+    held: Any
+
+    @property
+    def bound(self) -> Any:
+        """What _bind holds for it."""
+        held = self.held
+        return held.claim if isinstance(held, Grave) else held
+
+    @bound.setter
+    def bound(self, claim: Any) -> None:
+        held = self.held
+        if isinstance(held, Grave):
+            held.claim = claim
+        else:
+            self.held = claim
 
     win_type: Any = vars(_socket.socket)["type"]
 
@@ -132,8 +148,7 @@ class HostSocket(_socket.socket):
         return FAMILIES_BACK[family_of(self)]
 
     def __init__(self, family: int, type: int, protocol: int, fileno: int | None = None) -> None:
-        self.bound: Any = None
-        self.grave: Any = None
+        self.held = None
         if fileno is not None:
             if family not in FAMILIES:
                 raise WinsockError(WSA.WSAEAFNOSUPPORT)
@@ -345,7 +360,7 @@ class HostSocket(_socket.socket):
             if _getsockopt(new, IPPROTO_TCP, TCP_INFO, 1) == TCP_CLOSED:
                 new.finish()
                 raise WinsockError(WSA.WSAECONNRESET)
-            if self.bound is not None:
+            if self.held is not None:
                 _bind.accepted(self, new)
         return new, address
 
@@ -353,7 +368,7 @@ class HostSocket(_socket.socket):
         """A socket like this one on a descriptor."""
         cls: Any = self.__class__
         new: HostSocket = cls.__new__(cls)
-        new.bound = new.grave = None
+        new.held = None
         new._take_over(family_of(self), self.type, self.proto, fd)
         if _gettimeout(self) is not None:
             _settimeout(new, 0.0)
@@ -388,7 +403,7 @@ class HostSocket(_socket.socket):
             if was:
                 self._give_blocking_back()
         if error == 0:
-            if self.bound is not None and self.type == SOCK_STREAM:
+            if self.held is not None and self.type == SOCK_STREAM:
                 _bind.connected(self)
             return True
         if error in (EINPROGRESS, errno.EALREADY):
@@ -493,14 +508,17 @@ class HostSocket(_socket.socket):
                 _close(self)
             except OSError:
                 pass  # the program closed the descriptor
-            if self.bound is not None or POOL.owners or POOL.associated:
+            if self.held is not None or POOL.owners or POOL.associated:
                 _bind.release(self)
             return
         fd = _detach(self)  # one thread of several gets it
-        if self.bound is not None or POOL.owners or POOL.associated:
+        if self.held is not None or POOL.owners or POOL.associated:
             _bind.release(self)
         if fd >= 0:
-            self.grave = _descriptors.retire(fd)
+            grave = _descriptors.retire(fd)
+            if grave is not None:
+                grave.claim = self.held  # a bind of another thread's may just have come to its end
+                self.held = grave
 
     def __del__(self) -> None:
         # A process that ends without closing its sockets; no warning, Windows closes them too.
