@@ -86,6 +86,12 @@ def _mode(ep: Any) -> Mode:
     return mode
 
 
+def _shown(ep: Any) -> tuple[int, int]:
+    """The family and type that the object shows."""
+    mode: Mode | None = ep.rest.face
+    return (ep.family, ep.type) if mode is None or mode.shown is None else mode.shown
+
+
 def _checked(timeout: Any) -> float | None:
     """A timeout as CPython rounds it; its own errors for what is none."""
     scratch = _C.__new__(_C)
@@ -161,6 +167,9 @@ class socket:
                 self._ep = ep  # another object has it, too; that one's timeout is this one's
                 return
             ep.rest.face = None
+            shown = ep.family if family == -1 else family, ep.type if type == -1 else type
+            if shown != (ep.family, ep.type):
+                _mode(ep).shown = shown
         self._ep = ep
         _set_timeout(ep, settings.timeout)
 
@@ -184,14 +193,12 @@ class socket:
     @property
     def family(self) -> int:
         """the socket family"""
-        family: int = self._ep.family
-        return family
+        return _shown(self._ep)[0]
 
     @property
     def type(self) -> int:
         """the socket type"""
-        kind: int = self._ep.type
-        return kind
+        return _shown(self._ep)[1]
 
     @property
     def proto(self) -> int:
@@ -206,7 +213,8 @@ class socket:
 
     def __repr__(self) -> str:
         ep = self._ep
-        return f"<socket object, fd={ep.fileno()}, family={ep.family}, type={ep.type}, proto={ep.proto}>"
+        family, type = _shown(ep)
+        return f"<socket object, fd={ep.fileno()}, family={family}, type={type}, proto={ep.proto}>"
 
     def fileno(self) -> int:
         """fileno(): the descriptor; -1 when the socket is closed."""
@@ -611,7 +619,7 @@ class socket:
 
     def _leave(self, ep: Any) -> None:
         """The endpoint is this object's no more."""
-        self._ep = gone(ep.family, ep.type, ep.proto, _timeout_of(ep))
+        self._ep = gone(*_shown(ep), ep.proto, _timeout_of(ep))
         mode = ep.rest.face
         if mode is not None and mode.twin is not None:
             mode.twin.detach()
@@ -649,9 +657,7 @@ class socket:
         """setblocking(flag): settimeout(None) if true, settimeout(0) if not."""
         self.settimeout(None if flag else 0.0)
 
-    def getsockopt(
-        self, level: int, option: int, buflen: int = 0, /
-    ) -> int | bytes:
+    def getsockopt(self, level: int, option: int, buflen: int = 0, /) -> int | bytes:
         """getsockopt(level, option[, size]): the option as an int, or as bytes of that size at most."""
         try:
             if not buflen:

@@ -26,16 +26,18 @@ class Mode:
     """What only some sockets have of this face's, kept by the endpoint (Rest.face).
 
     timeout    seconds, when the endpoint does not wait itself
+    shown      family and type that the program gave together with a descriptor, if they are not the endpoint's
     dry        polls for data, since a non-blocking receive found none
     twin       see Twin
     """
 
-    __slots__ = ("dry", "timeout", "twin")
+    __slots__ = ("dry", "shown", "timeout", "twin")
 
     def __init__(self) -> None:
         self.timeout = 0.0
         self.dry: Callable[[int], Any] | None = None
         self.twin: Twin | None = None
+        self.shown: tuple[int, int] | None = None
 
 
 OFFERED = Mode()  # of an endpoint that no socket object has yet, or has any more; it stays as it is
