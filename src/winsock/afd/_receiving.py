@@ -10,7 +10,6 @@ from winsock.afd import _control, _events, _urgent
 from winsock.afd._data import (
     NOT_WITH_WAITALL,
     RECV_FLAGS,
-    check_alive,
     check_receive,
     ignored,
     lost,
@@ -52,7 +51,11 @@ class Receive(Request):
 
     lane = READS
 
-    __slots__ = ("control", "deliver", "dirty", "flags", "room", "views")
+    deliver: Delivery | None = None
+    control = False
+    flags = 0
+    dirty: Any = None
+    simple = False
 
     def __init__(
         self,
@@ -67,24 +70,34 @@ class Receive(Request):
     ) -> None:
         super().__init__(ts, ep, overlapped, routine)
         check_receive(ep)
-        check_alive(ep)
+        self.views = views
+        if len(views) == 1:
+            self.room = room = len(views[0])
+            self.simple = room > 0 and not flags and ep.type == c.SOCK_STREAM
+        else:
+            self.room = sum(map(len, views))
         if flags:
             check_flags(ep, flags)
-        self.views, self.flags, self.deliver, self.control = views, flags, deliver, control
-        self.room = sum(map(len, views))
-        self.dirty: Any = None
+            self.flags = flags
+        if deliver is not None:
+            self.deliver = deliver
+        if control:
+            self.control = True
 
     def attempt(self) -> int | None:
         ep = self.ep
-        if ep.type != c.SOCK_STREAM:
-            return self._message()
-        if self.flags or ep.extra or len(self.views) != 1 or not self.room:
+        if not self.simple:
+            return self._message() if ep.type != c.SOCK_STREAM else self._stream()
+        extra = ep.extra
+        if extra and (len(extra) > 1 or NOTE not in extra):
             return self._stream()
         try:
             n = ep.transport.receive_now(self.views[0], self.room)
         except WinsockError as e:
-            self._lost(e.code)
+            lost(ep, e.code)
             raise
+        requests = self.requests
+        requests.dry = n < self.room and not requests.ended
         if n >= 0:
             return n
         self._waits()
@@ -114,7 +127,7 @@ class Receive(Request):
             if code == _WOULDBLOCK:
                 self._waits()
                 return None
-            self._lost(code)
+            lost(ep, code)
             raise
         finally:
             if code != _WOULDBLOCK:
@@ -173,9 +186,6 @@ class Receive(Request):
         """There is nothing yet: the buffers' pages count as written from now on (fact)."""
         if self.dirty is None and "pages" in self.ep.process.services:
             self.dirty = mark_pages(self.ep, self.views)
-
-    def _lost(self, code: int) -> None:
-        lost(self.ep, code)
 
     def orphaned(self) -> None:
         self.views = [memoryview(bytearray(self.room))]  # what comes goes nowhere
