@@ -14,7 +14,6 @@ import logging
 import os
 import struct
 import threading
-from collections import deque
 from collections.abc import Callable
 from typing import Any
 
@@ -327,7 +326,7 @@ class Requests:
         self.endpoints = [ep]
         self.reactor = reactor
         self.lock = threading.RLock()
-        self.lanes: tuple[deque[Request], deque[Request]] = (deque(), deque())
+        self.lanes: tuple[list[Request], list[Request]] = ([], [])
         self.pending: dict[Request, None] = {}
         self.port: CompletionPort | None = None
         self.key = 0
@@ -380,7 +379,7 @@ class Requests:
         if request.lane is not None:
             lane = self.lanes[request.lane]
             if lane and lane[0] is request:
-                lane.popleft()
+                del lane[0]
             else:
                 lane.remove(request)
             if not lane:
@@ -408,7 +407,7 @@ class Requests:
                 if writes:
                     self.run(writes)
 
-    def run(self, lane: deque[Request]) -> None:
+    def run(self, lane: list[Request]) -> None:
         """Let the first of a lane try, and so on."""
         pending = self.pending
         while lane:
@@ -430,7 +429,7 @@ class Requests:
                 _log.exception("winsock: %r failed inside; please report this", request)
                 done, status = request.total, int(S.STATUS_UNSUCCESSFUL)
             if pending.pop(request, request) is None:
-                lane.popleft()
+                del lane[0]
                 request.complete(status, done)
         self.emptied()
 
