@@ -18,7 +18,7 @@ from winsock.afd._data import (
     settle_pages,
 )
 from winsock.afd._endpoint import Endpoint
-from winsock.afd._requests import NOTE, READS, Request, Requests, Truncation
+from winsock.afd._requests import CANCELLED, NOTE, READS, Request, Requests, Truncation
 from winsock.afd._wait import wait_ready
 from winsock.codes import WSA, WinsockError
 from winsock.nt import ThreadState
@@ -56,6 +56,7 @@ class Receive(Request):
     flags = 0
     dirty: Any = None
     simple = False
+    code = 0  # what the network said
 
     def __init__(
         self,
@@ -105,7 +106,6 @@ class Receive(Request):
 
     def _stream(self) -> int | None:
         ep, flags = self.ep, self.flags
-        code = 0
         try:
             if flags & c.MSG_OOB:
                 return self._urgent()
@@ -128,10 +128,8 @@ class Receive(Request):
                 self._waits()
                 return None
             lost(ep, code)
+            self.code = code
             raise
-        finally:
-            if code != _WOULDBLOCK:
-                _events.told(ep, _events.RECEIVE_URGENT if flags & c.MSG_OOB else _events.RECEIVE, code)
 
     def _urgent(self) -> int:
         ep = self.ep
@@ -155,7 +153,6 @@ class Receive(Request):
     def _message(self) -> int | None:
         ep, views = self.ep, self.views
         while True:
-            code = 0
             try:
                 if self.control or len(views) != 1:
                     message = ep.transport.receive_message(views, self.control, self.flags)
@@ -171,10 +168,8 @@ class Receive(Request):
                     return None
                 if ignored(ep, code):
                     continue
+                self.code = code
                 raise
-            finally:
-                if ep.extra and code != _WOULDBLOCK:
-                    _events.told(ep, _events.RECEIVE, code)
             if self.deliver is not None:
                 self.deliver(message)
             if message.size > message.stored:
@@ -195,6 +190,9 @@ class Receive(Request):
         if self.dirty:
             settle_pages(self.ep, self.dirty)
         self.views = ()
+        if _events.NETWORK_EVENTS in self.ep.extra and self.status != CANCELLED:
+            # Now that it waits no more: what is left of the data is somebody else's.
+            _events.told(self.ep, _events.RECEIVE_URGENT if self.flags & c.MSG_OOB else _events.RECEIVE, self.code)
 
 
 def take_turn(ep: Endpoint, timeout: float | None) -> None:

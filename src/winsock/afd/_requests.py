@@ -276,6 +276,11 @@ class Request:
         return self.requests.port is None or self.event is not None
 
 
+def begin(request: Request) -> bool:
+    """request.begin(), as a provider's entry: see spi.Procedures.start."""
+    return request.begin()
+
+
 class Truncation(WinsockError):
     """WSAEMSGSIZE with bytes stored: ends a request with STATUS_BUFFER_OVERFLOW, which is a warning."""
 
