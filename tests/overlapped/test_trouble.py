@@ -51,6 +51,42 @@ def test_an_overlapped_whose_memory_is_gone(lab):
     assert room.raw == bytes(16), "the buffers may be gone with it"
 
 
+def test_freeing_everything_under_requests_again_and_again():
+    """Raw addresses of memory that goes back to the allocator; then data come, or the socket closes."""
+    out = run("""
+        import ctypes, random
+        import winsock, winsock.ws2_32 as ws
+        from overlapped_kit import OVERLAPPED, WSABUF, Lab
+        process, chosen = winsock.Process(), random.Random(3)
+        with process.attached():
+            ws.WSAStartup(0x0202, bytearray(408))
+            lab = Lab(process)
+            listener, litter = lab.listener(), []
+            for turn in range(200):
+                a, b = lab.pair(listener)
+                port = lab.port(b) if turn % 2 else 0
+                count = chosen.randrange(1, 4)
+                for _ in range(count):
+                    ov, room = OVERLAPPED(), ctypes.create_string_buffer(chosen.choice((1, 16, 400)))
+                    array = WSABUF(len(room), ctypes.addressof(room))
+                    assert ws.WSARecv(b, array, 1, None, ctypes.c_uint32(), ctypes.addressof(ov), None) == -1
+                    del ov, room, array
+                litter = [bytearray(chosen.choice((16, 32, 48, 400))) for _ in range(50)]
+                if turn % 3:
+                    lab.send(a, b"data")
+                ws.closesocket(b)
+                ws.closesocket(a)
+                assert not any(map(any, litter))
+                if port:
+                    for _ in range(count):
+                        assert lab.packet(port)[3]
+                    lab.no_packet(port)
+            ws.WSACleanup()
+        print("alive")
+    """)
+    assert out == "alive\n"
+
+
 def test_an_overlapped_whose_memory_is_used_for_something_else(lab):
     a, b = lab.pair()
     port, ov = lab.port(b), OVERLAPPED()

@@ -513,7 +513,7 @@ def test_a_forked_child_holds_nothing():
 def test_forks_at_any_moment_hold_nothing(isolated):
     def body() -> None:
         done = threading.Event()
-        rounds = 0
+        rounds = children_ready = 0
 
         def reserve() -> None:
             nonlocal rounds
@@ -524,15 +524,19 @@ def test_forks_at_any_moment_hold_nothing(isolated):
         thread = threading.Thread(target=reserve)
         thread.start()
         stop_read, stop_write = os.pipe()
+        ready_read, ready_write = os.pipe()
         children = []
         for _ in range(40):
             pid = os.fork()
             if pid == 0:
                 os.close(stop_write)
+                os.write(ready_write, b"x")
                 os.read(stop_read, 1)  # until the parent has looked
                 os._exit(0)
             children.append(pid)
         done.set()
+        while children_ready < len(children):  # before it runs, a child has copies of everything
+            children_ready += len(os.read(ready_read, 64))
         thread.join()
         assert rounds
         with ports.reserve(100, start=50000):

@@ -80,7 +80,8 @@ class Reactor:
         self._followers: list[ThreadState] = []
         self._timers: list[tuple[float, int, Timer]] = []
         self._numbers = itertools.count()
-        self._busy: set[Any] = set()
+        self.known: set[Any] = set()  # what has work, or had
+        self.attended = False  # the stand-in sees to it that somebody leads
         self._stand_in = _StandIn(self)
 
     # -- what there is to do
@@ -124,15 +125,15 @@ class Reactor:
                 self._watcher.remove(ep.transport)
 
     def busy(self, token: Any) -> None:
-        """There is work, whether or not anybody waits, until idle(token)."""
-        self._busy.add(token)
+        """There is work, whether or not anybody waits, as long as token.works() says so."""
+        self.known.add(token)
         self.attend()
 
     def idle(self, token: Any) -> None:
         """There is no such work any more."""
-        self._busy.discard(token)
-        if not self._busy:
-            self._stand_in.let_go()
+        self.known.discard(token)
+        if self._stand_in.leads and not self.has_work() and self._watcher is not None:
+            self._watcher.kick()  # it need not lead any more
 
     def call_at(self, when: float, function: Callable[[], None]) -> Timer:
         """Call when the network's clock says so; whether or not anybody waits."""
@@ -150,7 +151,20 @@ class Reactor:
 
     def has_work(self) -> bool:
         """Whether something has to go on while nobody waits."""
-        return bool(self._busy or self._timers)
+        if self._timers:
+            return True
+        known = self.known
+        while known:
+            try:
+                token = known.pop()
+            except KeyError:
+                break
+            if token.works():
+                known.add(token)
+                return True
+            if token.works():  # just now
+                known.add(token)
+        return False
 
     def attend(self) -> None:
         """See to it that somebody leads, if there is a need."""
@@ -163,7 +177,7 @@ class Reactor:
                 return
             except IndexError:
                 pass  # it went just now
-        if self._busy or self._timers:
+        if not self.attended and (self.known or self._timers):
             self._stand_in.rouse()
 
     # -- waiting
@@ -173,9 +187,6 @@ class Reactor:
 
         Also without a wait (timeout 0) what is ready is done before until() has its last say.
         """
-        found = until()
-        if found is not None:
-            return found
         end = None if timeout is None else self.now() + timeout
         before = ts.wake
         try:
@@ -196,7 +207,7 @@ class Reactor:
                     return found
         finally:
             ts.wake = before
-            if self._watcher is not None:
+            if self._followers or not self.attended:
                 self.attend()
 
     def _run(self, ts: ThreadState, until: Callable[[], Any], end: float | None) -> Any:
@@ -276,33 +287,32 @@ class _StandIn:
         self._lock = threading.Lock()
         self._roused = threading.Condition(self._lock)
         self._state = "absent"
+        self.leads = False
         self._back = False  # somebody wants to lead
 
     def rouse(self) -> None:
         """There is work, and nobody leads."""
-        if self._state in ("ticking", "leading"):
-            return
         with self._lock:
             if self._state == "absent":
-                self._state = "ticking"
+                self._enter("ticking")
                 try:
                     threading.Thread(target=self._run, name="winsock stand-in", daemon=True).start()
                 except RuntimeError:  # the interpreter ends, or has no room for a thread: waiting threads remain
-                    self._state = "absent"
+                    self._enter("absent")
             elif self._state == "resting":
-                self._state = "ticking"
+                self._enter("ticking")
                 self._roused.notify()
 
-    def let_go(self) -> None:
-        """There is no work any more: if it leads, it need not."""
-        if self._state == "leading":
-            reactor = self._reactor()
-            if reactor is not None and reactor._watcher is not None and not reactor.has_work():
-                reactor._watcher.kick()
+    def _enter(self, state: str) -> None:
+        self._state = state
+        self.leads = state == "leading"
+        reactor = self._reactor()
+        if reactor is not None:
+            reactor.attended = state in ("ticking", "leading")
 
     def give_way(self) -> bool:
         """If it leads: have it stand back; whether the calling thread leads now."""
-        if self._state != "leading":
+        if not self.leads:
             return False
         reactor = self._reactor()
         watcher = reactor._watcher if reactor is not None else None
@@ -336,14 +346,14 @@ class _StandIn:
             reactor = self._reactor()
             if reactor is None:
                 return False
-            self._state = "resting"
+            self._enter("resting")
             if reactor.has_work() and not reactor._lead.locked():
-                self._state = "ticking"  # it has changed just now
+                self._enter("ticking")  # it has changed just now
                 return True
             del reactor
             self._roused.wait(REST)
             if self._state == "resting":
-                self._state = "absent"
+                self._enter("absent")
                 return False
             return True
 
@@ -352,11 +362,11 @@ class _StandIn:
         if process is None or not reactor._lead.acquire(False):
             return
         self._back = False
-        self._state = "leading"
+        self._enter("leading")
         try:
             reactor._run(ThreadState(process), lambda: True if self._back or not reactor.has_work() else None, None)
         finally:
-            self._state = "ticking"
+            self._enter("ticking")
             reactor._lead.release()
             if reactor._followers:
                 reactor.attend()

@@ -10,7 +10,6 @@ from winsock.afd import _control, _events, _urgent
 from winsock.afd._data import (
     NOT_WITH_WAITALL,
     RECV_FLAGS,
-    check_alive,
     check_receive,
     ignored,
     lost,
@@ -19,7 +18,7 @@ from winsock.afd._data import (
     settle_pages,
 )
 from winsock.afd._endpoint import Endpoint
-from winsock.afd._requests import NOTE, READS, Request, Requests, Truncation
+from winsock.afd._requests import CANCELLED, NOTE, READS, Request, Requests, Truncation
 from winsock.afd._wait import wait_ready
 from winsock.codes import WSA, WinsockError
 from winsock.nt import ThreadState
@@ -52,7 +51,12 @@ class Receive(Request):
 
     lane = READS
 
-    __slots__ = ("control", "deliver", "dirty", "flags", "room", "views")
+    deliver: Delivery | None = None
+    control = False
+    flags = 0
+    dirty: Any = None
+    simple = False
+    code = 0  # what the network said
 
     def __init__(
         self,
@@ -67,24 +71,34 @@ class Receive(Request):
     ) -> None:
         super().__init__(ts, ep, overlapped, routine)
         check_receive(ep)
-        check_alive(ep)
+        self.views = views
+        if len(views) == 1:
+            self.room = room = len(views[0])
+            self.simple = room > 0 and not flags and ep.type == c.SOCK_STREAM
+        else:
+            self.room = sum(map(len, views))
         if flags:
             check_flags(ep, flags)
-        self.views, self.flags, self.deliver, self.control = views, flags, deliver, control
-        self.room = sum(map(len, views))
-        self.dirty: Any = None
+            self.flags = flags
+        if deliver is not None:
+            self.deliver = deliver
+        if control:
+            self.control = True
 
     def attempt(self) -> int | None:
         ep = self.ep
-        if ep.type != c.SOCK_STREAM:
-            return self._message()
-        if self.flags or ep.extra or len(self.views) != 1 or not self.room:
+        if not self.simple:
+            return self._message() if ep.type != c.SOCK_STREAM else self._stream()
+        extra = ep.extra
+        if extra and (len(extra) > 1 or NOTE not in extra):
             return self._stream()
         try:
             n = ep.transport.receive_now(self.views[0], self.room)
         except WinsockError as e:
-            self._lost(e.code)
+            lost(ep, e.code)
             raise
+        requests = self.requests
+        requests.dry = n < self.room and not requests.ended
         if n >= 0:
             return n
         self._waits()
@@ -92,7 +106,6 @@ class Receive(Request):
 
     def _stream(self) -> int | None:
         ep, flags = self.ep, self.flags
-        code = 0
         try:
             if flags & c.MSG_OOB:
                 return self._urgent()
@@ -114,11 +127,9 @@ class Receive(Request):
             if code == _WOULDBLOCK:
                 self._waits()
                 return None
-            self._lost(code)
+            lost(ep, code)
+            self.code = code
             raise
-        finally:
-            if code != _WOULDBLOCK:
-                _events.told(ep, _events.RECEIVE_URGENT if flags & c.MSG_OOB else _events.RECEIVE, code)
 
     def _urgent(self) -> int:
         ep = self.ep
@@ -142,7 +153,6 @@ class Receive(Request):
     def _message(self) -> int | None:
         ep, views = self.ep, self.views
         while True:
-            code = 0
             try:
                 if self.control or len(views) != 1:
                     message = ep.transport.receive_message(views, self.control, self.flags)
@@ -158,10 +168,8 @@ class Receive(Request):
                     return None
                 if ignored(ep, code):
                     continue
+                self.code = code
                 raise
-            finally:
-                if ep.extra and code != _WOULDBLOCK:
-                    _events.told(ep, _events.RECEIVE, code)
             if self.deliver is not None:
                 self.deliver(message)
             if message.size > message.stored:
@@ -174,9 +182,6 @@ class Receive(Request):
         if self.dirty is None and "pages" in self.ep.process.services:
             self.dirty = mark_pages(self.ep, self.views)
 
-    def _lost(self, code: int) -> None:
-        lost(self.ep, code)
-
     def orphaned(self) -> None:
         self.views = [memoryview(bytearray(self.room))]  # what comes goes nowhere
         self.deliver, self.dirty = None, ()
@@ -185,6 +190,9 @@ class Receive(Request):
         if self.dirty:
             settle_pages(self.ep, self.dirty)
         self.views = ()
+        if _events.NETWORK_EVENTS in self.ep.extra and self.status != CANCELLED:
+            # Now that it waits no more: what is left of the data is somebody else's.
+            _events.told(self.ep, _events.RECEIVE_URGENT if self.flags & c.MSG_OOB else _events.RECEIVE, self.code)
 
 
 def take_turn(ep: Endpoint, timeout: float | None) -> None:

@@ -14,7 +14,6 @@ import logging
 import os
 import struct
 import threading
-from collections import deque
 from collections.abc import Callable
 from typing import Any
 
@@ -35,6 +34,7 @@ OVERFLOW = int(S.STATUS_BUFFER_OVERFLOW)
 
 READS, WRITES = 0, 1  # lanes
 _FOR_READS = READ | URGENT | RDHUP | HANGUP | ERROR
+_ENDS = RDHUP | HANGUP | ERROR
 _FOR_WRITES = WRITE | HANGUP | ERROR
 
 OVERLAPPED_SIZE = 32
@@ -135,43 +135,41 @@ class Request:
     """
 
     lane: int | None = READS
+    lazy = False  # need not try at once when nothing has come since the last one found nothing more
 
-    __slots__ = (
-        "ep",
-        "event",
-        "overlapped",
-        "quiet",
-        "requests",
-        "routine",
-        "status",
-        "told",
-        "total",
-        "transferred",
-        "ts",
-    )
+    # Most requests never change these
+    event: Event | None = None
+    quiet = False
+    routine: Callable[..., Any] | None = None
+    overlapped: Overlapped | None = None
+    status, transferred, told, total = PENDING, 0, 0, 0
 
     def __init__(self, ts: ThreadState, ep: Endpoint, overlapped: Any = None, routine: Any = None) -> None:
         """overlapped: a pointer, or NULL.  WSAEFAULT, WSA_INVALID_HANDLE (hEvent), WSAEINVAL (routine and port)."""
         self.ts, self.ep = ts, ep
-        self.requests = requests = requests_of(ep)
-        self.status, self.transferred, self.told, self.total = PENDING, 0, 0, 0
-        self.event: Event | None = None
-        self.quiet = False
-        self.routine: Callable[..., Any] | None = None
-        self.overlapped: Overlapped | None = None
+        try:
+            self.requests: Requests = ep.process.services[TABLE][ep]
+        except KeyError:
+            self.requests = requests_of(ep)
         if overlapped is not None:
-            self.overlapped = Overlapped(overlapped, ep.process)
-            handle = self.overlapped.event
-            if routine is not None:
-                if requests.port is not None:
-                    raise WinsockError(WSA.WSAEINVAL)
-                self.routine = routine
-            elif handle & ~3:
-                event = ep.process.handles.get(handle & ~3)
-                if not isinstance(event, Event):
-                    raise WinsockError(WSA.WSA_INVALID_HANDLE)
-                self.event = event
-            self.quiet = bool(handle & 1)
+            self._take_structure(overlapped, routine)
+
+    def _take_structure(self, overlapped: Any, routine: Any) -> None:
+        """What the caller's structure says."""
+        ep = self.ep
+        self.overlapped = Overlapped(overlapped, ep.process)
+        handle = self.overlapped.event
+        if routine is not None:
+            if self.requests.port is not None:
+                raise WinsockError(WSA.WSAEINVAL)
+            self.routine = routine
+        elif handle & ~3:
+            event = ep.process.handles.objects.get(handle & ~3)
+            if not isinstance(event, Event):
+                raise WinsockError(WSA.WSA_INVALID_HANDLE)
+            self.event = event
+        if handle & 1:
+            self.quiet = True
 
     # -- what kinds of requests do differently
 
@@ -198,7 +196,7 @@ class Request:
                 raise WinsockError(WSA.WSAENOTSOCK)
             self.prepare()
             lane = None if self.lane is None else requests.lanes[self.lane]
-            if not lane:
+            if not lane and not (self.lazy and requests.dry):
                 try:
                     done = self.attempt()
                 except Truncation as e:
@@ -220,10 +218,10 @@ class Request:
 
     def prepare(self) -> None:
         """It starts: what its end will signal is not signalled."""
-        if self.event is not None:
-            self.event.reset()
+        if self.event is None:
+            self.requests.signal.signaled = False
         else:
-            self.requests.signal.reset()
+            self.event.reset()
 
     def complete(self, status: int, transferred: int = 0, at_once: bool = False) -> None:
         """It has ended.  Called once, with requests.lock held, when the request is in no lane any more.
@@ -237,18 +235,21 @@ class Request:
         if self.overlapped is not None:
             self.overlapped.end(status, transferred, self.told, at_once)
         self.cleared()
+        modes = requests.modes
         if self.event is not None:
             self.event.set()
-        elif not requests.modes & c.FILE_SKIP_SET_EVENT_ON_HANDLE:
+        elif not modes & c.FILE_SKIP_SET_EVENT_ON_HANDLE:
             requests.signal.set()
         if self.routine is not None:
             queue_apc(self.ts, self._call_routine)
-        elif (
-            requests.port is not None
+            return
+        port = requests.port
+        if (
+            port is not None
             and not self.quiet
-            and not (at_once and status == SUCCESS and requests.modes & c.FILE_SKIP_COMPLETION_PORT_ON_SUCCESS)
+            and not (at_once and status == SUCCESS and modes & c.FILE_SKIP_COMPLETION_PORT_ON_SUCCESS)
         ):
-            self.packet(requests.port, requests.key)
+            self.packet(port, requests.key)
 
     def packet(self, port: CompletionPort, key: int) -> None:
         """Tell the completion port."""
@@ -270,10 +271,14 @@ class Request:
             self.complete(status, self.total)
             return True
 
-    @property
     def tied(self) -> bool:
         """Whether it ends with the thread that started it: what goes to a port alone outlives it (fact)."""
         return self.requests.port is None or self.event is not None
+
+
+def begin(request: Request) -> bool:
+    """request.begin(), as a provider's entry: see spi.Procedures.start."""
+    return request.begin()
 
 
 class Truncation(WinsockError):
@@ -302,9 +307,12 @@ class Requests:
     port, key  completion port, None without one
     modes      FILE_SKIP_*
     signal     what a wait for the handle itself waits for
+    dry        a receive found less than it had room for, and nothing has come since
     """
 
     __slots__ = (
+        "dry",
+        "ended",
         "endpoints",
         "fate",
         "key",
@@ -323,27 +331,30 @@ class Requests:
         self.endpoints = [ep]
         self.reactor = reactor
         self.lock = threading.RLock()
-        self.lanes: tuple[deque[Request], deque[Request]] = (deque(), deque())
+        self.lanes: tuple[list[Request], list[Request]] = ([], [])
         self.pending: dict[Request, None] = {}
         self.port: CompletionPort | None = None
         self.key = 0
         self.modes = 0
         self.signal = Event()
         self.watched: Endpoint | None = None
+        self.dry = self.ended = False
         self.sends: Any = None  # _sending.Buffer, while data that was accepted is not on its way yet
         self.fate = CANCELLED  # what becomes of requests when the handle closes
 
     def add(self, request: Request) -> None:
         """It waits from now on; with lock held."""
-        if not self.pending:
-            self.reactor.busy(self)
-        self.pending[request] = None
-        if request.tied:
+        pending, reactor = self.pending, self.reactor
+        pending[request] = None
+        if self not in reactor.known:
+            reactor.known.add(self)
+        if (self.port is None or request.event is not None) and "thread end" not in request.ts.buffers:
             _tie(request.ts)
-        if request.lane is not None:
-            self.lanes[request.lane].append(request)
+        lane = request.lane
+        if lane is not None:
+            self.lanes[lane].append(request)
             ep = request.ep
-            if request.lane == READS and NOTE not in ep.extra:
+            if lane == READS and NOTE not in ep.extra:
                 ep.note(NOTE, self)
                 ep.refresh()
             if self.watched is not ep:
@@ -352,6 +363,12 @@ class Requests:
                 except WinsockError:
                     self.remove(request)
                     raise
+        if not reactor.attended:
+            reactor.attend()
+
+    def works(self) -> bool:
+        """Whether there is something to do while nobody waits."""
+        return bool(self.pending) or self.sends is not None
 
     def watch(self, ep: Endpoint) -> None:
         """Be told by the reactor of what happens to the socket."""
@@ -367,39 +384,48 @@ class Requests:
         if request.lane is not None:
             lane = self.lanes[request.lane]
             if lane and lane[0] is request:
-                lane.popleft()
+                del lane[0]
             else:
                 lane.remove(request)
             if not lane:
-                for ep in self.endpoints:
-                    for ts in ep.waiters:
-                        ts.interrupt()  # calls that are not overlapped come after requests
-        if not self.pending and self.sends is None:
-            self.reactor.idle(self)
+                self.emptied()
+
+    def emptied(self) -> None:
+        """A lane is empty: calls that are not overlapped come after requests."""
+        for ep in self.endpoints:
+            for ts in ep.waiters:
+                ts.interrupt()
 
     def serve(self, ep: Endpoint, got: int) -> None:
         """Something happened to the socket: those that wait try again."""
         with self.lock:
             reads, writes = self.lanes
-            if reads and got & _FOR_READS:
-                self.run(reads)
+            if got & _FOR_READS:
+                self.dry = False
+                if got & _ENDS:
+                    self.ended = True
+                if reads:
+                    self.run(reads)
             if got & _FOR_WRITES:
                 if self.sends is not None:
                     self.sends.drain()
                 if writes:
                     self.run(writes)
 
-    def run(self, lane: deque[Request]) -> None:
+    def run(self, lane: list[Request]) -> None:
         """Let the first of a lane try, and so on."""
+        pending = self.pending
         while lane:
             request = lane[0]
             if request.overlapped is not None and not request.overlapped.intact():
                 request.orphaned()
+            status = SUCCESS
             try:
                 done = request.attempt()
                 if done is None:
+                    if lane and lane[0] is not request:
+                        continue  # it waits elsewhere now
                     return
-                status = SUCCESS
             except Truncation as e:
                 done, status = e.stored, OVERFLOW
             except WinsockError as e:
@@ -407,7 +433,10 @@ class Requests:
             except Exception:
                 _log.exception("winsock: %r failed inside; please report this", request)
                 done, status = request.total, int(S.STATUS_UNSUCCESSFUL)
-            self.end(request, status, done)
+            if pending.pop(request, request) is None:
+                del lane[0]
+                request.complete(status, done)
+        self.emptied()
 
     def end(self, request: Request, status: int, transferred: int = 0) -> None:
         """A pending request has ended; with lock held."""
@@ -540,14 +569,14 @@ class _ThreadEnd:
         ts = self.ts
         try:
             for requests in set((ts.process.services.get(TABLE) or {}).values()):
-                requests.cancel(lambda r: r.ts is ts and r.tied)
+                requests.cancel(lambda r: r.ts is ts and r.tied())
         except Exception:
             pass  # the interpreter is on its way out
 
 
 def _tie(ts: ThreadState) -> None:
     """The thread has requests that end with it."""
-    if "thread end" not in ts.buffers and ts.process.current_state is ts:
+    if ts.process.current_state is ts:
         ts.buffers["thread end"] = True
         ts.process._local.end = _ThreadEnd(ts)
 

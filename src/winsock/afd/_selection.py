@@ -72,7 +72,10 @@ class Selection:
         """Announce what there is."""
         with self.lock:
             if not ep.closed:
-                found = self.events.look(self.snapshot(ep))
+                try:
+                    found = self.events.look(self.snapshot(ep))
+                except WinsockError:
+                    return  # closed just now
                 if found:
                     self.announce(ep, found)
 
@@ -91,7 +94,10 @@ class Selection:
         """The endpoint now."""
         if ep.transport is not self._transport:
             nobody: Any = _Nobody()
-            self._poll = ep.network.looker(nobody, {ep.transport.look_key(): EVERYTHING})
+            try:
+                self._poll = ep.network.looker(nobody, {ep.transport.look_key(): EVERYTHING})
+            except (TypeError, ValueError):  # closed just now
+                raise WinsockError(WSA.WSAENOTSOCK) from None
             self._transport = ep.transport
         got = self._poll(0)
         ready = _poll.readiness(ep, got[0][1] if got else 0)
@@ -150,7 +156,11 @@ class Selection:
         with self.lock:
             self._watch(ep, bool(mask))
             self.event, self.post = (event, post) if mask else (None, None)
-            self.announce(ep, self.events.select(mask, post is not None, self.snapshot(ep)))
+            try:
+                self.announce(ep, self.events.select(mask, post is not None, self.snapshot(ep)))
+            finally:
+                if ep.closed:
+                    self._watch(ep, False)
 
     def stop(self, ep: Endpoint) -> None:
         """The endpoint is closed: nothing is announced any more."""

@@ -15,7 +15,7 @@ from typing import Any
 
 from winsock.abi import _constants as c
 from winsock.afd import _connection, _events, _urgent
-from winsock.afd._data import check_alive, check_send, check_send_flags, lost, remaining
+from winsock.afd._data import check_send, check_send_flags, lost, remaining
 from winsock.afd._endpoint import Endpoint, State
 from winsock.afd._requests import WRITES, Request, Requests
 from winsock.afd._wait import wait_ready
@@ -104,7 +104,6 @@ class Buffer:
         """The last handle closes: what was accepted is still sent, unless the connection is to be aborted."""
         linger = ep.options.get(SO_LINGER, 0)
         self.requests.sends = None
-        self.requests.reactor.idle(self.requests)
         if linger & 0xFFFF and not linger >> 16:
             return
         ep.note("kept", True)
@@ -135,6 +134,10 @@ class Afterlife:
         except WinsockError:
             self._over()
 
+    def works(self) -> bool:
+        """It is at it."""
+        return self.key is not None
+
     def go_on(self, _: Any, got: int) -> None:
         """There may be room."""
         if not got & (WRITE | ERROR | HANGUP):
@@ -155,6 +158,7 @@ class Afterlife:
 
     def _over(self) -> None:
         self.reactor.forget(self.key)
+        self.key = None
         self.reactor.idle(self)
         self.transport.finish()
 
@@ -191,7 +195,6 @@ class Send(Request):
     ) -> None:
         super().__init__(ts, ep, overlapped, routine)
         check_send(ep, address)
-        check_alive(ep)
         if flags:
             check_send_flags(ep, flags)
         self.views, self.flags, self.address, self.control = views, flags, address, control
@@ -341,7 +344,7 @@ def _at_exit() -> None:
 
 
 def _unsent(reactor: Any) -> bool:
-    return any(isinstance(x, Afterlife) or (isinstance(x, Requests) and x.sends) for x in list(reactor._busy))
+    return any(isinstance(x, Afterlife) or (isinstance(x, Requests) and x.sends) for x in list(reactor.known))
 
 
 atexit.register(_at_exit)

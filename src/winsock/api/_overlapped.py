@@ -47,7 +47,7 @@ def start(request: Request, count: Any, flags: Any = None) -> int:
 
     On a socket without WSA_FLAG_OVERLAPPED the call waits for the end (fact).
     """
-    if not request.begin():
+    if not request.ep.procs.start(request):
         if request.ep.flags & c.WSA_FLAG_OVERLAPPED:
             raise WinsockError(WSA.WSA_IO_PENDING)
         _await(request)

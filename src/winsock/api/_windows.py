@@ -144,7 +144,7 @@ def _register_ex(ts: ThreadState, lpwcx: Any, wide: bool) -> int:
 
 @kernel(0)
 def UnregisterClassW(ts: ThreadState, lpClassName: Any, hInstance: Any) -> int:
-    """Forget a class, by name or atom.  ERROR_CLASS_HAS_WINDOWS, ERROR_CANNOT_FIND_WND_CLASS."""
+    """Forget a class, by name or atom.  ERROR_CLASS_HAS_WINDOWS, ERROR_CLASS_DOES_NOT_EXIST."""
     Desktop.of(ts.process).unregister(_class_name(lpClassName, True))
     return 1
 

@@ -160,7 +160,12 @@ class Desktop:
     def unregister(self, name: str | int) -> None:
         """ERROR_CLASS_DOES_NOT_EXIST, ERROR_CLASS_HAS_WINDOWS."""
         with self._lock:
-            kind = self.find_class(name)
+            try:
+                kind = self.find_class(name)
+            except WinsockError:
+                raise WinsockError(c.ERROR_CLASS_DOES_NOT_EXIST) from None
+            if kind.name.lower() not in self.classes:  # the system's
+                raise WinsockError(c.ERROR_CLASS_DOES_NOT_EXIST)
             if any(window.kind is kind for window in self.windows.values()):
                 raise WinsockError(c.ERROR_CLASS_HAS_WINDOWS)
             del self.classes[kind.name.lower()]

@@ -50,6 +50,9 @@ class Waitable:
             ts.interrupt()
 
 
+_NOBODY: frozenset[ThreadState] = frozenset()
+
+
 class Event(Waitable):
     """An event object.
 
@@ -62,7 +65,7 @@ class Event(Waitable):
     def __init__(self, manual: bool = True, signaled: bool = False, name: str = "") -> None:
         super().__init__()
         self.manual, self.signaled, self.name = manual, signaled, name
-        self._pulsed: frozenset[ThreadState] = frozenset()  # threads that a pulse releases
+        self._pulsed = _NOBODY  # threads that a pulse releases
 
     def set(self) -> None:
         """Signal it."""

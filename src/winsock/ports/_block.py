@@ -6,6 +6,7 @@ import errno
 import operator
 import os
 import socket as linux
+from array import array
 from collections.abc import Iterator
 from typing import Any
 
@@ -177,7 +178,7 @@ class Block:
 
     @python_shaped
     def _give_up(self, port: int) -> None:
-        os.close(self._reservation.part_with(port))
+        POOL.let_go(array("i", (self._reservation.part_with(port),)))
 
     def _own(self, port: int) -> int:
         if port not in self.ports or self._reservation.placeholder(port) < 0:

@@ -171,14 +171,29 @@ def _more_descriptors() -> tuple[int, int] | None:
 
 
 def let_go(held: array[int]) -> None:
-    """Close them; the ports are anybody's."""
+    """Close them; the ports are anybody's.  What is still in the array may still be open."""
     while held:
-        fd = held.pop()
-        if fd >= 0:
+        if held[-1] >= 0:
             try:
-                os.close(fd)
+                os.close(held[-1])
             except OSError:
                 pass  # the program closed every descriptor it found
+        held.pop()
+
+
+def let_go_what_is_left(held: array[int]) -> None:
+    """In a forked child: another thread was in the middle of it, and the last number may be something else by now."""
+    for fd in held:
+        if fd < 0:
+            continue
+        try:
+            s = _socket_type(fileno=fd)
+        except OSError:
+            continue
+        if s.family in (AF_INET6, AF_INET) and s.getsockname()[0] in ("::", "0.0.0.0"):
+            s.close()
+        else:
+            s.detach()
 
 
 # -- letting in

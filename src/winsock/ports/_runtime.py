@@ -180,6 +180,7 @@ class Pool:
         self.lock = threading.RLock()
         self.by_token: dict[int, Reservation] = {}
         self.sorted: dict[int, list[tuple[int, int]]] = {STREAM: [], DGRAM: []}  # (start, token)
+        self.dying: list[array[int]] = []  # descriptors that are being closed
         # By id: the garbage collector empties weak dictionaries before a socket's own finalizer could look there; and
         # every bind and close asks whether these are empty, which takes weak ones a while.
         self.associated: dict[int, tuple[weakref.ref[_socket.socket], Any]] = {}
@@ -282,15 +283,26 @@ class Pool:
             if block.closed:
                 return
             block.closed = True
+            held = block.held
+            self.dying.append(held)  # first: at no time is it unknown to a fork
             self.by_token.pop(block.token, None)
             try:
                 self.sorted[block.kind].remove((block.start, block.token))
             except ValueError:
                 pass  # it never got there
-            held, block.held, block.users = block.held, array("i"), {}
+            block.users = {}
+            block.held = array("i")
             marker, block.marker = block.marker, -1
-        _placeholder.let_go(held)
+        self.let_go(held)
         _placeholder.let_go(array("i", (marker,)))
+
+    def let_go(self, held: array[int]) -> None:
+        """Close the descriptors of placeholders, in a way that a fork meanwhile can complete."""
+        with self.lock:
+            self.dying.append(held)
+        _placeholder.let_go(held)
+        with self.lock:
+            self.dying = [other for other in self.dying if other is not held]
 
     # -- of sockets
 
@@ -369,6 +381,9 @@ class Pool:
         blocks = list(self.by_token.values())
         self.by_token, self.sorted = {}, {STREAM: [], DGRAM: []}
         self.associated, self.owners = {}, {}
+        dying, self.dying = self.dying, []
+        for held in dying:
+            _placeholder.let_go_what_is_left(held)
         for block in blocks:
             block.closed = True
             _placeholder.let_go(block.held)

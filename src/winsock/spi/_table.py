@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from winsock.afd import Endpoint, _connection, _data, _ioctl, _options, _poll, _selection
+from winsock.afd._requests import Request, begin
 from winsock.nt._objects import Event
 from winsock.spi import _catalog
 from winsock.transports import Address, Message
@@ -21,6 +22,7 @@ from winsock.transports import Address, Message
 class Procedures:
     """One provider's entries.
 
+    start    begins an overlapped request of any kind: whether it has ended already
     plain    True only for the base provider: its sockets may take the short cut of Endpoint.fast_recv
     """
 
@@ -42,6 +44,7 @@ class Procedures:
     event_select: Callable[[Endpoint, int, Event | None], None]
     async_select: Callable[[Endpoint, int, _selection.Post | None], None]
     enum_network_events: Callable[[Endpoint, Event | None], dict[int, int]]
+    start: Callable[[Request], bool] = begin
     plain: bool = False
 
 
