@@ -44,7 +44,7 @@ STATE: dict[tuple[str, str], str] = {
     ("winsock.api._pointers", "_anchors"): "what keeps those addresses from being given out twice",
     ("winsock.python._oserror", "_language"): "OSError is the interpreter's, and so is the language of its texts",
     ("winsock.python._oserror", "_made"): "a cache of those texts",
-    ("winsock.python._endpoints", "endpoints"): "descriptors are the interpreter's",
+    ("winsock.python._endpoints", "_endpoints"): "descriptors are the interpreter's",
     ("winsock.transports.host._bind", "_claims"): "ports are this machine's, whatever the process",
     ("winsock.transports.host._descriptors", "_graves"): "descriptors are the interpreter's",
 }

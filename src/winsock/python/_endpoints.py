@@ -9,6 +9,7 @@ from __future__ import annotations
 import _socket
 import os
 import stat
+from collections.abc import Iterator
 from typing import Any
 
 from winsock import spi
@@ -22,27 +23,36 @@ from winsock.python._socket_parts import OFFERED
 SIZE_OF_PROTOCOL_INFO = 628  # WSAPROTOCOL_INFOW
 
 
-class Table(list["Endpoint | None"]):
+class Table:
     """The endpoints of descriptors that sockets of this interpreter have, or had before detach().
 
-    A list, for descriptors are small numbers and a dictionary takes several times the room.
+    On a list, for descriptors are small numbers, and a dictionary takes several times the room.
     """
+
+    __slots__ = ("_all",)
+
+    def __init__(self, all: list[Endpoint | None]) -> None:
+        self._all = all
 
     def get(self, fd: int) -> Endpoint | None:
         """The descriptor's endpoint, if it has one."""
         try:
-            return self[fd] if fd >= 0 else None
+            return self._all[fd] if fd >= 0 else None
         except IndexError:
             return None
 
     def put(self, fd: int, ep: Endpoint | None) -> None:
-        """This is the descriptor's endpoint from now on."""
-        while fd >= len(self):
-            self.append(None)
-        self[fd] = ep
+        """This is the descriptor's endpoint from now on; None for none any more."""
+        while fd >= len(self._all):
+            self._all.append(None)
+        self._all[fd] = ep
+
+    def __iter__(self) -> Iterator[Endpoint | None]:
+        return iter(self._all)
 
 
-endpoints = Table()
+_endpoints: list[Endpoint | None] = []  # by descriptor
+endpoints = Table(_endpoints)
 
 
 _FAMILIES = {**_addresses.FAMILIES_BACK, int(_socket.AF_UNIX): c.AF_UNIX}

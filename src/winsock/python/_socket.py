@@ -148,7 +148,7 @@ class socket:
             _endpoints.remember(_fileno(ep), ep)
         else:
             if isinstance(fileno, bytes):
-                fd, proto = _endpoints.from_share(fileno), -1
+                fd, family, type, proto = _endpoints.from_share(fileno), -1, -1, -1
             elif isinstance(fileno, float):
                 raise TypeError("integer argument expected, got float")
             else:
