@@ -8,6 +8,8 @@ import itertools
 import os
 import socket as linux
 import struct
+import subprocess
+import sys
 from collections.abc import Iterator
 
 import pytest
@@ -628,6 +630,47 @@ def test_an_overlapped_pointer_means_nothing_to_other_sockets():
     overlapped, out = bytearray(b"\xee" * 32), bytearray(16)
     assert request(s, ACQUIRE, bytes(2) + b"\1\0", out, overlapped, None) == 0
     assert held(int.from_bytes(out[:2], "big"))
+
+
+def test_a_bad_completion_routine():
+    s = new()
+    assert request(s, ACQUIRE, bytes(2) + b"\1\0", bytearray(16), bytearray(32), 8) == WSA.WSAEFAULT
+    assert not [r for r in ports.reservations(persistent=False) if r.pid == os.getpid()]
+
+
+def test_inside_a_callback_of_winsock_1():
+    with winsock.Process().attached():
+        assert ws.WSAStartup(0x0101, bytearray(512)) == 0
+        s = ws.socket(c.AF_INET, c.SOCK_DGRAM, 0)
+        assert bind(s) == 0
+        codes: list[int] = []
+
+        def hook() -> int:
+            for number in (ACQUIRE, ASSOCIATE, RELEASE):
+                codes.append(control(s, number, bytes(8), bytearray(16))[0])
+            ws.WSACancelBlockingCall()
+            return 0
+
+        ws.WSASetBlockingHook(hook)
+        assert ws.recv(s, bytearray(8), 8, 0) == FAILED
+        assert codes[:3] == [WSA.WSAEINPROGRESS] * 3
+        assert ws.closesocket(s) == 0
+        ws.WSACleanup()
+
+
+def test_programs_under_winsock_run(tmp_path):
+    program = tmp_path / "program.py"
+    program.write_text(
+        "import socket, sys\n"
+        "with socket.socket() as s:\n"
+        "    try:\n"
+        "        s.bind(('127.0.0.1', int(sys.argv[1])))\n"
+        "    except PermissionError as e:\n"
+        "        print(e.winerror)\n"
+    )
+    first, _ = acquire(new(), 1)
+    command = [sys.executable, "-m", "winsock", "run", str(program), str(first)]
+    assert subprocess.check_output(command) == b"10013\n"
 
 
 # -- the same as an ordinary user, who joins in another way
