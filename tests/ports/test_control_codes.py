@@ -19,6 +19,7 @@ import winsock
 import winsock.ws2_32 as ws
 from winsock import kernel32, ports
 from winsock.abi import _constants as c
+from winsock.abi._structs import INET_PORT_RANGE, INET_PORT_RESERVATION_INSTANCE, INET_PORT_RESERVATION_TOKEN
 from winsock.codes import WSA
 
 pytestmark = pytest.mark.usefixtures("quiet")
@@ -470,6 +471,19 @@ def test_a_forked_child_does_not_have_the_block():
     assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
     for fd in (read, release_read, release_write):
         os.close(fd)
+
+
+def test_the_structures_of_the_headers():
+    sizes = (INET_PORT_RANGE, 4), (INET_PORT_RESERVATION_TOKEN, 8), (INET_PORT_RESERVATION_INSTANCE, 16)
+    assert [ctypes.sizeof(layout) for layout, _ in sizes] == [size for _, size in sizes]
+    wanted, got, count = INET_PORT_RANGE(0, 2), INET_PORT_RESERVATION_INSTANCE(), ctypes.c_uint32()
+    assert ws.WSAIoctl(new(), ACQUIRE, wanted, 4, got, 16, ctypes.byref(count), None, None) == 0
+    assert (count.value, got.NumberOfPorts) == (16, 2)
+    s = new()
+    token = INET_PORT_RESERVATION_TOKEN(got.Token)
+    assert ws.WSAIoctl(s, ASSOCIATE, ctypes.byref(token), 8, None, 0, ctypes.byref(count), None, None) == 0
+    assert bind(s) == 0
+    assert port_of(s) == linux.ntohs(got.StartPort)
 
 
 # -- refusals
