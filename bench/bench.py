@@ -1,6 +1,6 @@
 """Speed and memory against the budgets: ratios, the median of interleaved rounds, everything in one run.
 
-    bench.py [--rounds N] [--only PART]
+    bench.py [--rounds N] [--only PART] [--log-size MB]
 
 A number is time (or memory) of winsock divided by that of the other side on this machine just now.  In a round each
 process works for a moment, one after the other; the times shown are those of the round whose ratio is the median.
@@ -21,6 +21,7 @@ from pathlib import Path
 HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent / "tests" / "wine"))
 
+import annotate_log  # noqa: E402
 import environment  # noqa: E402
 
 WORKS = {
@@ -43,9 +44,9 @@ PYTHON_BUDGET, C_BUDGET, WINE_BUDGET = 1.2, 1.5, 0.2
 EXPLAIN_BUDGET, IMPORT_BUDGET_MS, MEMORY_BUDGET = 3.0, 30.0, 2.0
 NOT_YET = {
     "asyncio echo on the proactor loop, 1 / 50 / 500 connections": "the proactor loop comes later",
-    "winsock annotate on a large log, against grep -E": "the verb comes later",
     "reserve 100 ports, then bind one, against portpicker": "make bench-ports measures it",
 }
+ANNOTATE_ROUNDS = 3
 ROUND = 0.02  # seconds of work in a round
 IDLE_SOCKETS = 500
 
@@ -178,6 +179,7 @@ def processor() -> str:
 def main() -> int:
     p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     p.add_argument("--rounds", type=int, default=25)
+    p.add_argument("--log-size", type=int, default=annotate_log.DEFAULT_SIZE, metavar="MB", help="for annotate")
     p.add_argument("--only", default="", metavar="PART", help="socket work whose label has PART in it, nothing else")
     a = p.parse_args()
     print(f"{processor()}, Python {sys.version.split()[0]}, Linux {os.uname().release}")
@@ -198,6 +200,8 @@ def main() -> int:
         worker.close()
     if not a.only:
         processes(table, a.rounds)
+        for what, against, ratio, budget, each in annotate_log.measure(a.log_size, ANNOTATE_ROUNDS):
+            table.row(what, against, ratio, budget, each)
         for what, why in NOT_YET.items():
             print(f"{what}: {why}")
     print(f"\n{table.over} over budget" if table.over else "\nall within budget")

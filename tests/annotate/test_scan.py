@@ -77,7 +77,7 @@ def test_every_message_passes_the_first_look(encoding):
             continue
         tried += 1
         encodings = () if raw.isascii() else ("utf-8", encoding)
-        if candidates(b"a\n" + raw + b"\nb\n", encodings) != [(2, 2 + len(raw))]:
+        if candidates(b"a\n" + raw + b"\nb\n", 0, len(raw) + 5, encodings) != [(2, 2 + len(raw))]:
             lost.append(text)
     assert tried > 50
     assert lost == []
@@ -85,7 +85,7 @@ def test_every_message_passes_the_first_look(encoding):
 
 def test_every_name_passes_the_first_look():
     for name in (*winsock_names(), *c_names()):
-        assert candidates(f"a\nx {name}\n".encode(), ()) == [(2, 4 + len(name))]
+        assert candidates(f"a\nx {name}\n".encode(), 2, 5 + len(name), ()) == [(2, 4 + len(name))]
 
 
 @given(line_texts)

@@ -83,6 +83,10 @@ def test_windows_has_one_message_for_several_codes():
     assert lookup_all("Insufficient quota to complete the requested service") == (1453, 1454)
 
 
+def test_a_message_of_one_code_that_older_documents_call_another():
+    assert lookup_all("參數錯誤") == (87, 10022)
+
+
 def test_a_list_of_numbers_in_a_line_is_not_guessed_at():
     assert lookup_all("between 10054 and 10061") == ()
     assert lookup_all("port 10094 and 10054 apples") == ()

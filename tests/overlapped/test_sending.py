@@ -11,7 +11,7 @@ import textwrap
 import threading
 
 import pytest
-from overlapped_kit import LOOPBACK, Operation
+from overlapped_kit import LOOPBACK, WSABUF, Operation
 
 import winsock.kernel32 as k32
 import winsock.ws2_32 as ws
@@ -179,6 +179,19 @@ def test_refusals_come_at_once(lab):
     assert (op.result, op.error, op.count.value) == (-1, WSA.WSAENOTCONN, 0xAAAA)
     lab.no_packet(port)
     assert lab.wait(e, 0) == c.WAIT_TIMEOUT
+
+
+def test_memory_that_is_not_all_there(lab):
+    """The copy of what has to wait would touch it."""
+    page = 4096
+    base = k32.VirtualAlloc(None, 1024 * page, c.MEM_COMMIT | c.MEM_RESERVE, c.PAGE_READWRITE)
+    assert k32.VirtualProtect(base + 512 * page, page, c.PAGE_NOACCESS, ctypes.c_uint32())
+    a, _ = stuck(lab)
+    op = Operation()
+    op.array[0] = WSABUF(1024 * page, base)
+    lab.fails(ws.WSASend(a, op.array, 1, op.count, 0, op.ov, None), WSA.WSAEFAULT)
+    assert not lab.requests(a).pending
+    assert k32.VirtualFree(base, 0, c.MEM_RELEASE)
 
 
 def test_urgent_bytes_after_the_others(lab):

@@ -99,6 +99,21 @@ def become(user: int) -> None:
     os.setresuid(user, user, user)
 
 
+CAP_NET_RAW = 13
+
+
+def without(capability: int) -> None:
+    """Give one privilege up."""
+    header = struct.pack("<Ii", 0x20080522, 0)
+    data = bytearray(24)
+    buffer = (ctypes.c_char * 24).from_buffer(data)
+    assert _libc.capget(header, buffer) == 0
+    words = list(struct.unpack("<6I", data))
+    for i in range(3):
+        words[i] &= ~(1 << capability)
+    assert _libc.capset(header, struct.pack("<6I", *words)) == 0
+
+
 def in_child(body: Callable[[], object]) -> tuple[str, str]:
     """Run it in a forked child: ("ok", "") or ("failed" or "skipped", text)."""
     read, write = os.pipe()

@@ -217,10 +217,12 @@ def test_the_system_chooses(holding):
 
 
 def test_reserve_for_nobody(capsys):
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, ())
     with subprocess.Popen(["true"]) as gone:
         gone.wait()
     assert winsock("reserve", "--for", gone.pid) == 1
     assert str(gone.pid) in capsys.readouterr().err
+    assert signal.pthread_sigmask(signal.SIG_BLOCK, ()) == before
 
 
 def test_a_taken_block_is_refused(capsys):

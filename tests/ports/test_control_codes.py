@@ -8,6 +8,8 @@ import itertools
 import os
 import socket as linux
 import struct
+import subprocess
+import sys
 from collections.abc import Iterator
 
 import pytest
@@ -17,6 +19,7 @@ import winsock
 import winsock.ws2_32 as ws
 from winsock import kernel32, ports
 from winsock.abi import _constants as c
+from winsock.abi._structs import INET_PORT_RANGE, INET_PORT_RESERVATION_INSTANCE, INET_PORT_RESERVATION_TOKEN
 from winsock.codes import WSA
 
 pytestmark = pytest.mark.usefixtures("quiet")
@@ -470,6 +473,19 @@ def test_a_forked_child_does_not_have_the_block():
         os.close(fd)
 
 
+def test_the_structures_of_the_headers():
+    sizes = (INET_PORT_RANGE, 4), (INET_PORT_RESERVATION_TOKEN, 8), (INET_PORT_RESERVATION_INSTANCE, 16)
+    assert [ctypes.sizeof(layout) for layout, _ in sizes] == [size for _, size in sizes]
+    wanted, got, count = INET_PORT_RANGE(0, 2), INET_PORT_RESERVATION_INSTANCE(), ctypes.c_uint32()
+    assert ws.WSAIoctl(new(), ACQUIRE, wanted, 4, got, 16, ctypes.byref(count), None, None) == 0
+    assert (count.value, got.NumberOfPorts) == (16, 2)
+    s = new()
+    token = INET_PORT_RESERVATION_TOKEN(got.Token)
+    assert ws.WSAIoctl(s, ASSOCIATE, ctypes.byref(token), 8, None, 0, ctypes.byref(count), None, None) == 0
+    assert bind(s) == 0
+    assert port_of(s) == linux.ntohs(got.StartPort)
+
+
 # -- refusals
 
 
@@ -628,6 +644,47 @@ def test_an_overlapped_pointer_means_nothing_to_other_sockets():
     overlapped, out = bytearray(b"\xee" * 32), bytearray(16)
     assert request(s, ACQUIRE, bytes(2) + b"\1\0", out, overlapped, None) == 0
     assert held(int.from_bytes(out[:2], "big"))
+
+
+def test_a_bad_completion_routine():
+    s = new()
+    assert request(s, ACQUIRE, bytes(2) + b"\1\0", bytearray(16), bytearray(32), 8) == WSA.WSAEFAULT
+    assert not [r for r in ports.reservations(persistent=False) if r.pid == os.getpid()]
+
+
+def test_inside_a_callback_of_winsock_1():
+    with winsock.Process().attached():
+        assert ws.WSAStartup(0x0101, bytearray(512)) == 0
+        s = ws.socket(c.AF_INET, c.SOCK_DGRAM, 0)
+        assert bind(s) == 0
+        codes: list[int] = []
+
+        def hook() -> int:
+            for number in (ACQUIRE, ASSOCIATE, RELEASE):
+                codes.append(control(s, number, bytes(8), bytearray(16))[0])
+            ws.WSACancelBlockingCall()
+            return 0
+
+        ws.WSASetBlockingHook(hook)
+        assert ws.recv(s, bytearray(8), 8, 0) == FAILED
+        assert codes[:3] == [WSA.WSAEINPROGRESS] * 3
+        assert ws.closesocket(s) == 0
+        ws.WSACleanup()
+
+
+def test_programs_under_winsock_run(tmp_path):
+    program = tmp_path / "program.py"
+    program.write_text(
+        "import socket, sys\n"
+        "with socket.socket() as s:\n"
+        "    try:\n"
+        "        s.bind(('127.0.0.1', int(sys.argv[1])))\n"
+        "    except PermissionError as e:\n"
+        "        print(e.winerror)\n"
+    )
+    first, _ = acquire(new(), 1)
+    command = [sys.executable, "-m", "winsock", "run", str(program), str(first)]
+    assert subprocess.check_output(command) == b"10013\n"
 
 
 # -- the same as an ordinary user, who joins in another way

@@ -13,9 +13,10 @@ import socket
 from collections.abc import Callable
 
 import pytest
-from own_network import NOBODY, SOMEBODY, become
+from own_network import CAP_NET_RAW, NOBODY, SOMEBODY, become, without
 
 from winsock import ports
+from winsock.ports import _placeholder
 
 TCP, UDP = socket.SOCK_STREAM, socket.SOCK_DGRAM
 FORMS = (
@@ -85,7 +86,24 @@ def ended_connection(listener: socket.socket) -> None:
         assert client.recv(1) == b""
 
 
-USERS = pytest.mark.parametrize("user", [None, NOBODY], ids=["root", "nobody"])
+USERS = pytest.mark.parametrize("user", [None, NOBODY, "weak"], ids=["root", "nobody", "root without CAP_NET_RAW"])
+
+
+@pytest.fixture
+def isolated(isolated):
+    """The same, with one more kind of user."""
+
+    def run(function: Callable[[], None], user: object) -> None:
+        def weak() -> None:
+            without(CAP_NET_RAW)
+            function()
+
+        if user == "weak":
+            isolated(weak)
+        else:
+            isolated(function, user)
+
+    return run
 
 
 @USERS
@@ -138,3 +156,33 @@ def test_a_udp_port_stays_closed(isolated, user, host):
             check(UDP, block.start)
 
     isolated(body, user)
+
+
+def test_kernels_before_5_7_join_by_sharing(isolated):
+    def body() -> None:
+        _placeholder.SO_BINDTOIFINDEX = 0x7FFF  # which no kernel knows
+        with ports.reserve(1) as block, ports.reserve(1, "udp") as other:
+            check(TCP, block.start)
+            check(UDP, other.start)
+            with block.socket(listen=5) as s, other.socket() as datagrams:
+                ended_connection(s)
+                check(UDP, other.start)
+                with socket.socket(socket.AF_INET, UDP) as sender:
+                    sender.sendto(b"x", datagrams.getsockname())
+                datagrams.settimeout(20)
+                assert datagrams.recv(9) == b"x"
+
+    isolated(body, None)
+
+
+def test_kernels_without_ipv6(isolated):
+    def body() -> None:
+        _placeholder.AF_INET6 = 99  # which no kernel knows
+        for protocol, kind in ("tcp", TCP), ("udp", UDP):
+            with ports.reserve(1, protocol) as block:
+                four = [won for won in thefts(kind, block.start) if "." in won]
+                assert not four
+                with block.socket() as s:
+                    assert s.getsockname() == ("127.0.0.1", block.start)
+
+    isolated(body, None)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import json
 import os
@@ -42,13 +43,14 @@ def running():
     def start(*options, script):
         command = [*WINSOCK, *options, "--", sys.executable, "-uc", dedent(script)]
         pipe = subprocess.PIPE
-        process = subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=pipe, text=True)
+        process = subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=pipe, text=True, start_new_session=True)
         started.append(process)
         return process
 
     yield start
     for process in started:
-        process.kill()
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)  # the command too, whatever winsock has made of it
         process.communicate()
 
 
@@ -447,15 +449,12 @@ def test_exit_status(command, status):
 def test_signals_are_passed_on(running, number):
     process = running(
         script="""
-        import os, signal, sys
-        def met(number, frame):
-            print(number)
-            sys.exit(5)
-        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGUSR1):
-            signal.signal(number, met)
+        import signal, sys
+        numbers = signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGUSR1
+        signal.pthread_sigmask(signal.SIG_BLOCK, numbers)
         print("ready")
-        while True:
-            signal.pause()
+        print(int(signal.sigwait(numbers)))
+        sys.exit(5)
         """
     )
     assert process.stdout.readline() == "ready\n"
@@ -479,11 +478,11 @@ def test_a_killed_winsock_leaves_nothing(running, quiet):
         quiet(),
         script="""
         import os, signal
-        signal.signal(signal.SIGTERM, lambda *_: (print("told"), os._exit(0)))
-        print(os.environ["PORT"])
+        signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTERM])
         os.close(3)
-        while True:
-            signal.pause()
+        print(os.environ["PORT"])
+        signal.sigwait([signal.SIGTERM])
+        print("told")
         """,
     )
     port = int(process.stdout.readline())

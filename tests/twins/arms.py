@@ -77,13 +77,19 @@ class Thread:
                 try:
                     if function.name != "WSAGetLastError":
                         ws.WSASetLastError(0)
-                    value = function.call(*(a.ret if isinstance(a, Result) else a for a in args))
+                    value = function.call(*map(_argument, args))
                     value = 0 if value is None else int(value)
                     if value == c.INVALID_SOCKET:
                         value = FAILED
                     call.finish(Result(function.name, value, ws.WSAGetLastError()))
                 except BaseException as e:  # a C-shaped call never raises: the check must hear of it
                     call.finish(e)
+
+
+def _argument(value: Any) -> Any:
+    if isinstance(value, Result):
+        return value.ret
+    return value.addr if isinstance(value, Memory) else value
 
 
 class Function:
@@ -139,6 +145,7 @@ class Here:
         self.module, self.process = importlib.import_module("winsock.ws2_32"), winsock.Process()
         self.ws = Dll(self, self.module)
         self.user = Dll(self, importlib.import_module("winsock.user32"))
+        self.kernel = Dll(self, importlib.import_module("winsock.kernel32"))
         self._threads: list[Thread] = []
         self.main = self.thread("main")
 
@@ -175,6 +182,7 @@ class OnWine:
 
         self._wine = Wine()
         self.ws, self.user = self._wine.dll("ws2_32"), self._wine.dll("user32")
+        self.kernel = self._wine.dll("kernel32")
         self.thread, self.callback = self._wine.thread, self._wine.callback
         self.alloc, self.read = self._wine.alloc, self._wine.read
 

@@ -3,6 +3,7 @@
 `make test` runs the arm here; `make test-wine` (pytest --wine tests/twins) runs both.  A check gets
 
     user     user32
+    kernel   kernel32
     ws       ws2_32 with Winsock 2.2 started: ws.bind(s, name, 16) -> Result(ret, error)
     kit      sockets in the states that checks begin with, closed afterwards
     arm      thread(name), alloc(what), read(addr, n), callback(spec, ret) of the arm
@@ -50,6 +51,11 @@ def ws(arm):
 @pytest.fixture
 def user(arm):
     return arm.user
+
+
+@pytest.fixture
+def kernel(arm):
+    return arm.kernel
 
 
 @pytest.fixture

@@ -73,3 +73,22 @@ class TIMEVAL(ctypes.Structure):
     """select's timeout: two 32-bit longs."""
 
     _fields_ = (("tv_sec", ctypes.c_int32), ("tv_usec", ctypes.c_int32))
+
+
+class INET_PORT_RANGE(ctypes.Structure):
+    """A block of ports: 4 bytes.  StartPort is in network order, NumberOfPorts in the machine's."""
+
+    _fields_ = (("StartPort", ctypes.c_uint16), ("NumberOfPorts", ctypes.c_uint16))
+
+
+class INET_PORT_RESERVATION_TOKEN(ctypes.Structure):
+    """What names a reservation: 8 bytes; never 0."""
+
+    _fields_ = (("Token", ctypes.c_uint64),)
+
+
+class INET_PORT_RESERVATION_INSTANCE(ctypes.Structure):
+    """What SIO_ACQUIRE_PORT_RESERVATION gives: 16 bytes."""
+
+    _anonymous_ = ("Reservation", "TokenOf")
+    _fields_ = (("Reservation", INET_PORT_RANGE), ("TokenOf", INET_PORT_RESERVATION_TOKEN))

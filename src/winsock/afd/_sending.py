@@ -11,6 +11,7 @@ from __future__ import annotations
 import atexit
 from collections import deque
 from collections.abc import Sequence
+from ctypes import addressof, c_char
 from typing import Any
 
 from winsock.abi import _constants as c
@@ -20,7 +21,7 @@ from winsock.afd._endpoint import Endpoint, State
 from winsock.afd._requests import WRITES, Request, Requests
 from winsock.afd._wait import wait_ready
 from winsock.codes import WSA, WinsockError
-from winsock.nt import Process, ThreadState
+from winsock.nt import Process, ThreadState, memory
 from winsock.transports import ERROR, HANGUP, WRITE, Address, TransportSocket
 
 NOTE = "accepted for sending"  # in Endpoint.extra: a Buffer; sends look for it, _endpoint.py knows the name
@@ -35,6 +36,17 @@ _WOULDBLOCK = WSA.WSAEWOULDBLOCK
 def limit_of(ep: Endpoint) -> int:
     """SO_SNDBUF."""
     return int(ep.options.get(SO_SNDBUF, DEFAULT))
+
+
+def copied(views: Sequence[Any], raw: bool) -> bytes:
+    """The buffers' bytes; raw: WSAEFAULT for memory that is not there, instead of a crash."""
+    if not raw:
+        return b"".join(views)
+    return b"".join(
+        bytes(view) if memoryview(view).readonly else memory.read(addressof(c_char.from_buffer(view)), len(view))
+        for view in views
+        if len(view)
+    )
 
 
 class Buffer:
@@ -176,9 +188,12 @@ class Send(Request):
     """Send buffers.
 
     The data are copied if the request has to wait: the caller may do with the buffers what it likes.
+
+    raw    the buffers are memory that nobody vouches for
     """
 
     lane = WRITES
+    raw = False
 
     __slots__ = ("address", "control", "data", "flags", "size", "views")
 
@@ -268,7 +283,7 @@ class Send(Request):
             self._waits()
             return None
         if self.data is None:
-            self.data = b"".join(self.views)
+            self.data = copied(self.views, self.raw)
         plain = self.flags & ~c.MSG_OOB
         while self.total < self.size - 1:
             self.total += ep.transport.transmit([memoryview(self.data)[self.total : -1]], plain)
@@ -287,11 +302,11 @@ class Send(Request):
         """The data from there on."""
         if self.data is not None:
             return memoryview(self.data)[start:]
-        return b"".join(remaining(self.views, start))
+        return copied(remaining(self.views, start) if start else self.views, self.raw)
 
     def _waits(self) -> None:
         if self.data is None:
-            self.data = b"".join(self.views)
+            self.data = copied(self.views, self.raw)
 
     def cleared(self) -> None:
         self.views, self.data = (), None
@@ -313,7 +328,7 @@ def send_after(ep: Endpoint, views: Sequence[Any]) -> int | None:
             if requests.sends is None and not requests.lanes[WRITES]:
                 return None
             if requests.sends is buffer and buffer.size < limit_of(ep) and not requests.lanes[WRITES]:
-                data = b"".join(views)
+                data = copied(views, True)
                 buffer.put(data)
                 return len(data)
         if ep.nonblocking:

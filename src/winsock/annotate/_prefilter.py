@@ -18,7 +18,7 @@ from winsock.annotate._messages import spellings
 from winsock.annotate._names import c_names
 
 # Rare in logs; every message in ASCII has one of them, or is sought by itself.
-_LETTERS = b"bfhvyqCHpk"
+_LETTERS = b"bfvyqCHpkh"
 _SELDOM = b"acdfgjklmnpqruvwxyz"
 _ANY = bytes(range(256))
 _NEWLINE = b"\n"
@@ -78,12 +78,18 @@ def _by_letter(texts: list[bytes], letters: bytes) -> list[bytes]:
             found.setdefault(text[at], []).append((text[: at + 1], text[at + 1 :]))
     patterns = []
     for letter, pieces in found.items():
-        by_next: dict[bytes, list[bytes]] = {}
-        for head, tail in pieces:
+        begin = re.escape(bytes((letter,)))
+        longer = [(head, tail) for head, tail in pieces if tail]
+        # A class of what may come next fails at once, which alternatives would not.
+        by_third: dict[bytes, list[bytes]] = {}
+        for head, tail in longer:
             rest = re.escape(tail[2:]) + b"(?<=" + re.escape(head + tail) + b")"
-            by_next.setdefault(tail[:2], []).append(rest)
-        branches = (re.escape(next_) + b"(?:" + b"|".join(rests) + b")" for next_, rests in by_next.items())
-        patterns.append(re.escape(bytes((letter,))) + b"(?:" + b"|".join(branches) + b")")
+            by_third.setdefault(tail[1:2], []).append(rest)
+        branches = [re.escape(third) + b"(?:" + b"|".join(rests) + b")" for third, rests in by_third.items()]
+        following = b"".join(re.escape(bytes((byte,))) for byte in sorted({tail[0] for _, tail in longer}))
+        if longer:
+            patterns.append(begin + b"[" + following + b"](?:" + b"|".join(branches) + b")")
+        patterns += [re.escape(head) for head, tail in pieces if not tail]
     return patterns + [re.escape(text) for text in alone]
 
 
@@ -131,41 +137,40 @@ def _rare_bytes(texts: list[bytes], encoding: str) -> bytes:
     return bytes(chosen)
 
 
-def every_line(block: bytes) -> list[tuple[int, int]]:
+def every_line(data: bytes, first: int, last: int) -> list[tuple[int, int]]:
     """All lines of a block that are not empty, as candidates() gives them: for blocks not worth more trouble."""
     found = []
-    begin = 0
-    for line in block.split(_NEWLINE):
+    begin = first
+    for line in data[first:last].split(_NEWLINE):
         if line:
             found.append((begin, begin + len(line)))
         begin += len(line) + 1
     return found
 
 
-def candidates(block: bytes, encodings: tuple[str, ...]) -> list[tuple[int, int]]:
+def candidates(data: bytes, first: int, last: int, encodings: tuple[str, ...]) -> list[tuple[int, int]]:
     """The lines of a block that may hold a socket error: (begin, end) of each, in order, line ends left out.
 
-    block       whole lines, ended by newlines
-    encodings   those that its bytes outside ASCII may be in; empty when it has none
+    data, first, last    the block, which is whole lines, ended by newlines, and where in the data it lies
+    encodings            those that its bytes outside ASCII may be in; empty when it has none
     """
     begins: dict[int, int] = {}
     patterns = _patterns()
     for encoding in encodings:
         for gate, foreign in _foreign(encoding):
-            if any(byte in block for byte in gate):
+            if any(byte in data for byte in gate):
                 patterns += foreign
-    size = len(block)
     for pattern in patterns:
         search = pattern.search
-        match = search(block)
+        match = search(data, first, last)
         while match is not None:
             at = match.start()
-            begin = block.rfind(_NEWLINE, 0, at) + 1
+            begin = data.rfind(_NEWLINE, first, at) + 1 or first
             end = begins.get(begin, -1)
             if end < 0:
-                end = block.find(_NEWLINE, at)
+                end = data.find(_NEWLINE, at, last)
                 if end < 0:
-                    end = size
+                    end = last
                 begins[begin] = end
-            match = search(block, end)
+            match = search(data, end, last)
     return sorted(begins.items())

@@ -72,7 +72,7 @@ class Scanner:
         elif self._decoder is not None:
             data = self._decoder.decode(data).encode("utf-8", "surrogatepass")
         if data:
-            yield from self._pieces(self._rest + data if self._rest else data, final=False)
+            yield from self._pieces(data, final=False)
 
     def close(self) -> Iterator[tuple[bytes, Line | None]]:
         """The pieces that are left when the stream has ended: a last line without an end."""
@@ -81,14 +81,14 @@ class Scanner:
             data = self._begin(b"", final=True)
         elif self._decoder is not None:
             data = self._decoder.decode(b"", True).encode("utf-8", "surrogatepass")
-        yield from self._pieces(self._rest + data, final=True)
+        yield from self._pieces(data, final=True)
 
     def flush(self) -> Iterator[tuple[bytes, Line | None]]:
         """The pieces that are whole, though little has come yet to know the encoding by; for streams that pause."""
         if not self._known and len(self._rest) >= _LEAST:
             data, self._rest = self._rest, b""
             data = self._begin(data, final=False, now=True)
-            yield from self._pieces(self._rest + data, final=False)
+            yield from self._pieces(data, final=False)
 
     # -- the encoding
 
@@ -155,57 +155,72 @@ class Scanner:
     # -- lines
 
     def _pieces(self, data: bytes, final: bool) -> Iterator[tuple[bytes, Line | None]]:
+        """The pieces that follow from more bytes, after those in self._rest."""
+        first = 0
         if self._long is not None:
-            end = _line_end(data, final)
-            if end < 0:
+            first = _line_end(data, final)
+            if first < 0:
                 yield from self._go_on(data, final)
                 return
-            yield from self._go_on(data[:end], final=True)
-            data = data[end:]
-        if final:
-            block, self._rest = data, b""
-        else:
-            end = data.rfind(b"\n") + 1
-            if not end:  # a lone CR may be half of a line end when it comes last
-                end = data.rfind(b"\r", 0, len(data) - 1) + 1
-            block, self._rest = data[:end], data[end:]
-        if block:
-            yield from self._block(block)
-        if len(self._rest) > LONGEST:
+            yield from self._go_on(data[:first], final=True)
+        elif self._rest:
+            first = data.find(b"\n") + 1
+            if first and len(self._rest) + first <= LONGEST:
+                # The line that began before, by itself: to put it before the data would copy all the data.
+                line, self._rest = self._rest + data[:first], b""
+                yield from self._block(line, 0, len(line))
+            else:
+                data, self._rest, first = self._rest + data, b"", 0
+        last = len(data)
+        if not final:
+            last = data.rfind(b"\n", first) + 1
+            if not last:  # a lone CR may be half of a line end when it comes last
+                last = data.rfind(b"\r", first, len(data) - 1) + 1
+            last = last or first
+        if first < last:
+            yield from self._block(data, first, last)
+        rest = data[last:]
+        if len(rest) > LONGEST:
             self._long = _LongLine()
-            rest, self._rest = self._rest, b""
             yield from self._go_on(rest, final=False)
+        else:
+            self._rest = rest
 
-    def _block(self, block: bytes) -> Iterator[tuple[bytes, Line | None]]:
-        lines = block
-        if b"\r" in block and block.count(b"\r") != block.count(b"\r\n"):
+    def _block(self, data: bytes, first: int, last: int) -> Iterator[tuple[bytes, Line | None]]:
+        """The pieces of whole lines, which lie somewhere in the data."""
+        lines = data
+        if data.find(b"\r", first, last) >= 0 and data.count(b"\r", first, last) != data.count(b"\r\n", first, last):
             # The same length with newlines alone.
-            lines = block.replace(b"\r\n", b" \n").replace(b"\r", b"\n")
-        done = counted = 0
-        for begin, end in self._candidates(lines) if self.looking else ():
+            data = data[first:last]
+            lines = data.replace(b"\r\n", b" \n").replace(b"\r", b"\n")
+            first, last = 0, len(data)
+        done = counted = first
+        for begin, end in self._candidates(lines, first, last) if self.looking else ():
             self.lines += lines.count(b"\n", counted, begin)
             counted = begin
             if end - begin > LONGEST:
-                line = self._long_line(block[begin:end])
+                line = self._long_line(data[begin:end])
             else:
-                text = self.text_of(block[begin:end].rstrip(b"\r\n "))
+                text = self.text_of(data[begin:end].rstrip(b"\r\n "))
                 if not self.lines:
                     text = text.removeprefix("\ufeff")
                 hits = find(text)
                 line = Line(self.lines + 1, text, hits, False) if hits else None
             if line is not None:
-                stop = min(end + 1, len(block))
-                if block[end : end + 2] == b"\r\n":
+                stop = min(end + 1, last)
+                if data[end : end + 2] == b"\r\n":
                     stop = end + 2
-                yield block[done:stop], line
+                yield data[done:stop], line
                 done = stop
-        self.lines += lines.count(b"\n", counted)
-        if done < len(block):
-            yield block[done:], None
+        self.lines += lines.count(b"\n", counted, last)
+        if done < last:
+            yield data[done:last], None
 
-    def _candidates(self, lines: bytes) -> list[tuple[int, int]]:
-        encodings = self._encodings(lines)
-        return candidates(lines, encodings) if len(lines) > SMALL else every_line(lines)
+    def _candidates(self, lines: bytes, first: int, last: int) -> list[tuple[int, int]]:
+        if last - first <= SMALL:
+            self._encodings(lines[first:last])  # which may find the encoding out
+            return every_line(lines, first, last)
+        return candidates(lines, first, last, self._encodings(lines))
 
     def _long_line(self, raw: bytes) -> Line | None:
         long = _LongLine()
@@ -248,7 +263,7 @@ class _LongLine:
 
     def _look(self, part: bytes, scanner: Scanner) -> None:
         part = part.replace(b"\n", b" ").replace(b"\r", b" ")
-        if not (scanner.looking and candidates(part, scanner._encodings(part))):
+        if not (scanner.looking and candidates(part, 0, len(part), scanner._encodings(part))):
             return
         text = scanner.text_of(part)
         for hit in find(text):

@@ -35,7 +35,7 @@ VAGUE = _set("""
 """)
 FAILED = _set("""
     failed fails failure failing fail unable lost disconnected disconnect dropped aborted refused reset
-    closed timeout échec échoué fehlgeschlagen fallo falló falhou fallita ошибкой сбой 失败 失敗 실패
+    closed timeout out échec échoué fehlgeschlagen fallo falló falhou fallita ошибкой сбой 失败 失敗 실패
 """)
 CALLS = _set("""
     socket connect connectex bind listen accept acceptex recv recvfrom recvmsg send sendto sendmsg

@@ -12,7 +12,7 @@ from winsock.afd import Endpoint
 from winsock.afd._receiving import Receive
 from winsock.afd._requests import Request
 from winsock.afd._sending import Send
-from winsock.api._buffers import buffer, outgoing
+from winsock.api._buffers import buffer
 from winsock.api._call import INVALID_SOCKET, dword
 from winsock.api._kernel import handle_object, kernel
 from winsock.api._overlapped import start
@@ -142,7 +142,7 @@ def WriteFile(ts: ThreadState, hFile: int, lpBuffer: Any, nBytes: int, lpWritten
     """Write to a file, without OVERLAPPED; or send on a connected socket (see _transfer)."""
     target = handle_object(ts, hFile)
     if isinstance(target, Endpoint):
-        views = outgoing(lpBuffer, dword(nBytes), 0)
+        views = [memory.read(lpBuffer, dword(nBytes))]
         return _transfer(
             target,
             lpOverlapped,

@@ -7,6 +7,7 @@ Token in the machine's.  They need no WSAStartup, return a Win32 code and leave 
 
 from __future__ import annotations
 
+import logging
 import operator
 from collections.abc import Callable
 from typing import Any
@@ -16,8 +17,11 @@ from winsock.api._call import unexpected
 from winsock.codes import WSA, WinsockError
 from winsock.nt import memory
 from winsock.ports import _store
+from winsock.ports._errors import Refused
 
 TOKEN_SIZE = 8
+
+_log = logging.getLogger("winsock")
 
 
 def CreatePersistentTcpPortReservation(StartPort: int, NumberOfPorts: int, Token: Any) -> int:
@@ -67,6 +71,8 @@ def _call(name: str, function: Callable[..., None], *args: Any) -> int:
         function(*args)
         return c.ERROR_SUCCESS
     except WinsockError as e:
+        if isinstance(e, Refused) and e.file is not None:
+            _log.warning("%s: %s", name, e)  # a code alone does not say which file
         return c.ERROR_NOACCESS if e.code == WSA.WSAEFAULT else e.code
     except (TypeError, ValueError, OverflowError):
         return c.ERROR_INVALID_PARAMETER

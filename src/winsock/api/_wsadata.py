@@ -34,6 +34,10 @@ def _overlapped(count: Any, overlapped: Any, routine: Any) -> bool:
     return True
 
 
+class _Send(Send):
+    raw = True  # WSABUF has addresses
+
+
 @export(SOCKET_ERROR)
 def WSASend(
     ts: ThreadState,
@@ -53,7 +57,7 @@ def WSASend(
     overlapped = _overlapped(lpNumberOfBytesSent, lpOverlapped, lpCompletionRoutine)
     views = _buffers.wsabufs_out(lpBuffers, dword(dwBufferCount), dword(dwFlags), ep.stream)
     if overlapped:
-        request = Send(ts, ep, views, dword(dwFlags), lpOverlapped, as_routine(lpCompletionRoutine))
+        request = _Send(ts, ep, views, dword(dwFlags), lpOverlapped, as_routine(lpCompletionRoutine))
         return start(request, lpNumberOfBytesSent)
     memory.write_u32(lpNumberOfBytesSent, ep.procs.send(ep, views, dword(dwFlags)))
     return 0
@@ -78,7 +82,7 @@ def WSASendTo(
     views = _buffers.wsabufs_out(lpBuffers, dword(dwBufferCount), dword(dwFlags), ep.stream)
     address = None if memory.is_null(lpTo) or ep.stream else destination(ep, lpTo, iTolen)
     if overlapped:
-        request = Send(ts, ep, views, dword(dwFlags), lpOverlapped, as_routine(lpCompletionRoutine), address)
+        request = _Send(ts, ep, views, dword(dwFlags), lpOverlapped, as_routine(lpCompletionRoutine), address)
         return start(request, lpNumberOfBytesSent)
     memory.write_u32(lpNumberOfBytesSent, ep.procs.send(ep, views, dword(dwFlags), address))
     return 0
@@ -208,7 +212,7 @@ def WSASendMsg(
     control = _buffers.unpack_control(memory.read(msg.control, msg.control_len)) if msg.control_len else ()
     address = destination(ep, msg.name, msg.namelen) if msg.namelen else None
     if overlapped:
-        request = Send(ts, ep, views, flags, lpOverlapped, as_routine(lpCompletionRoutine), address, control)
+        request = _Send(ts, ep, views, flags, lpOverlapped, as_routine(lpCompletionRoutine), address, control)
         return start(request, lpNumberOfBytesSent)
     memory.write_u32(lpNumberOfBytesSent, ep.procs.send(ep, views, flags, address, control))
     return 0

@@ -181,7 +181,11 @@ def _put_to_rest(sock: socket.socket) -> None:
     """Keep a passed socket from standing in the way of the command's own one on that port, and from its traffic."""
     with sock:
         # What is bound to a device that does not exist gets nothing, and conflicts with no join.
-        for option, value in ((socket.SO_REUSEPORT, 1), (SO_BINDTOIFINDEX, NO_DEVICE)):
+        for option, value in (
+            (socket.SO_REUSEPORT, 1),
+            (socket.SO_REUSEADDR, 1),
+            (SO_BINDTOIFINDEX, NO_DEVICE),
+        ):
             try:
                 sock.setsockopt(socket.SOL_SOCKET, option, value)
             except OSError:  # an ordinary user may not change the device of a socket that has one
@@ -256,6 +260,8 @@ def _become(
     try:
         for number in (signal.SIGPIPE, signal.SIGXFSZ):  # which Python ignores
             signal.signal(number, signal.SIG_DFL)
+        if signal.getsignal(signal.SIGINT) is signal.default_int_handler:  # not to interrupt Python, but the command
+            signal.signal(signal.SIGINT, signal.SIG_DFL)
         trap.prctl(trap.PR_SET_PDEATHSIG, signal.SIGTERM)
         if os.getppid() != parent:  # it has ended meanwhile
             os._exit(SIGNALLED + signal.SIGTERM)

@@ -82,8 +82,10 @@ def search(text: str) -> tuple[int, ...]:
     if len(wanted) < (_FEWEST if wide else _LETTERS):
         return ()
     whole = [(number, shown) for number, shown, known in corpus() if known == wanted]
-    if messages := sorted({number for number, shown in whole if shown}):
-        return tuple(messages)
+    if messages := {number for number, shown in whole if shown}:
+        if wanted in phrases():  # one code's message may be another's name in older documents
+            messages.add(phrases()[wanted])
+        return tuple(sorted(messages))
     if whole:
         return tuple(_winsocks(number for number, _ in whole))
     if inside := [known for number, shown, known in corpus() if _holds(wanted, known, wide) and _tells(known, shown)]:

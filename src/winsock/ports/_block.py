@@ -10,9 +10,9 @@ from array import array
 from collections.abc import Iterator
 from typing import Any
 
-from winsock.codes import WSA, WinsockError
+from winsock.codes import WSA
 from winsock.ports import _placeholder
-from winsock.ports._errors import Refused, as_port_error, python_shaped
+from winsock.ports._errors import Refused, python_shaped
 from winsock.ports._markers import KINDS
 from winsock.ports._placeholder import STREAM
 from winsock.ports._runtime import LAST_PORT, POOL, Reservation
@@ -228,14 +228,10 @@ class BlockSocket(linux.socket):
         if self.type != linux.SOCK_STREAM or self._block is None:
             super().listen(*arguments)
             return
-        with POOL.lock:
-            try:
-                with POOL.beside(STREAM, self.getsockname()[1], self, None):
-                    # A listener lets nobody in by it, and its connections, once ended, let the next socket in.
-                    self.setsockopt(linux.SOL_SOCKET, linux.SO_REUSEADDR, 1)
-                    super().listen(*arguments)
-            except WinsockError as e:
-                raise as_port_error(e) from None
+        with POOL.lock, POOL.beside(STREAM, self.getsockname()[1], self, None):
+            # A listener lets nobody in by it, and its connections, once ended, let the next socket in.
+            self.setsockopt(linux.SOL_SOCKET, linux.SO_REUSEADDR, 1)
+            super().listen(*arguments)
 
     def connect(self, address: Any, /) -> None:
         """Connect; see socket.socket.connect."""

@@ -80,7 +80,7 @@ def hold(kind: int, port: int, over_ended: bool = False) -> int:
         else:
             address = ("0.0.0.0", port)
         if kind == DGRAM:
-            s.setsockopt(SOL_SOCKET, SO_BINDTOIFINDEX, HELD)
+            _set(s, SO_BINDTOIFINDEX, HELD)
         if over_ended:
             s.setsockopt(SOL_SOCKET, SO_REUSEADDR, 1)
         s.bind(address)
@@ -224,12 +224,9 @@ def beside(
 def _join(held: _socket.socket) -> bool:
     """Give the placeholder an index; whether it is one that can be taken back."""
     try:
-        held.setsockopt(SOL_SOCKET, SO_BINDTOIFINDEX, HELD)
-    except PermissionError:
-        return False  # it has one already, and we may not change it
-    try:
+        held.setsockopt(SOL_SOCKET, SO_BINDTOIFINDEX, HELD)  # refused if it has one and we may not change it
         held.setsockopt(SOL_SOCKET, SO_BINDTOIFINDEX, HELD_TOO)
-    except PermissionError:
+    except OSError:
         return False
     return True
 
@@ -349,7 +346,7 @@ def _set(s: Any, name: int, value: int) -> None:
     try:
         s.setsockopt(SOL_SOCKET, name, value)
     except OSError:
-        pass  # another thread closed it just now
+        pass  # another thread closed it just now; or the kernel is older than 5.7
 
 
 def handed_over(placeholder: int) -> linux.socket:

@@ -19,7 +19,7 @@ import os
 import socket as linux
 import stat
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
@@ -453,6 +453,8 @@ def _agree(db: Connection, statement: str = "", *values: object) -> bool:
             db.execute(statement, values)
         wanted = merged(row.range for row in _rows(db))
         ours = merged(db.execute("SELECT first, last FROM applied WHERE boot = ? AND network = ?", here).fetchall())
+        if _kernel_list.path() is None:
+            return not wanted
         try:
             there = _kernel_list.read()
         except (OSError, ValueError) as e:
@@ -462,20 +464,27 @@ def _agree(db: Connection, statement: str = "", *values: object) -> bool:
         gone = common(without(ours, wanted), there)
         db.execute("DELETE FROM applied WHERE boot <> ?", here[:1])
         db.executemany("INSERT INTO applied VALUES (?, ?, ?, ?)", [(*here, a, b) for a, b in missing])
-    try:
-        if missing:
-            _kernel_list.add(missing)
-        if gone:
-            _kernel_list.replace(without(_kernel_list.read(), gone))
-        kept = common([*ours, *missing], wanted)
-    except (OSError, ValueError) as e:
-        _log.warning("%s cannot be written: %s", _kernel_list.path(), e)
-        kept = ours
+    kept = common([*ours, *missing], wanted)
+    if missing and not _written(_kernel_list.add, missing):
+        kept = common(ours, wanted)
+    if gone and not _written(lambda: _kernel_list.replace(without(_kernel_list.read(), gone))):
+        kept = [*kept, *gone]
+    kept = merged(kept)
     if kept != merged([*ours, *missing]):
         with _transaction(db):
             db.execute("DELETE FROM applied WHERE network = ?", here[1:])
             db.executemany("INSERT INTO applied VALUES (?, ?, ?, ?)", [(*here, a, b) for a, b in kept])
     return not without(wanted, _kernel_list.ranges())
+
+
+def _written(write: Callable[..., None], *arguments: object) -> bool:
+    """Change the kernel's list, if that is allowed."""
+    try:
+        write(*arguments)
+    except (OSError, ValueError) as e:
+        _log.warning("%s cannot be written: %s", _kernel_list.path(), e)
+        return False
+    return True
 
 
 def associated(token: int, kind: int) -> Row:
