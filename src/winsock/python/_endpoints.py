@@ -9,6 +9,7 @@ from __future__ import annotations
 import _socket
 import os
 import stat
+import sys
 from typing import Any
 
 from winsock import spi
@@ -100,6 +101,14 @@ def close(ep: Endpoint) -> None:
         spi.close_socket(ep.process, ep._handle)
     else:
         ep.close()
+
+
+def as_handle(descriptor: bytes) -> bytes:
+    """The core's handle of the socket whose descriptor a program has packed as a SOCKET."""
+    ep = endpoints.get(int.from_bytes(descriptor, sys.byteorder))
+    if ep is None:
+        raise WinsockError(WSA.WSAENOTSOCK)
+    return ep.handle.to_bytes(8, "little")
 
 
 def from_share(info: bytes) -> int:

@@ -48,6 +48,7 @@ SEND_FLAGS = DONTWAIT | _socket.MSG_NOSIGNAL
 ANYTHING = select.POLLIN | select.POLLPRI | select.POLLRDHUP
 TEST = (OSError, AttributeError, TypeError, ValueError, OverflowError)
 
+ACCEPT_CONTEXT = (c.SOL_SOCKET, c.SO_UPDATE_ACCEPT_CONTEXT)
 KEEPALIVE_VALS = struct.Struct("<3I")
 MAX_BUFLEN = 1024
 IOCTL_ROOM = 4  # ioctl()'s answer is a DWORD at most
@@ -576,6 +577,8 @@ class socket(_C):
         else:
             with memoryview(value) as view:
                 data = bytes(view)
+            if (level, option) == ACCEPT_CONTEXT:
+                data = _endpoints.as_handle(data)
         ep.procs.setsockopt(ep, level, option, data)
 
     @face
