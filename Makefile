@@ -4,6 +4,7 @@
 #   make test          the test suite             (make test PYTEST_ARGS='-k bind -x')
 #   make check         ruff, mypy --strict, the direction of imports
 #   make bench         speed and memory against the budgets
+#   make bench-corpus  precision and recall of winsock annotate on labelled lines of logs
 #   make bench-ports   port reservations against portpicker: failed binds, time, memory
 #   make test-wine     the twin checks, here and on Wine
 #   make test-cpython  CPython's own network tests under the Windows view
@@ -22,10 +23,10 @@ CPYTHON_TESTS ?=
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test check bench bench-ports test-wine test-cpython docs clean distclean
+.PHONY: help demo test check bench bench-corpus bench-ports test-wine test-cpython docs clean distclean
 
 help:
-	@sed -n '3,12s/^# \{0,1\}//p' Makefile
+	@sed -n '3,13s/^# \{0,1\}//p' Makefile
 
 # -- set-up: one virtual environment, renewed when pyproject.toml changes -------------------------
 
@@ -70,6 +71,9 @@ check: $(VENV)/.dev
 
 bench: $(VENV)/.run
 	@$(PY) bench/bench.py
+
+bench-corpus: $(VENV)/.run
+	@$(PY) tests/annotate/labelled.py -v
 
 bench-ports: $(VENV)/.bench
 	@$(PY) bench/ports.py

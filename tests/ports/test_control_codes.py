@@ -6,10 +6,12 @@ import ctypes
 import gc
 import itertools
 import os
+import random
 import socket as linux
 import struct
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 
 import pytest
@@ -21,6 +23,7 @@ from winsock import kernel32, ports
 from winsock.abi import _constants as c
 from winsock.abi._structs import INET_PORT_RANGE, INET_PORT_RESERVATION_INSTANCE, INET_PORT_RESERVATION_TOKEN
 from winsock.codes import WSA
+from winsock.ports._runtime import POOL
 
 pytestmark = pytest.mark.usefixtures("quiet")
 
@@ -484,6 +487,46 @@ def test_the_structures_of_the_headers():
     assert ws.WSAIoctl(s, ASSOCIATE, ctypes.byref(token), 8, None, 0, ctypes.byref(count), None, None) == 0
     assert bind(s) == 0
     assert port_of(s) == linux.ntohs(got.StartPort)
+
+
+def test_threads_that_acquire_associate_and_close_at_once(process):
+    allowed = {0, WSA.WSAEINVAL, WSA.WSAENOBUFS, WSA.WSAENOTSOCK, WSA.WSAEADDRNOTAVAIL, WSA.WSAEADDRINUSE}
+    owner = [0, 0]  # a socket that acquired, and its token: whoever comes takes it away
+    faults: list[object] = []
+    start = threading.Barrier(4)
+
+    def work(seed: int) -> None:
+        choose = random.Random(seed)
+        with process.attached():
+            start.wait()
+            for _ in range(60):
+                s = new()
+                what = choose.randrange(3)
+                if what == 0:
+                    owner[:] = s, acquire(s, 2)[1]
+                    continue
+                code_ = associate(s, owner[1])
+                bound = bind(s)
+                if bound == 0:
+                    ws.listen(s, 1)
+                if not {code_, bound} <= allowed:
+                    faults.append((code_, bound))
+                ws.closesocket(s)
+                if what == 1:
+                    ws.closesocket(owner[0])
+
+    threads = [threading.Thread(target=work, args=(i,)) for i in range(4)]
+    for t in threads:
+        t.start()
+    for t in threads:
+        t.join()
+    assert not faults
+    for s in list(process.sockets):
+        ws.closesocket(s)
+    assert not POOL.by_token
+    assert not POOL.owners
+    assert not POOL.associated
+    assert not POOL.dying
 
 
 # -- refusals

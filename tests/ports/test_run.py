@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import fcntl
 import json
 import os
-import shutil
+import pty
 import signal
 import socket
 import subprocess
 import sys
+import termios
 from textwrap import dedent
 
 import pytest
+from own_network import NOBODY
 
-from winsock import ports
+from winsock import cli, ports
 from winsock.cli import _ports_trap
 
 GENEROUS = 60
@@ -170,11 +173,12 @@ SERVE = """
 """
 
 
-@pytest.mark.parametrize("options", REUSE.values(), ids=REUSE)
-@pytest.mark.parametrize("host", HOSTS)
-@pytest.mark.parametrize("listen", [(), ("--listen",)], ids=["bound", "listening"])
-def test_binding_by_number(running, host, options, listen):
-    process = running(*listen, script=SERVE.format(host=host, options=[int(o) for o in options]))
+WAYS = [(host, name, ()) for host in HOSTS for name in REUSE] + [(host, "plain", ("--listen",)) for host in HOSTS]
+
+
+@pytest.mark.parametrize(("host", "name", "listen"), WAYS, ids=[" ".join([h, n, *o]) for h, n, o in WAYS])
+def test_binding_by_number(running, host, name, listen):
+    process = running(*listen, script=SERVE.format(host=host, options=[int(o) for o in REUSE[name]]))
     port = int(process.stdout.readline() or 0)
     assert port, process.stderr.read()
     target = "::1" if ":" in host else "127.0.0.1"
@@ -336,19 +340,37 @@ def test_threads_and_children_bind():
 
 
 PERL = """
-    use Socket;
-    socket(my $s, PF_INET, SOCK_STREAM, 0) or die;
-    bind($s, sockaddr_in($ENV{PORT}, INADDR_LOOPBACK)) or die "bind: $!";
+    use Socket qw(:all);
+    my ($host, $target) = @ARGV;
+    my $six = $host =~ /:/;
+    sub at {
+        my $host = shift;
+        return pack_sockaddr_in6($ENV{PORT}, inet_pton(AF_INET6, $host)) if $six;
+        return pack_sockaddr_in($ENV{PORT}, inet_aton($host));
+    }
+    my $family = $six ? AF_INET6 : AF_INET;
+    socket(my $s, $family, SOCK_STREAM, 0) or die "socket: $!";
+    setsockopt($s, IPPROTO_IPV6, IPV6_V6ONLY, pack("i", 0)) if $six;
+    bind($s, at($host)) or die "bind: $!";
     listen($s, 5) or die "listen: $!";
-    print "$ENV{PORT}\n";
+    socket(my $c, $family, SOCK_STREAM, 0) or die "socket: $!";
+    connect($c, at($target)) or die "connect: $!";
+    accept(my $a, $s) or die "accept: $!";
+    syswrite($a, "served");
+    sysread($c, my $got, 99);
+    die "got $got" unless $got eq "served";
 """
+TARGETS = {"127.0.0.1": "127.0.0.1", "0.0.0.0": "127.0.0.1", "::1": "::1", "::": "::1"}
 
 
-@pytest.mark.skipif(not shutil.which("perl"), reason="no perl here, which stands for other languages")
-def test_another_language():
-    done = run("--", "perl", "-e", PERL)
-    assert (done.returncode, done.stderr) == (0, "")
-    assert int(done.stdout)
+@pytest.mark.skipif(not os.access("/usr/bin/perl", os.X_OK), reason="no perl here, which stands for other languages")
+@pytest.mark.parametrize("user", [None, NOBODY], ids=["this user", "ordinary user"])
+@pytest.mark.parametrize(("host", "target"), TARGETS.items(), ids=TARGETS)
+def test_another_language(isolated, host, target, user):
+    def body():
+        assert cli.main(["ports", "run", "--", "/usr/bin/perl", "-e", dedent(PERL), host, target]) == 0
+
+    isolated(body, user)
 
 
 def test_two_commands_at_once_have_different_ports(running):
@@ -420,6 +442,49 @@ def test_one_inside_another():
     assert done.returncode == 125
     assert "another winsock ports run" in done.stderr
     assert run("--", *WINSOCK, "--no-trap", "--", "true").returncode == 0
+
+
+# -- a terminal --------------------------------------------------------------------------------
+
+COUNTING = """
+    import os, signal
+    signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT, signal.SIGTERM])
+    print("ready", flush=True)
+    print("INT", int(signal.sigwait([signal.SIGINT])), flush=True)
+    # The end: were there a second SIGINT, passed on, it would come before this, which is sent later.
+    print("then", int(signal.sigwait([signal.SIGINT, signal.SIGTERM])), flush=True)
+"""
+
+
+def test_a_terminal_s_interrupt_arrives_once():
+    ours, theirs = pty.openpty()
+    process = subprocess.Popen(
+        [*WINSOCK, "--", sys.executable, "-c", dedent(COUNTING)],
+        stdin=theirs,
+        stdout=theirs,
+        stderr=theirs,
+        start_new_session=True,
+        preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),
+    )
+    os.close(theirs)
+    with process, open(ours, "r+b", buffering=0) as screen:
+        assert b"ready" in _line(screen)
+        screen.write(b"\x03")
+        assert b"INT 2" in _line(screen)
+        process.send_signal(signal.SIGTERM)
+        assert b"then 15" in _line(screen)
+        assert process.wait(GENEROUS) == 0
+
+
+def _line(screen):
+    """A line of a terminal, whose end is an error."""
+    text = b""
+    try:
+        while not text.endswith(b"\n"):
+            text += screen.read(1)
+    except OSError:
+        pass
+    return text
 
 
 # -- ends --------------------------------------------------------------------------------------

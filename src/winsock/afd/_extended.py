@@ -260,8 +260,3 @@ class Connect(Request):
             self.timer.cancel()
         _events.told(self.ep, _events.CONNECT)
 
-
-def updated(ep: Endpoint) -> None:
-    """SO_UPDATE_ACCEPT_CONTEXT or SO_UPDATE_CONNECT_CONTEXT: the connection is like any other now."""
-    if ep.drop(CONTEXT) is not None:
-        ep.refresh()

@@ -355,11 +355,19 @@ def _set_accept_context(ep: Endpoint, row: Option, value: Value) -> None:
     if listener.state is not State.LISTENING:
         raise WinsockError(WSA.WSAEINVAL)
     ep.options = {**listener.options, **ep.options}
+    _updated(ep)
 
 
 def _set_connect_context(ep: Endpoint, row: Option, value: Value) -> None:
     if ep.state is not State.CONNECTED:
         raise WinsockError(WSA.WSAENOTCONN)
+    _updated(ep)
+
+
+def _updated(ep: Endpoint) -> None:
+    """The connection that AcceptEx or ConnectEx made is like any other now."""
+    if ep.drop("context") is not None:
+        ep.refresh()
 
 
 def _set_v6only(ep: Endpoint, row: Option, value: Value) -> None:

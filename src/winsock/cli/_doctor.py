@@ -23,6 +23,7 @@ from winsock.codes import WinsockError
 from winsock.nt import memory
 
 OLDEST_PYTHON = (3, 11)
+CAP_NET_RAW = 13
 MEANINGS = {
     Fidelity.EXACT: "does what Windows does",
     Fidelity.APPROXIMATE: "has the effect, with a difference",
@@ -129,6 +130,22 @@ def machine() -> list[Check]:
         Check("local sockets", _said(_opens(socket.AF_UNIX, socket.SOCK_STREAM, 0)), None, "no AF_UNIX"),
         Check("raw addresses", _said(own), None, "pointers given as ints fail with WSAEFAULT"),
         Check("address changes", _said(netlink), None, "SIO_ADDRESS_LIST_CHANGE fails"),
+        *_ports(),
+    ]
+
+
+def _ports() -> list[Check]:
+    """What port reservations can do for this user; see docs/ports.md."""
+    from winsock.cli import _ports_trap
+    from winsock.ports import persistent
+    from winsock.ports._rights import capable
+
+    join = "yes" if capable(CAP_NET_RAW) else "yes, but this user's programs with SO_REUSEPORT may join"
+    allowed = "" if persistent.administrator() else "this user is no administrator"
+    return [
+        Check("reserved ports", join),
+        Check("persistent ports", _said(allowed), None, "CreatePersistentTcpPortReservation fails with 5"),
+        Check("ports run", _said(_works(_ports_trap.check)), None, "needs --no-trap"),
     ]
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import _socket
 import os
 import stat
+import sys
 from collections.abc import Iterator
 from typing import Any
 
@@ -125,6 +126,17 @@ def duplicate(ep: Endpoint) -> Endpoint:
     new = spi.adopt(ep.process, ep.transport.duplicate(), ep.family, ep.type, ep.protocol, ep.flags)
     new.restore(ep.snapshot())
     return new
+
+
+close = spi.close  # closesocket
+
+
+def as_handle(descriptor: bytes) -> bytes:
+    """The core's handle of the socket whose descriptor a program has packed as a SOCKET."""
+    ep = endpoints.get(int.from_bytes(descriptor, sys.byteorder))
+    if ep is None:
+        raise WinsockError(WSA.WSAENOTSOCK)
+    return ep.handle.to_bytes(8, "little")
 
 
 def from_share(info: bytes) -> int:

@@ -200,10 +200,10 @@ def _prepare(code: int) -> tuple[type[OSError], tuple[Any, ...]]:
     return made
 
 
-def winsock_error(code: int) -> OSError:
-    """The OSError that CPython on Windows makes of this code."""
+def winsock_error(code: int, base: type[OSError] | None = None) -> OSError:
+    """The OSError that CPython on Windows makes of this code; of another class than its own rule gives if asked."""
     cls, args = _made.get(code) or _prepare(code)
-    return cls(*args)
+    return cls(*args) if base is None else _subclasses[base](*args)
 
 
 def is_windows(error: OSError) -> bool:

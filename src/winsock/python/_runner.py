@@ -22,7 +22,7 @@ def prepare(language: str | None = None, timing: str = "none") -> View:
     language    of the texts of errors, None for the default
     timing      "windows" adds Windows' delays where programs notice them
     """
-    from winsock.python import _errno, _overlay, _select, _socket_module, _ssl
+    from winsock.python import _errno, _overlapped, _overlay, _select, _socket_module, _ssl, _winapi
     from winsock.python._socket_parts import settings
 
     _oserror.install()
@@ -32,6 +32,9 @@ def prepare(language: str | None = None, timing: str = "none") -> View:
     sockets = {"errno": errno, "select": select, "_socket": socket}
     windows = {
         **sockets,
+        "_overlapped": _overlapped.make_module(),
+        "_winapi": _winapi.make_module(),
+        "msvcrt": _winapi.make_msvcrt(),
         "os": _overlay.os_view(),
         "platform": _overlay.platform_view(),
         "signal": _overlay.signal_view(),

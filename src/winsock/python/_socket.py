@@ -55,6 +55,7 @@ SEND_FLAGS = DONTWAIT | _socket.MSG_NOSIGNAL
 ANYTHING = select.POLLIN | select.POLLPRI | select.POLLRDHUP
 TEST = (OSError, AttributeError, TypeError, ValueError, OverflowError)
 
+ACCEPT_CONTEXT = (c.SOL_SOCKET, c.SO_UPDATE_ACCEPT_CONTEXT)
 KEEPALIVE_VALS = struct.Struct("<3I")
 MAX_BUFLEN = 1024
 IOCTL_ROOM = 4  # ioctl()'s answer is a DWORD at most
@@ -699,6 +700,8 @@ class socket:
         else:
             with memoryview(value) as view:
                 data = bytes(view)
+            if (level, option) == ACCEPT_CONTEXT:
+                data = _endpoints.as_handle(data)
         ep.procs.setsockopt(ep, level, option, data)
 
     @face

@@ -229,11 +229,6 @@ class View:
         standard = top in sys.stdlib_module_names
         if standard and top != "test" and not self._listed(name):
             return None
-        replacement = REPLACED_SOURCES.get(name)
-        if replacement is not None:
-            loader = ViewLoader(name, os.path.join(os.path.dirname(__file__), replacement))
-            loader.namespace = self.builtins["windows"]
-            return importlib.util.spec_from_file_location(name, loader.path, loader=loader)
         spec = None
         for finder in sys.meta_path:
             if finder is not self and not (standard and finder is importlib.machinery.FrozenImporter):
@@ -247,9 +242,10 @@ class View:
         if profile is None and hook is None:
             return spec
         loader = (ViewLoader if hook is None else HookedLoader)(name, spec.loader.path)
+        if hook is not None:
+            loader.after = lambda module: hook(self, module)
         if profile is None:
             loader.namespace = vars(builtins)
-            loader.after = lambda module: hook(self, module) if hook else None
         elif profile == "ask":
             loader.namespace_if_networking = self.builtins["program"]
         else:
@@ -331,5 +327,14 @@ def _pytest_rewriting(view: View, module: ModuleType) -> None:
     module.AssertionRewritingHook.create_module = create_module
 
 
-AFTER_IMPORT: dict[str, Callable[[View, ModuleType], None]] = {"_pytest.assertion.rewrite": _pytest_rewriting}
-REPLACED_SOURCES = {"asyncio.windows_events": "_asyncio_events.py"}
+def _process_handles(view: View, module: ModuleType) -> None:
+    """A process is something to wait for: Popen has a handle, as on Windows."""
+    from winsock.python._winapi import process_handle
+
+    module.Popen._handle = property(process_handle)
+
+
+AFTER_IMPORT: dict[str, Callable[[View, ModuleType], None]] = {
+    "_pytest.assertion.rewrite": _pytest_rewriting,
+    "asyncio.windows_utils": _process_handles,
+}

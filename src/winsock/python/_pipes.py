@@ -1,0 +1,248 @@
+r"""Named pipes for asyncio: \\.\pipe\name, within this process, each connection a pair of Unix sockets.
+
+A server's instance and its client's end are made together; the client's waits until somebody opens the name.
+"""
+
+from __future__ import annotations
+
+import _socket
+import mmap
+import os
+from typing import Any
+
+from winsock import spi
+from winsock.abi import _constants as c
+from winsock.afd import Endpoint
+from winsock.afd._requests import READS, Request, requests_of
+from winsock.codes import WinsockError
+from winsock.nt import ThreadState, current
+from winsock.nt._completion import CompletionPort
+from winsock.nt._objects import Waitable
+from winsock.python import _endpoints, _handles
+from winsock.transports import HANGUP, RDHUP
+
+_C = _socket.socket
+PREFIX = "\\\\.\\pipe\\"
+PEEK = _socket.MSG_PEEK | _socket.MSG_DONTWAIT
+NAMES = "named pipes"  # in Process.services: {name: [Server, ...]}
+
+
+class End:
+    """One end of a connection."""
+
+    def __init__(self, ep: Endpoint) -> None:
+        self.ep: Endpoint = ep
+
+    def close(self) -> None:
+        """CloseHandle."""
+        if not self.ep.closed:
+            _endpoints.close(self.ep)
+
+
+class Server(End):
+    """An instance of a named pipe; `connected` once a client has opened it."""
+
+    def __init__(self, name: str, limit: int) -> None:
+        ours, theirs = _socket.socketpair(_socket.AF_UNIX, _socket.SOCK_STREAM)
+        super().__init__(_adopt(ours))
+        self.name, self.limit = name, limit
+        self.peer: Endpoint | None = _adopt(theirs)  # the client's end, until somebody takes it
+        self.connected = False
+        self.waiting: Connecting | None = None
+
+    def take(self) -> End:
+        """A client opens the pipe."""
+        assert self.peer is not None
+        end, self.peer, self.connected = End(self.peer), None, True
+        waiting, self.waiting = self.waiting, None
+        if waiting is not None:
+            with waiting.requests.lock:
+                waiting.requests.end(waiting, 0, 0)
+        return end
+
+    def close(self) -> None:
+        instances = _names().get(self.name, [])
+        if self in instances:
+            instances.remove(self)
+            if not instances:
+                del _names()[self.name]
+        super().close()
+        if self.peer is not None:
+            _endpoints.close(self.peer)
+            self.peer = None
+
+
+class Connecting(Request):
+    """ConnectNamedPipe: ends when a client comes."""
+
+    lane = None
+    __slots__ = ("owner", "server")
+
+    def __init__(self, ts: ThreadState, server: Server) -> None:
+        super().__init__(ts, server.ep)
+        self.server = server
+        self.owner: Any = None
+
+    def attempt(self) -> int | None:
+        if self.server.connected:
+            return 0
+        self.server.waiting = self
+        return None
+
+    def cleared(self) -> None:
+        if self.server.waiting is self:
+            self.server.waiting = None
+
+    def packet(self, port: CompletionPort, key: int) -> None:
+        port.post((self.transferred, key, id(self.owner), self.status))
+
+
+def _adopt(sock: _socket.socket) -> Endpoint:
+    fd = sock.detach()
+    os.set_blocking(fd, False)
+    process = current().process
+    ep = spi.adopt(process, fd, c.AF_UNIX, c.SOCK_STREAM, 0)
+    ep.became_bound()
+    ep.became_connected(b"")
+    return ep
+
+
+def _names() -> dict[str, list[Server]]:
+    names: dict[str, list[Server]] = current().process.services.setdefault(NAMES, {})
+    return names
+
+
+def _folded(name: str) -> str:
+    """The name in the form that counts.  tempfile.mktemp puts this machine's directory before it."""
+    at = name.find(PREFIX)
+    if at < 0:
+        raise WinsockError(c.ERROR_INVALID_NAME)
+    return name[at:].lower()
+
+
+def create(name: str, first: bool, limit: int) -> Server:
+    """CreateNamedPipe.  ERROR_ACCESS_DENIED when it is to be the first and is not, ERROR_PIPE_BUSY at the limit."""
+    name = _folded(name)
+    instances = _names().setdefault(name, [])
+    if first and instances:
+        raise WinsockError(c.ERROR_ACCESS_DENIED)
+    if instances and len(instances) >= instances[0].limit:
+        raise WinsockError(c.ERROR_PIPE_BUSY)
+    server = Server(name, limit)
+    instances.append(server)
+    return server
+
+
+def connect(name: str) -> End:
+    """The client's end of a named pipe: ERROR_FILE_NOT_FOUND, ERROR_PIPE_BUSY when every instance has a client."""
+    instances = _names().get(_folded(name))
+    if not instances:
+        raise WinsockError(c.ERROR_FILE_NOT_FOUND)
+    for server in instances:
+        if server.peer is not None and not server.connected:
+            return server.take()
+    raise WinsockError(c.ERROR_PIPE_BUSY)
+
+
+def any_end(handle: int) -> Endpoint | None:
+    """The endpoint of a pipe's handle; None if it is no pipe's."""
+    if handle < _handles.FIRST:
+        return None
+    return _handles.find(handle, End).ep
+
+
+def end_of(handle: int) -> Endpoint:
+    """The endpoint of a pipe's handle; ERROR_INVALID_HANDLE."""
+    return _handles.find(handle, End).ep
+
+
+def at_end(ep: Endpoint) -> bool:
+    """Whether the other side is gone and everything read."""
+    if requests_of(ep).lanes[READS] or not ep.transport.readiness() & (HANGUP | RDHUP):
+        return False
+    sock: Any = ep.transport
+    try:
+        return not _C.recv(sock, 1, PEEK)
+    except BlockingIOError:
+        return False
+    except OSError:
+        return True
+
+
+def peer_gone(server: Server) -> bool:
+    """Whether the client has come and gone."""
+    return server.connected and bool(server.ep.transport.readiness() & HANGUP)
+
+
+# -- files
+
+
+def file_part(file: int, offset: int, count: int) -> Any:
+    """Part of a file that a descriptor leads to; count 0: all of the rest."""
+    size = os.fstat(file).st_size
+    end = size if not count else min(size, offset + count)
+    if end <= offset:
+        return b""
+    start = offset - offset % mmap.ALLOCATIONGRANULARITY
+    try:
+        whole = memoryview(mmap.mmap(file, end - start, access=mmap.ACCESS_READ, offset=start))
+    except (OSError, ValueError):  # it can be read, but not mapped
+        return os.pread(file, end - offset, offset)
+    return whole[offset - start :]
+
+
+# -- processes
+
+
+class ProcessObject(Waitable):
+    """A process as something to wait for."""
+
+    __slots__ = ("transport", "watched")
+
+    def __init__(self, pid: int) -> None:
+        super().__init__()
+        self.transport = _Descriptor(os.pidfd_open(pid))
+        self.watched: Any = None
+
+    def is_signaled(self, ts: Any) -> bool:
+        return self.transport.ended()
+
+    def watch(self, reactor: Any) -> None:
+        """Have who waits woken."""
+        if self.watched is None:
+            self.watched = reactor
+            reactor.watch(self, self._told)
+
+    def _told(self, _: Any, got: int) -> None:
+        self.wake()
+
+    def close(self) -> None:
+        """CloseHandle."""
+        if self.watched is not None:
+            self.watched.forget(self)
+            self.watched = None
+        self.transport.close()
+
+
+class _Descriptor:
+    """What the reactor watches of a process."""
+
+    def __init__(self, fd: int) -> None:
+        self._fd = fd
+
+    def fileno(self) -> int:
+        return self._fd
+
+    def ended(self) -> bool:
+        import select
+
+        if self._fd < 0:
+            return True
+        poller = select.poll()
+        poller.register(self._fd, select.POLLIN)
+        return bool(poller.poll(0))
+
+    def close(self) -> None:
+        if self._fd >= 0:
+            os.close(self._fd)
+            self._fd = -1
