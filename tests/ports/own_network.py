@@ -44,6 +44,8 @@ MODULES = (
     persistent,
 )
 
+ROOT = os.getuid() == 0
+needs_root = pytest.mark.skipif(not ROOT, reason="only root can become another user")
 NOBODY = 65534
 SOMEBODY = 65533
 PR_SET_DUMPABLE = 4
