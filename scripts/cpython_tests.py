@@ -44,6 +44,7 @@ def child(module: str, log_path: str, skip_path: str, pattern: str | None) -> No
     signal.signal(signal.SIGINT, signal.default_int_handler)
     from test import support  # type: ignore[import-not-found]
 
+    support.MS_WINDOWS = True
     support.has_fork_support = False  # test.support sees this machine; its users see Windows
     support.verbose = 0
     support.use_resources = None

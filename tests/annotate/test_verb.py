@@ -415,3 +415,61 @@ def test_it_imports_nothing_it_does_not_need(log):
     assert "winsock.annotate._scan" in loaded
     heavy = {"asyncio", "html", "json", "multiprocessing", "socket", "threading", "tomllib", "typing", "dataclasses"}
     assert not loaded & {*heavy, "winsock.abi", "winsock.nt", "winsock.cli._annotate_html"}
+
+
+# -- the progress bar
+
+
+def test_progress_on_a_terminal(monkeypatch, capsys):
+    from winsock.cli._annotate_read import Progress
+
+    monkeypatch.setattr(Progress, "_BIG", 100)
+    monkeypatch.setattr(Progress, "_PAUSE", 0.0)
+    monkeypatch.setattr(os, "isatty", lambda fd: fd == 2)
+    progress = Progress(True)
+    progress.start(1000)
+    progress.at(500)
+    assert re.fullmatch(r"\r\[#{15}\.{15}\]  50%  \d+ MB/s \x1b\[K", capsys.readouterr().err)
+    progress.at(2000)  # the file has grown
+    assert "100%" in capsys.readouterr().err
+    progress.stop()
+    assert capsys.readouterr().err == "\r\x1b[K"
+    progress.stop()
+    assert capsys.readouterr().err == ""
+
+
+@pytest.mark.parametrize(("wanted", "terminal", "size"), [(True, False, 1000), (False, True, 1000), (True, True, 99)])
+def test_no_progress(monkeypatch, capsys, wanted, terminal, size):
+    from winsock.cli._annotate_read import Progress
+
+    monkeypatch.setattr(Progress, "_BIG", 100)
+    monkeypatch.setattr(Progress, "_PAUSE", 0.0)
+    monkeypatch.setattr(os, "isatty", lambda fd: terminal)
+    progress = Progress(wanted)
+    progress.start(size)
+    progress.at(size // 2)
+    progress.stop()
+    assert capsys.readouterr().err == ""
+
+
+@pytest.mark.parametrize("jobs", ["1", "2"])
+@pytest.mark.parametrize("form", [[], ["--format", "json"], ["--summary"]], ids=str)
+def test_a_big_file(annotate, tmp_path, form, jobs):
+    """Large enough for several processes; what comes out is the same."""
+    block = (f"{SIGN}\n" + "plain line of a log, nothing to see\n" * 2000) * 15
+    path = tmp_path / "big.log"
+    with open(path, "w") as file:
+        for _ in range(34):
+            file.write(block)
+    assert path.stat().st_size > 1 << 25
+    done = annotate("--jobs", jobs, *form, path)
+    assert (done.returncode, done.stderr) == (0, b"")
+    if form == []:
+        explained = b"    ^ 10054 WSAECONNRESET  Connection reset by peer\n"
+        assert done.stdout.count(explained) == 34 * 15
+        assert len(done.stdout.replace(explained, b"")) > path.stat().st_size
+    elif form == ["--summary"]:
+        assert done.stdout.split(b"\n")[1].split()[:3] == [b"510", b"1", str(1 + 509 * 2001).encode()]
+    else:
+        lines = [json.loads(row)["line"] for row in done.stdout.splitlines()]
+        assert lines == [1 + n * 2001 for n in range(510)]

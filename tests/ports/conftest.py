@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from own_network import become, in_child, own_network, visit
+from own_network import ROOT, become, in_child, own_network, visit
 
 
 @pytest.fixture(scope="session")
@@ -37,7 +37,7 @@ def isolated(namespaces: str, tmp_path: Path) -> Iterator[Isolated]:
     place.chmod(0o755)
 
     def run(function: Callable[[], object], user: int | None = None) -> None:
-        if user is not None and os.getuid() != 0:
+        if user is not None and not ROOT:
             pytest.skip("only root can become another user")
 
         def body() -> None:

@@ -44,8 +44,11 @@ MODULES = (
     persistent,
 )
 
+ROOT = os.getuid() == 0
+needs_root = pytest.mark.skipif(not ROOT, reason="only root can become another user")
 NOBODY = 65534
 SOMEBODY = 65533
+PR_SET_DUMPABLE = 4
 CLONE_NEWNET, CLONE_NEWUSER = 0x40000000, 0x10000000
 SIOCGIFFLAGS, SIOCSIFFLAGS, IFF_UP = 0x8913, 0x8914, 1
 _libc = ctypes.CDLL(None, use_errno=True)
@@ -97,6 +100,7 @@ def become(user: int) -> None:
     os.setgroups([])
     os.setresgid(user, user, user)
     os.setresuid(user, user, user)
+    _libc.prctl(PR_SET_DUMPABLE, 1)  # as a process that always was this user's: its /proc is its own
 
 
 CAP_NET_RAW = 13

@@ -66,31 +66,37 @@ def test_a_block_is_held_until_it_is_closed(protocol, count):
     block.close()
 
 
-def test_an_explicit_block_and_a_range():
-    with ports.reserve(3, start=20000) as block:
-        assert list(block) == [20000, 20001, 20002]
-        assert repr(block) == "<Block tcp 20000-20002>"
-        with pytest.raises(ports.PortError) as e:
-            ports.reserve(2, start=20002)
-        assert (e.value.code, e.value.errno) == (WSA.WSAEADDRINUSE, errno.EADDRINUSE)
-        with ports.reserve(3, "udp", start=20000):
-            pass
-    with ports.reserve(5, within=(21000, 21004)) as block:
-        assert block.start == 21000
-        with pytest.raises(ports.PortError) as e:
-            ports.reserve(1, within=(21000, 21004))
-        assert e.value.code == WSA.WSAENOBUFS
-        assert "21000" in str(e.value)
-    assert repr(block) == "<Block tcp 21000-21004 closed>"
+def test_an_explicit_block_and_a_range(isolated):
+    def body() -> None:
+        with ports.reserve(3, start=20000) as block:
+            assert list(block) == [20000, 20001, 20002]
+            assert repr(block) == "<Block tcp 20000-20002>"
+            with pytest.raises(ports.PortError) as e:
+                ports.reserve(2, start=20002)
+            assert (e.value.code, e.value.errno) == (WSA.WSAEADDRINUSE, errno.EADDRINUSE)
+            with ports.reserve(3, "udp", start=20000):
+                pass
+        with ports.reserve(5, within=(21000, 21004)) as block:
+            assert block.start == 21000
+            with pytest.raises(ports.PortError) as e:
+                ports.reserve(1, within=(21000, 21004))
+            assert e.value.code == WSA.WSAENOBUFS
+            assert "21000" in str(e.value)
+        assert repr(block) == "<Block tcp 21000-21004 closed>"
+
+    isolated(body)
 
 
-def test_the_system_finds_the_one_gap():
-    with ports.reserve(10, start=22000), ports.reserve(10, start=22013):
-        for _ in range(5):
-            with ports.reserve(3, within=(22000, 22022)) as block:
-                assert block.start == 22010
-        with pytest.raises(ports.PortError):
-            ports.reserve(4, within=(22000, 22022))
+def test_the_system_finds_the_one_gap(isolated):
+    def body() -> None:
+        with ports.reserve(10, start=22000), ports.reserve(10, start=22013):
+            for _ in range(5):
+                with ports.reserve(3, within=(22000, 22022)) as block:
+                    assert block.start == 22010
+            with pytest.raises(ports.PortError):
+                ports.reserve(4, within=(22000, 22022))
+
+    isolated(body)
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ import gc
 import itertools
 import os
 import random
+import resource
 import socket as linux
 import struct
 import subprocess
@@ -23,6 +24,7 @@ from winsock import kernel32, ports
 from winsock.abi import _constants as c
 from winsock.abi._structs import INET_PORT_RANGE, INET_PORT_RESERVATION_INSTANCE, INET_PORT_RESERVATION_TOKEN
 from winsock.codes import WSA
+from winsock.ports import _placeholder
 from winsock.ports._runtime import POOL
 
 pytestmark = pytest.mark.usefixtures("quiet")
@@ -687,6 +689,33 @@ def test_an_overlapped_pointer_means_nothing_to_other_sockets():
     overlapped, out = bytearray(b"\xee" * 32), bytearray(16)
     assert request(s, ACQUIRE, bytes(2) + b"\1\0", out, overlapped, None) == 0
     assert held(int.from_bytes(out[:2], "big"))
+
+
+def test_without_any_network(isolated):
+    def body() -> None:
+        s = new()
+        _placeholder.AF_INET6 = _placeholder.AF_INET = 99  # which no kernel knows
+        assert control(s, ACQUIRE, bytes(2) + b"\1\0", bytearray(16)) == (WSA.WSAENETDOWN, 0)
+
+    isolated(body)
+
+
+def test_ports_below_1024_need_the_right_to_them(isolated):
+    def body() -> None:
+        assert control(new(), ACQUIRE, b"\0\x50\1\0", bytearray(16)) == (WSA.WSAEACCES, 0)
+
+    isolated(body, NOBODY)
+
+
+def test_without_descriptors(isolated):
+    def body() -> None:
+        s = new()
+        resource.setrlimit(resource.RLIMIT_NOFILE, (1200, 1200))
+        assert control(s, ACQUIRE, bytes(2) + b"\0\2", bytearray(16)) == (WSA.WSAEMFILE, 0)
+        assert ports.reservations(persistent=False) == []
+        acquire(s, 100)
+
+    isolated(body)
 
 
 def test_a_bad_completion_routine():

@@ -12,7 +12,7 @@ import socket
 from collections.abc import Callable
 from pathlib import Path
 
-from own_network import NOBODY, Worker, become
+from own_network import NOBODY, Worker, become, needs_root
 
 from winsock import ports
 from winsock.abi import _constants as c
@@ -299,6 +299,7 @@ def test_runtime_and_persistent_blocks_never_overlap(isolated):
     isolated(body)
 
 
+@needs_root
 def test_a_killed_holder_leaves_nothing(isolated):
     def body() -> None:
         def hold(tell: Callable[[str], None]) -> None:
@@ -325,6 +326,7 @@ def test_a_killed_holder_leaves_nothing(isolated):
     isolated(body)
 
 
+@needs_root
 def test_a_read_only_look_while_others_write(isolated):
     """Who may not write the store reads whole reservations while it changes."""
 

@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from own_network import NOBODY, Worker, become
+from own_network import NOBODY, Worker, become, needs_root
 
 import winsock.ws2_32 as ws
 from winsock import ports
@@ -74,6 +74,7 @@ def test_a_runtime_reservation(isolated, protocol):
     isolated(body)
 
 
+@needs_root
 def test_a_reservation_of_another_user(isolated):
     def body() -> None:
         def hold(tell) -> None:

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from own_network import NOBODY, in_child
+from own_network import NOBODY, in_child, needs_root
 
 import winsock
 import winsock.iphlpapi as ip
@@ -204,6 +204,7 @@ def test_the_errors_of_the_python_functions(isolated):
 # -- administrators and others
 
 
+@needs_root
 def test_ordinary_users_may_look_up_only(isolated):
     def make() -> None:
         assert create(7000, 3) == 0
@@ -240,6 +241,7 @@ def test_ordinary_users_without_a_store(isolated):
     isolated(body, NOBODY)
 
 
+@needs_root
 def test_whoever_may_write_the_store_is_an_administrator(isolated):
     def make() -> None:
         assert create(7000, 1) == 0

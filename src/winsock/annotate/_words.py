@@ -29,7 +29,7 @@ ERROR_ENDS = tuple("错误 错误码 错误代码 错误号 錯誤 錯誤碼 錯
 # Words that leave the question to the one before.
 VAGUE = _set("""
     code codes no nr num number nummer numéro número номер код kod código codice kode rc ret retcode rv
-    result status value was is with of the got returned returns return returning call socket sock
+    result status reason was is with of the got returned returns return returning call socket sock
     win32 windows native os secondary last コード 番号 코드 代码 代碼 号 de du di da in
     gniazda сокета soquete 소켓
 """)
@@ -64,7 +64,7 @@ UNIT = re.compile(
 )
 # Sockets are spoken of.
 SOCKETS = re.compile(
-    r"sock|connect|recv|send|\bbind|\blisten|accept|winsock|wsa|\btcp|\budp|network|peer|\bhost|upstream"
+    r"sock|connect|recv|send|\bbind|\blisten|accept|winsock|wsa|\btcp|\budp|network|peer|remote|\bhost|upstream"
     r"|proxy|client|server|\bnet\b|telnet|getaddrinfo|gethostby|dns|套接字|连接|連線|連接|通訊端|接続|ソケット"
     r"|网络|網路|服务器|伺服器|ネットワーク|サーバ|verbind|connexion|réseau|serveur|conexi|conexão|connession"
     r"|соедин|подключ|сокет|połącz|gniazd|연결|소켓",
@@ -73,8 +73,8 @@ SOCKETS = re.compile(
 # Something went wrong.
 TROUBLE = re.compile(
     r"err|fail|refus|reset|abort|time[ds]?[ -]?out|lost|unable|can'?t|cannot|could not|exception|disconnect"
-    r"|unreach|broken|drop|invalid|returned -1|失败|失敗|错误|錯誤|エラー|无法|無法|不能|拒绝|拒絕|断开|中斷"
-    r"|できません|切断|fehl|échou|échec|impossible|fall"
+    r"|unreach|broken|drop|invalid|not found|returned -1|失败|失敗|错误|錯誤|エラー|无法|無法|不能|拒绝|拒絕"
+    r"|断开|中斷|できません|切断|fehl|échou|échec|impossible|fall"
     r"|ошибк|сбой|не удалось|błąd|nie można|오류|실패|못했|no se pudo|não foi possível|konnte",
     re.I,
 )

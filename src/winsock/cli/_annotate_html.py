@@ -186,8 +186,10 @@ _STYLE = """\
 * { box-sizing: border-box; }
 body { margin: 0 auto; max-width: 72rem; padding: 1.5rem; color: var(--ink); background: var(--back);
   font: 16px/1.55 system-ui, "Segoe UI", "Noto Sans", sans-serif; }
-:lang(ja) { font-family: system-ui, "Yu Gothic UI", "Hiragino Sans", "Noto Sans CJK JP", "Noto Sans JP", sans-serif; }
-:lang(zh-Hant) { font-family: system-ui, "Microsoft JhengHei", "PingFang TC", "Noto Sans CJK TC", sans-serif; }
+body:lang(ja) {
+  font-family: system-ui, "Yu Gothic UI", "Hiragino Sans", "Noto Sans CJK JP", "Noto Sans JP", sans-serif; }
+body:lang(zh-Hant) {
+  font-family: system-ui, "Microsoft JhengHei", "PingFang TC", "Noto Sans CJK TC", sans-serif; }
 h1 { font-size: 1.6rem; line-height: 1.25; margin: 0 0 1rem; overflow-wrap: anywhere; }
 h2 { font-size: 1.2rem; margin: 2rem 0 .75rem; }
 h3 { font-size: 1rem; margin: 0 0 .4rem; }

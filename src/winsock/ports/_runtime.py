@@ -12,7 +12,7 @@ import os
 import threading
 import weakref
 from array import array
-from bisect import bisect_right, insort
+from bisect import bisect_right
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, nullcontext
 from itertools import chain
@@ -179,7 +179,8 @@ class Pool:
     def __init__(self) -> None:
         self.lock = threading.RLock()
         self.by_token: dict[int, Reservation] = {}
-        self.sorted: dict[int, list[tuple[int, int]]] = {STREAM: [], DGRAM: []}  # (start, token)
+        # (start, token) of each block; replaced and never changed, for a finalizer may come while one is looked at.
+        self.sorted: dict[int, tuple[tuple[int, int], ...]] = {STREAM: (), DGRAM: ()}
         self.dying: list[array[int]] = []  # descriptors that are being closed
         # By id: the garbage collector empties weak dictionaries before a socket's own finalizer could look there; and
         # every bind and close asks whether these are empty, which takes weak ones a while.
@@ -214,7 +215,9 @@ class Pool:
                     while not block.token or block.token in self.by_token:
                         block.token = int.from_bytes(os.urandom(8), "little") >> 1
                     self.by_token[block.token] = block
-                    insort(self.sorted[kind], (start, block.token))
+                    blocks = self.sorted[kind]
+                    at = bisect_right(blocks, (start, block.token))
+                    self.sorted[kind] = (*blocks[:at], (start, block.token), *blocks[at:])
             except BaseException:
                 self.release(block)
                 raise
@@ -262,14 +265,8 @@ class Pool:
         for start, end in excluded:
             if start <= last and port <= end:
                 return end + 1
-        with self.lock:
-            blocks = self.sorted[kind]
-            at = bisect_right(blocks, (last, PERSISTENT_TOKEN))
-            if at:
-                block = self.by_token[blocks[at - 1][1]]
-                if block.last >= port:
-                    return block.last + 1
-        return 0
+        block = self._before(kind, last)
+        return block.last + 1 if block is not None and block.last >= port else 0
 
     @staticmethod
     def _not_persistent(kind: int, start: int, count: int) -> None:
@@ -286,10 +283,10 @@ class Pool:
             held = block.held
             self.dying.append(held)  # first: at no time is it unknown to a fork
             self.by_token.pop(block.token, None)
-            try:
-                self.sorted[block.kind].remove((block.start, block.token))
-            except ValueError:
-                pass  # it never got there
+            blocks, entry = self.sorted[block.kind], (block.start, block.token)
+            at = bisect_right(blocks, entry)
+            if at and blocks[at - 1] == entry:
+                self.sorted[block.kind] = blocks[: at - 1] + blocks[at:]
             block.users = {}
             block.held = array("i")
             marker, block.marker = block.marker, -1
@@ -355,11 +352,19 @@ class Pool:
 
     def find(self, kind: int, port: int) -> Reservation | None:
         """The block that holds a port."""
-        with self.lock:
-            blocks = self.sorted[kind]
-            at = bisect_right(blocks, (port, PERSISTENT_TOKEN))
-            block = self.by_token[blocks[at - 1][1]] if at else None
-            return block if block is not None and block.placeholder(port) >= 0 else None
+        block = self._before(kind, port)
+        return block if block is not None and block.placeholder(port) >= 0 else None
+
+    def _before(self, kind: int, port: int) -> Reservation | None:
+        """The last block that begins at this port or before it."""
+        blocks = self.sorted[kind]
+        at = bisect_right(blocks, (port, PERSISTENT_TOKEN))
+        while at:
+            at -= 1
+            block = self.by_token.get(blocks[at][1])
+            if block is not None:
+                return block
+        return None
 
     def by(self, token: int, owner: int | None) -> Reservation | None:
         """The block of a token, if that process may use it."""
@@ -379,7 +384,7 @@ class Pool:
         """In a forked child: the blocks are the parent's, and must end when it ends."""
         self.lock._at_fork_reinit()  # type: ignore[attr-defined]
         blocks = list(self.by_token.values())
-        self.by_token, self.sorted = {}, {STREAM: [], DGRAM: []}
+        self.by_token, self.sorted = {}, {STREAM: (), DGRAM: ()}
         self.associated, self.owners = {}, {}
         dying, self.dying = self.dying, []
         for held in dying:

@@ -174,7 +174,13 @@ class Overlapped:
     def pending(self) -> bool:
         """whether the operation is under way"""
         request = self._request
-        return request is not None and request is not True and request.status == PENDING
+        if request is None or request is True or request.status != PENDING:
+            return False
+        if self._pipe:  # who asks may be the only one to look
+            ts = current()
+            _handles.reactor(ts).wait(ts, lambda: None, 0)
+        status: int = request.status
+        return status == PENDING
 
     @face
     def getresult(self, wait: bool = False) -> Any:
@@ -490,6 +496,9 @@ class Overlapped:
         self._fresh()
         server = _handles.find(handle, _pipes.Server)
         if server.connected:
+            if _pipes.peer_gone(server):
+                self.error = c.ERROR_NO_DATA
+                raise win32_error(c.ERROR_NO_DATA)
             self._request, self._value = True, None
             return True
         request = _pipes.Connecting(current(), server)
