@@ -8,7 +8,7 @@ import tomllib
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from winsock import codes
@@ -57,6 +57,8 @@ KNOWN = sorted(known_numbers())
         ("WSAGetLastError() = 10048", 10048),
         ("bind() failed with 10013!", 10013),
         ("ソケット エラー 10061", 10061),
+        ("送信に失敗: An existing connection was forcibly closed by the remote host", 10054),
+        ("ｿｹｯﾄ: 接続がﾀｲﾑｱｳﾄ", 10060),
         ("Erreur 10060", 10060),
         ("Errno::ECONNRESET: Connection reset by peer", 10054),
         ("Temporary failure in name resolution", 11002),
@@ -116,7 +118,7 @@ def test_no_phrase_stands_for_two_codes():
 
 
 def test_the_corpus_has_every_text():
-    numbers = {number for number, _, _ in corpus()}
+    numbers = {number for wide in (False, True) for number, _, _ in corpus(wide)}
     assert numbers >= known_numbers()
 
 
@@ -154,6 +156,9 @@ def test_plain_settles(text):
 
 
 @given(st.text(max_size=60))
+@example("㈱")  # wide only once it is normalized
+@example("ｱ")
+@example("接続 x")
 def test_any_text_is_searched(text):
     for number in (*search(text), *similar(text)):
         assert number in known_numbers()

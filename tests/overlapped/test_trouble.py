@@ -7,6 +7,7 @@ import gc
 import os
 import random
 import resource
+import struct
 import subprocess
 import sys
 import textwrap
@@ -291,6 +292,67 @@ def test_closing_races_everything(lab):
         lab.no_packet(port)
         assert not any(op.pending for op in ops)
         lab.ok(ws.closesocket(a))
+
+
+# -- requests while threads wait for something else
+
+
+@pytest.mark.parametrize("wait", ["recv", "select", "WSAPoll"])
+def test_a_thread_in_a_blocking_call_serves_requests(lab, wait):
+    a, b = lab.pair()
+    quiet, other = lab.pair()
+    op, reactor = lab.pend_recv(b), lab.process.services["reactor"]
+    calls = {
+        "recv": lambda: lab.recv(other),
+        "select": lambda: lab.readable(other),
+        "WSAPoll": lambda: ws.WSAPoll(bytearray(struct.pack("<QhhI", other, c.POLLRDNORM, 0, 0)), 1, 20_000),
+    }
+    waiting = lab.run(calls[wait])
+    endpoint = lab.process.sockets[other]
+    lab.until(lambda: endpoint.waiters and reactor._leader is endpoint.waiters[0], "the waiting thread leads")
+    lab.send(a, b"data")
+    lab.until(lambda: not op.pending)
+    assert op.ov.InternalHigh == 4
+    assert not waiting.done()
+    lab.send(quiet, b"x")
+    waiting.result(30)
+
+
+def test_a_signal_that_raises_loses_nothing():
+    out = run("""
+        import signal, time
+        import winsock, winsock.ws2_32 as ws, winsock.kernel32 as k32
+        from overlapped_kit import Lab
+        process = winsock.Process()
+        with process.attached():
+            ws.WSAStartup(0x0202, bytearray(408))
+            lab = Lab(process)
+            a, b = lab.pair()
+            port = lab.port(b)
+            done = interrupted = 0
+
+            class Alarm(Exception): pass
+
+            def handler(*_):
+                lab.send(a, b"x")
+                raise KeyboardInterrupt
+
+            signal.signal(signal.SIGALRM, handler)
+            for turn in range(40):
+                op = lab.pend_recv(b, 1)
+                signal.setitimer(signal.ITIMER_REAL, 0.001)
+                try:
+                    lab.packet(port)
+                    done += 1
+                except KeyboardInterrupt:
+                    interrupted += 1
+                    assert lab.packet(port)[:2] == (1, 1)
+                    done += 1
+                signal.setitimer(signal.ITIMER_REAL, 0)
+            assert done == 40 and interrupted, (done, interrupted)
+            print("all")
+    """)
+    assert out == "all\n"
 
 
 # -- idle programs, forks, ends

@@ -71,7 +71,7 @@ def check(kind: int, port: int) -> None:
     """Nobody gets in."""
     assert thefts(kind, port) == []
     assert elsewhere(lambda: thefts(kind, port)) == []
-    if ROOT:
+    if ROOT and os.getuid() == 0:
         assert elsewhere(lambda: thefts(kind, port), SOMEBODY) == []
 
 

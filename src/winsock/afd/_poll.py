@@ -20,6 +20,7 @@ from winsock.abi import _constants as c
 from winsock.afd import _urgent
 from winsock.afd._connection import DEFERRED, poll_connect
 from winsock.afd._endpoint import Endpoint
+from winsock.afd._reactor import look as ask
 from winsock.afd._shape import State
 from winsock.afd._wait import Wait
 from winsock.codes import WSA, WinsockError
@@ -52,15 +53,18 @@ def readiness(ep: Endpoint, got: int) -> int:
 
     Learns by the way how a connect went.
     """
-    if ep.closed:
+    shape = ep.shape
+    if shape.closed:
         return CLOSED
-    if ep.state is State.CONNECTING and not (got & (CAN_WRITE | ERROR | HANGUP) and poll_connect(ep)):
-        return 0
-    failed = CONNECT_FAILED if ep.connect_failed else 0
-    state = ep.state
+    if shape.state is State.CONNECTING:
+        if not (got & (CAN_WRITE | ERROR | HANGUP) and poll_connect(ep)):
+            return 0
+        shape = ep.shape
+    failed = CONNECT_FAILED if shape.connect_failed else 0
+    state = shape.state
     if state is State.LISTENING:
         return failed | (ACCEPT if got & CAN_READ or ep.extra.get(DEFERRED) else 0)
-    if not ep.stream:
+    if not shape.stream:
         found = CONNECTED if ep.remote is not None else 0
         if got & (CAN_READ | ERROR):
             found |= READ
@@ -76,15 +80,16 @@ def _connected(ep: Endpoint, got: int) -> int:
     found = CONNECTED
     if got & CAN_WRITE:
         found |= WRITE
-    if _urgent.urgent_ready(ep, got):
-        found |= OOB
     if got & (RDHUP | HANGUP):
         # The network calls the end of the stream readable, like data.
         found |= HANGUP_SEEN | (READ if ep.transport.pending() else 0)
     elif got & CAN_READ:
         found |= READ
-    if _urgent.joined(ep):
-        found |= READ
+    if got & URGENT or _urgent.QUEUE in ep.extra:
+        if _urgent.urgent_ready(ep, got):
+            found |= OOB
+        if _urgent.joined(ep):
+            found |= READ
     return found
 
 
@@ -168,7 +173,8 @@ class _Look:
         if not wanted:
             return found
         network = next(iter(wanted)).network
-        answers = network.wait(current(), entries, 0 if found else timeout)
+        ts = current()
+        answers = network.wait(ts, entries, 0) if found or timeout == 0 else ask(ts, network, entries, timeout)
         if not answers:
             self.deaf.clear()
         changed = False

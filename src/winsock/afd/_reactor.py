@@ -18,11 +18,11 @@ import logging
 import os
 import threading
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from winsock.nt import Process, ThreadState
-from winsock.transports import Transport, Watcher
+from winsock.transports import READ, Transport, Watcher
 
 _log = logging.getLogger("winsock")
 
@@ -199,6 +199,9 @@ class Reactor:
                     self._laps += 1
                     try:
                         return self._run(ts, until, end)
+                    except BaseException:
+                        self._interrupted()
+                        raise
                     finally:
                         self._leader = None
                         lead.release()
@@ -244,6 +247,60 @@ class Reactor:
                         _log.exception("winsock: a callback of the reactor failed; please report this")
             if self._timers:
                 self._ring()
+
+    def _interrupted(self) -> None:
+        """A signal's handler raised: what the watcher told last may have been lost, so let it tell again."""
+        watcher = self._watcher
+        if watcher is not None:
+            with self._lock:
+                for ep in self._watches:
+                    watcher.again(ep.transport)
+
+    def look(
+        self, ts: ThreadState, entries: Sequence[tuple[Any, int]], timeout: float | None
+    ) -> list[tuple[Any, int]]:
+        """Transport.wait() for a thread that waits for sockets of its own; other work is done meanwhile.
+
+        May find nothing before the time is up.
+        """
+        wait = self.network.wait
+        watcher: Any = self._watcher
+        lead = self._lead
+        if watcher is None or not (self._watches or self._timers):
+            return wait(ts, entries, timeout)
+        if self._leader is ts or not (lead.acquire(False) or self._stand_in.give_way()):
+            self._followers.append(ts)
+            try:
+                return wait(ts, entries, timeout if lead.locked() else 0)
+            finally:
+                self._followers.remove(ts)
+        self._leader = ts
+        self._laps += 1
+        poll = watcher.poll
+        try:
+            if self._timers:
+                due = max(0.0, self._timers[0][0] - self.now())
+                timeout = due if timeout is None else min(due, timeout)
+            found = wait(ts, [*entries, (watcher, READ)], timeout)
+            mine = [answer for answer in found if answer[0] is not watcher]
+            if len(mine) < len(found) and self._watcher is watcher:
+                for watch, got in poll(0):
+                    for callback in watch.callbacks:
+                        try:
+                            callback(watch.ep, got)
+                        except Exception:
+                            _log.exception("winsock: a callback of the reactor failed; please report this")
+            if self._timers:
+                self._ring()
+            return mine
+        except BaseException:
+            self._interrupted()
+            raise
+        finally:
+            self._leader = None
+            lead.release()
+            if self._followers or not self.attended:
+                self.attend()
 
     def _follow(self, ts: ThreadState, until: Callable[[], Any], end: float | None) -> tuple[Any, bool]:
         """Sleep once, as somebody else leads or nothing is to be led: what was found, and whether that was all."""
@@ -373,6 +430,17 @@ class _StandIn:
 
 
 REACTOR = "reactor"  # in Process.services
+
+
+def look(
+    ts: ThreadState, network: Any, entries: Sequence[tuple[Any, int]], timeout: float | None
+) -> list[tuple[Any, int]]:
+    """Reactor.look() of the thread's process, or Transport.wait() if nothing there was ever watched."""
+    reactor: Reactor | None = ts.process.services.get(REACTOR)
+    if reactor is None or reactor.network is not network:
+        found: list[tuple[Any, int]] = network.wait(ts, entries, timeout)
+        return found
+    return reactor.look(ts, entries, timeout)
 
 
 def reactor_of(process: Process, network: Any) -> Reactor:

@@ -13,6 +13,7 @@ from typing import Any
 
 from winsock.abi import _constants as c
 from winsock.afd._endpoint import Endpoint
+from winsock.afd._reactor import look
 from winsock.codes import WSA, WinsockError
 from winsock.nt import ThreadState, current, run_apcs
 
@@ -115,7 +116,7 @@ def wait_ready(
                 raise WinsockError(closed_code)
             if until is not None and until():
                 return True
-            ready = network.wait(ts, entries, wait.left())
+            ready = look(ts, network, entries, wait.left())
             if ep.closed:
                 raise WinsockError(closed_code)
             if ready:

@@ -32,16 +32,18 @@ def find(text: str) -> list[Hit]:
 
     Numbers count by what stands beside them: "WinError 10054" does, "port 10054" does not.
     """
-    found = [Hit(number, "", begin, end, "number", "") for begin, end, number in numbers(text)]
-    found += [Hit(number, "", begin, end, "name", "") for begin, end, number in names(text)]
-    known = {hit.number for hit in found}
-    for begin, end, part in messages(text):
-        if known.isdisjoint(part.numbers):  # where Windows has one text for several, the number says which
-            found.append(Hit(part.numbers[0], "", begin, end, "message", part.lang))
-    if not found:
-        return found
-    found.sort(key=lambda hit: hit.begin)
+    found = [(begin, end, number, "number", "") for begin, end, number in numbers(text)]
+    found += [(begin, end, number, "name", "") for begin, end, number in names(text)]
+    if texts := messages(text):
+        known = {number for _, _, number, _, _ in found}
+        for begin, end, part in texts:
+            if known.isdisjoint(part.numbers):  # where Windows has one text for several, the number says which
+                found.append((begin, end, part.numbers[0], "message", part.lang))
+    if len(found) == 1:
+        begin, end, number, sign, lang = found[0]
+        return [Hit(number, name_of(number), begin, end, sign, lang)]
     first: dict[int, Hit] = {}
-    for hit in found:
-        first.setdefault(hit.number, hit._replace(name=name_of(hit.number)))
+    for begin, end, number, sign, lang in sorted(found):
+        if number not in first:
+            first[number] = Hit(number, name_of(number), begin, end, sign, lang)
     return list(first.values())

@@ -11,6 +11,7 @@ from winsock.codes import explain
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from typing import Any
 
     from winsock.annotate import Line
     from winsock.codes import Entry
@@ -66,18 +67,24 @@ class Counts:
 
     def __init__(self) -> None:
         self.lines = 0  # that hold codes
-        self._by_number: dict[int, tuple[int, Place, Place]] = {}
+        self._by_number: dict[int, list[Any]] = {}  # count, file and line of the first, of the last
 
     def add(self, file: str, line: Line) -> None:
         self.lines += 1
-        here = Place(file, line.number)
         for hit in line.hits:
-            count, first, _ = self._by_number.get(hit.number, (0, here, here))
-            self._by_number[hit.number] = count + 1, first, here
+            count = self._by_number.get(hit.number)
+            if count is None:
+                self._by_number[hit.number] = [1, file, line.number, file, line.number]
+            else:
+                count[0] += 1
+                count[3:] = file, line.number
 
     def rows(self) -> list[_Count]:
         """The most frequent first."""
-        rows = [_Count(number, *counts) for number, counts in self._by_number.items()]
+        rows = [
+            _Count(number, count, Place(*places[:2]), Place(*places[2:]))
+            for number, (count, *places) in self._by_number.items()
+        ]
         return sorted(rows, key=lambda row: (-row.lines, row.number))
 
 
@@ -169,19 +176,27 @@ class JsonForm(Form):
 
     def __init__(self, write: Write, lang: str) -> None:
         super().__init__(write, lang)
-        from json import JSONEncoder
+        from json.encoder import encode_basestring
 
-        self._encode = JSONEncoder(ensure_ascii=False).encode
+        self._quoted = encode_basestring
+        self._codes: dict[tuple[int, ...], str] = {}  # as they are written, for the combinations seen
 
     def line(self, file: str, line: Line) -> None:
         super().line(file, line)
-        codes = [
-            {"number": hit.number, "name": hit.name, "title": entry(hit.number, self.lang).title} for hit in line.hits
-        ]
-        found = {"file": printable(file), "line": line.number, "text": line.text, "codes": codes}
-        if line.cut:
-            found["cut"] = True
-        self.say(self._encode(found) + "\n")
+        numbers = tuple([hit.number for hit in line.hits])
+        codes = self._codes.get(numbers)
+        if codes is None:
+            codes = self._codes[numbers] = self._written(numbers)
+        cut = ', "cut": true' if line.cut else ""
+        file, text = self._quoted(printable(file)), self._quoted(line.text)
+        self.say(f'{{"file": {file}, "line": {line.number}, "text": {text}, "codes": {codes}{cut}}}\n')
+
+    def _written(self, numbers: tuple[int, ...]) -> str:
+        known = [entry(number, self.lang) for number in numbers]
+        names = [{"number": one.number, "name": one.name, "title": one.title} for one in known]
+        from json import dumps
+
+        return dumps(names, ensure_ascii=False)
 
 
 class SummaryForm(Form):

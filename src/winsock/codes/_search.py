@@ -26,19 +26,34 @@ _ENOUGH = 0.5  # of the words of a text, to be a suggestion
 def plain(text: str) -> str:
     """A text without case, accents, punctuation and differences of width; Chinese and Japanese without spaces."""
     if text.isascii():
-        folded = text.lower()
-    else:
-        from unicodedata import normalize
+        return " ".join(text.lower().translate(_folds()).split())
+    from unicodedata import normalize
 
-        folded = normalize("NFKC", text).casefold()
-        folded = "".join(normalize("NFD", c)[0] if c < _AFTER_LATIN else c for c in folded)
-    words = "".join(c if c.isalnum() else " " for c in folded).split()
-    return ("" if is_wide(folded) else " ").join(words)
+    folded = normalize("NFKC", text).casefold()
+    return ("" if is_wide(folded) else " ").join(folded.translate(_folds()).split())
+
+
+class _Folds(dict[int, str]):
+    """What plain() makes of each character, found out when it is met first."""
+
+    def __missing__(self, code: int) -> str:
+        char = chr(code)
+        if "\x7f" < char < _AFTER_LATIN:
+            from unicodedata import normalize
+
+            char = normalize("NFD", char)[0]
+        self[code] = char if char.isalnum() else " "
+        return self[code]
+
+
+@cache
+def _folds() -> _Folds:
+    return _Folds()
 
 
 def is_wide(text: str) -> bool:
     """Whether a text is Chinese or Japanese."""
-    return any("\u3040" <= c <= "\u30ff" or "\u3400" <= c <= "\u9fff" for c in text)
+    return not text.isascii() and any("\u3040" <= c <= "\u30ff" or "\u3400" <= c <= "\u9fff" for c in text)
 
 
 @cache
@@ -48,19 +63,23 @@ def phrases() -> dict[str, int]:
 
 
 @cache
-def corpus() -> tuple[tuple[int, bool, str], ...]:
-    """Every text that stands for a code: its number, whether it is Windows' own message, and the text, plain."""
+def corpus(wide: bool) -> tuple[tuple[int, bool, str], ...]:
+    """The texts that stand for codes: number, whether it is Windows' own message, and the text, plain.
+
+    wide    those in Chinese and Japanese, or all others: no text of the one kind is part of one of the other
+    """
     found: dict[tuple[int, bool, str], None] = {}
     for lang in languages():
         number = -1
         for line in content(lang).decode().split("\n"):
             if line.startswith("["):
                 number = int(line[1:-1]) if line[1:-1].isdigit() else -1
-            elif number >= 0 and line.startswith(("title = ", "system = ")):
+            elif number >= 0 and line.startswith(("title = ", "system = ")) and is_wide(line) == wide:
                 key, _, value = line.partition(" = ")
                 found[number, key == "system", plain(value.strip('"'))] = None
     for phrase, number in phrases().items():
-        found[number, False, phrase] = None
+        if is_wide(phrase) == wide:
+            found[number, False, phrase] = None
     return tuple(entry for entry in found if entry[2])
 
 
@@ -79,23 +98,34 @@ def search(text: str) -> tuple[int, ...]:
     """
     wanted = plain(text)
     wide = is_wide(wanted)
+    found = _search(wanted, wide)
+    if not found and wide:  # a line in Japanese that ends with a message in English, say
+        from unicodedata import normalize
+
+        rest = "".join(" " if is_wide(char) else char for char in normalize("NFKC", text))
+        found = _search(plain(rest), False)
+    return found
+
+
+def _search(wanted: str, wide: bool) -> tuple[int, ...]:
     if len(wanted) < (_FEWEST if wide else _LETTERS):
         return ()
-    whole = [(number, shown) for number, shown, known in corpus() if known == wanted]
+    texts = corpus(wide)
+    whole = [(number, shown) for number, shown, known in texts if known == wanted]
     if messages := {number for number, shown in whole if shown}:
         if wanted in phrases():  # one code's message may be another's name in older documents
             messages.add(phrases()[wanted])
         return tuple(sorted(messages))
     if whole:
         return tuple(_winsocks(number for number, _ in whole))
-    if inside := [known for number, shown, known in corpus() if _holds(wanted, known, wide) and _tells(known, shown)]:
+    if inside := [known for number, shown, known in texts if _holds(wanted, known, wide) and _tells(known, shown)]:
         longest = max(inside, key=len)
-        return tuple(_winsocks(number for number, _, known in corpus() if known == longest))
-    around = _winsocks(number for number, _, known in corpus() if _holds(known, wanted, wide))
+        return tuple(_winsocks(number for number, _, known in texts if known == longest))
+    around = _winsocks(number for number, _, known in texts if _holds(known, wanted, wide))
     if not around and not wide:
         words = set(wanted.split())
         if len(words) > 1:
-            around = _winsocks(number for number, _, known in corpus() if words <= set(known.split()))
+            around = _winsocks(number for number, _, known in texts if words <= set(known.split()))
     if around:
         return tuple(around) if len(around) == 1 else ()
     inside = [known for known in of_the_c_library() if _holds(wanted, known, wide) and _tells(known, False)]
@@ -127,7 +157,7 @@ def similar(text: str) -> list[int]:
     if not parts:
         return []
     best: dict[int, tuple[float, int]] = {}
-    for number, _, known in corpus():
+    for number, _, known in corpus(wide):
         share = len(parts & _pieces(known, wide)) / len(parts)
         if share >= _ENOUGH:
             rank = (-share, 0 if number >= FIRST_WINSOCK else 1)

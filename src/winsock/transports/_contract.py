@@ -169,7 +169,8 @@ class Watcher(Protocol):
     """Tells of the sockets, of any number, that something happened to; the cost is by what happened.
 
     What it tells are changes: that a socket has become ready for something since it was last told of.  Who is told
-    takes all that there is, or asks again().
+    takes all that there is, or asks again().  Transport.wait() takes it for a socket: READ while poll() has something
+    to tell.
     """
 
     def add(self, sock: TransportSocket, token: Any) -> None:

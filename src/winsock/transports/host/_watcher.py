@@ -30,6 +30,9 @@ class HostWatcher:
         except OSError:
             raise WinsockError(WSA.WSAENOBUFS) from None
 
+    def fileno(self) -> int:
+        return self._epoll.fileno()
+
     def add(self, sock: TransportSocket, token: Any) -> None:
         fd = sock.fileno()
         self._tokens[fd] = token
