@@ -525,6 +525,7 @@ def test_a_forked_child_holds_nothing():
             os.close(fd)
 
 
+@pytest.mark.filterwarnings("ignore:.*multi-threaded:DeprecationWarning")  # of Python 3.12: that is the point
 def test_forks_at_any_moment_hold_nothing(isolated):
     def body() -> None:
         done = threading.Event()
