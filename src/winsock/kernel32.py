@@ -9,10 +9,13 @@ from winsock.api._events import CreateEventExW as CreateEventExW
 from winsock.api._events import CreateEventW as CreateEventW
 from winsock.api._events import PulseEvent as PulseEvent
 from winsock.api._events import QueueUserAPC as QueueUserAPC
+from winsock.api._events import RegisterWaitForSingleObject as RegisterWaitForSingleObject
 from winsock.api._events import ResetEvent as ResetEvent
 from winsock.api._events import SetEvent as SetEvent
 from winsock.api._events import Sleep as Sleep
 from winsock.api._events import SleepEx as SleepEx
+from winsock.api._events import UnregisterWait as UnregisterWait
+from winsock.api._events import UnregisterWaitEx as UnregisterWaitEx
 from winsock.api._events import WaitForMultipleObjects as WaitForMultipleObjects
 from winsock.api._events import WaitForMultipleObjectsEx as WaitForMultipleObjectsEx
 from winsock.api._events import WaitForSingleObject as WaitForSingleObject

@@ -3,4 +3,6 @@
 C names, C argument order, C return values; errors by WSAGetLastError().  A call never raises.
 """
 
+from winsock.api._acceptex import AcceptEx as AcceptEx
+from winsock.api._acceptex import GetAcceptExSockaddrs as GetAcceptExSockaddrs
 from winsock.api._data import WSARecvEx as WSARecvEx

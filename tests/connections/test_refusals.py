@@ -55,13 +55,15 @@ def endpoints(row):
         for state in LIVING:
             if kind == c.SOCK_DGRAM and state not in (State.OPEN, State.BOUND):
                 continue
-            for shut in (False, True):
+            for shut, context in (False, ""), (True, ""), (False, "accept"), (False, "connect"):
                 ep = new_endpoint(Process(), NETWORK, c.AF_INET, kind, 0, 0, BASE)
                 ep.nonblocking = True
                 ep.state = state
                 ep.receive_shut = ep.send_shut = shut
                 if state in (State.CONNECTING, State.CONNECTED, State.RESET):
                     ep.remote = ("127.0.0.1", 9)
+                if context:
+                    ep.note("context", context)
                 if row.matches(ep):
                     yield ep
 

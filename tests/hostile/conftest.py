@@ -170,6 +170,12 @@ class Zoo:
         self.keep.append(state)
         return self.process.handles.add(ThreadObject(state))
 
+    def registered(self) -> int:
+        """A registered wait for an event that nobody signals."""
+        handle = bytearray(8)
+        assert k32.RegisterWaitForSingleObject(handle, ws.WSACreateEvent(), print, 0, 0xFFFFFFFF, 8)
+        return int.from_bytes(handle, "little")
+
     def full_port(self) -> int:
         """The completion port, with a packet."""
         k32.PostQueuedCompletionStatus(self.port_handle, 1, 2, None)

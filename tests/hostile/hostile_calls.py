@@ -27,11 +27,11 @@ from typing import Any
 
 from winsock import iphlpapi, kernel32, mswsock, user32, ws2_32
 from winsock.abi import _constants as c
-from winsock.api import _extension, _wsadata
+from winsock.api import _connectex, _extension, _wsadata
 
 FACES = (ws2_32, mswsock, iphlpapi, kernel32, user32)
 # What SIO_GET_EXTENSION_FUNCTION_POINTER hands out, and no face has.
-EXTENSIONS = ("AcceptEx", "ConnectEx", "DisconnectEx", "TransmitFile", "TransmitPackets", "WSARecvMsg")
+EXTENSIONS = ("ConnectEx", "DisconnectEx", "TransmitFile", "TransmitPackets", "WSARecvMsg")
 
 
 @dataclass(frozen=True)
@@ -52,7 +52,7 @@ class Call:
 
     @property
     def function(self) -> Any:
-        homes = (*FACES, _extension, _wsadata)
+        homes = (*FACES, _extension, _connectex, _wsadata)
         return next(getattr(home, self.name) for home in homes if hasattr(home, self.name))
 
     @property
@@ -308,6 +308,10 @@ call("WaitForSingleObject", "hi", "WAIT", EVENTS, lambda e: [e.event, 0], False)
 call("WaitForSingleObjectEx", "hii", "WAIT", EVENTS, lambda e: [e.event, 0, 0], False)
 call("DuplicateHandle", "hhhOiii", "0", EVENTS + " ACCESS_DENIED NOT_SUPPORTED",
      lambda e: [-1, e.event, -1, room(8), 0, 0, c.DUPLICATE_SAME_ACCESS], False)  # fmt: skip
+call("RegisterWaitForSingleObject", "Oh*iii", "0", EVENTS,
+     lambda e: [room(8), e.event, lambda *_: None, 0, 0xFFFFFFFF, 8], False)  # fmt: skip
+call("UnregisterWait", "h", "0", EVENTS + " IO_PENDING", lambda e: [e.registered()], False)
+call("UnregisterWaitEx", "hh", "0", EVENTS + " IO_PENDING", lambda e: [e.registered(), -1], False)
 RESULTS = EVENTS + " IO_INCOMPLETE WAIT_TIMEOUT WAIT_IO_COMPLETION NOT_FOUND ABANDONED_WAIT_0 MR_MID_NOT_FOUND"
 call("CancelIo", "h", "0", RESULTS, lambda e: [e.s], False)
 call("CancelIoEx", "hp", "0", RESULTS, lambda e: [e.pending(), None], False)
@@ -368,13 +372,17 @@ call("MsgWaitForMultipleObjects", "npiii", "WAIT", "INVALID_PARAMETER INVALID_HA
 call("MsgWaitForMultipleObjectsEx", "npiii", "WAIT", "INVALID_PARAMETER INVALID_HANDLE",
      lambda e: [1, struct.pack("<Q", e.event), 0, c.QS_ALLINPUT, 0], False)  # fmt: skip
 
-# -- extension functions: overlapped ones, so that no call of them is right yet
-OVERLAPPED = bytearray(32)
-EXTENDED = "ENOTSOCK INVALID_PARAMETER EALREADY EISCONN ENOTCONN ESHUTDOWN EOPNOTSUPP EADDRNOTAVAIL EAFNOSUPPORT"
-call(
-    "AcceptEx", "ssOnnnoO", "0", EXTENDED, lambda e: [e.listening, e.spare(), room(256), 64, 64, 64, None, OVERLAPPED]
+# -- extension functions
+EXTENDED = (
+    "ENOTSOCK INVALID_PARAMETER EALREADY EISCONN ENOTCONN ESHUTDOWN EOPNOTSUPP EADDRNOTAVAIL EAFNOSUPPORT "
+    "IO_PENDING INVALID_HANDLE ENOTSOCK"
 )
-call("ConnectEx", "sPnpnoO", "0", EXTENDED, lambda e: [e.s, e.target, len(e.target), None, 0, None, OVERLAPPED])
+call(
+    "AcceptEx", "ssOnnnoO", "0", EXTENDED, lambda e: [e.at("listening"), e.spare(), room(256), 64, 64, 64, None, room(32)]
+)
+call("GetAcceptExSockaddrs", "Pnnnoooo", "never", "",
+     lambda e: [room(256), 64, 64, 64, room(8), length(0), room(8), length(0)], False)  # fmt: skip
+call("ConnectEx", "sPnpnoO", "0", EXTENDED, lambda e: [e.s, e.target, len(e.target), None, 0, None, room(32)])
 call("DisconnectEx", "soii", "0", EXTENDED, lambda e: [e.s, None, 0, 0])
 call("TransmitFile", "shnnopi", "0", EXTENDED, lambda e: [e.s, 0, 0, 0, None, None, 0])
 call("TransmitPackets", "sPnnoi", "0", EXTENDED, lambda e: [e.s, bytes(64), 1, 0, None, 0])

@@ -24,7 +24,9 @@ TELLING = (
     c.SIO_KEEPALIVE_VALS, c.SIO_GET_EXTENSION_FUNCTION_POINTER, c.SIO_UDP_CONNRESET, c.SIO_TCP_INFO,
 )  # fmt: skip
 # These end the process' use of Winsock, or wait for as long as an argument says.
-NOT_HERE = frozenset(("WSACleanup", "Sleep", "SleepEx", "VirtualProtect", "VirtualFree", "CloseHandle"))
+NOT_HERE = frozenset(
+    ("WSACleanup", "Sleep", "SleepEx", "VirtualProtect", "VirtualFree", "CloseHandle", "RegisterWaitForSingleObject")
+)
 NAMES = [name for name, call in TABLE.items() if call.kinds and name not in NOT_HERE]
 FIXED = settings(
     max_examples=60,

@@ -39,6 +39,7 @@ TIMEOUTS = frozenset(
         ("WaitForMultipleObjects", 3),
         ("WaitForMultipleObjectsEx", 3),
         ("WaitForSingleObject", 1),
+        ("RegisterWaitForSingleObject", 4),
         ("WaitForSingleObjectEx", 1),
         ("MsgWaitForMultipleObjects", 3),
         ("MsgWaitForMultipleObjectsEx", 2),
@@ -199,7 +200,7 @@ def problem(call: Call, args: list[Any], kind: str, tag: str, zoo: Any) -> str:
     # A connect that is under way, a message that was too long and an error that was told are no refusals.
     if (after := zoo.look()) == before or call.name in ("sendto", "WSASendTo"):  # these name the socket first
         return ""
-    if code not in ("EWOULDBLOCK", "EMSGSIZE", "ECONNRESET", "ECONNREFUSED"):
+    if code not in ("EWOULDBLOCK", "IO_PENDING", "EMSGSIZE", "ECONNRESET", "ECONNREFUSED"):
         return f"{what} failed with {code} and changed {before} to {after}"
     return ""
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+import threading
 
 import pytest
 
@@ -296,3 +297,62 @@ def test_a_sockets_duplicate_keeps_the_connection_but_is_no_socket(lab):
     assert k32.CloseHandle(other)
     lab.readable(b)
     assert lab.recv(b) == b""
+
+
+# -- registered waits
+
+
+def register(lab, event, callback, ms=LONG, flags=8):
+    handle = bytearray(8)
+    assert k32.RegisterWaitForSingleObject(handle, event, callback, 7, ms, flags) == 1
+    return int.from_bytes(handle, "little")
+
+
+def test_a_registered_wait_calls_when_the_event_is_signalled(lab):
+    e, seen, called = lab.event(), [], threading.Event()
+    wait = register(lab, e, lambda *args: (seen.append(args), called.set()))
+    assert seen == []
+    k32.SetEvent(e)
+    assert called.wait(30)
+    assert seen == [(7, 0)]
+    assert k32.UnregisterWaitEx(wait, c.INVALID_HANDLE_VALUE) == 1
+    lab.fails(k32.UnregisterWait(wait), c.ERROR_INVALID_HANDLE, 0)
+
+
+def test_a_registered_wait_calls_when_the_time_is_up(lab):
+    seen, called = [], threading.Event()
+    wait = register(lab, lab.event(), lambda *args: (seen.append(args), called.set()), ms=1)
+    assert called.wait(30)
+    assert seen == [(7, 1)]
+    assert k32.UnregisterWaitEx(wait, c.INVALID_HANDLE_VALUE) == 1
+
+
+def test_a_registered_wait_calls_again(lab):
+    e, seen = lab.event(manual=False), []
+    wait = register(lab, e, lambda *args: seen.append(args), flags=0)
+    for n in range(1, 4):
+        k32.SetEvent(e)
+        lab.until(lambda n=n: len(seen) == n)
+    assert k32.UnregisterWaitEx(wait, c.INVALID_HANDLE_VALUE) == 1
+    k32.SetEvent(e)
+    assert lab.wait(e, 0) == c.WAIT_OBJECT_0, "nobody takes the signal any more"
+
+
+def test_ending_a_registered_wait_under_its_call(lab):
+    e, done = lab.event(), lab.event()
+    entered, leave = threading.Event(), threading.Event()
+    wait = register(lab, e, lambda *_: (entered.set(), leave.wait(30)))
+    k32.SetEvent(e)
+    assert entered.wait(30)
+    lab.fails(k32.UnregisterWaitEx(wait, done), c.ERROR_IO_PENDING, 0)
+    assert lab.wait(done, 0) == c.WAIT_TIMEOUT
+    leave.set()
+    assert lab.wait(done) == c.WAIT_OBJECT_0
+
+
+def test_a_registered_wait_that_is_ended_calls_nothing(lab):
+    e, seen = lab.event(), []
+    assert k32.UnregisterWait(register(lab, e, seen.append)) == 1
+    k32.SetEvent(e)
+    assert k32.SleepEx(5, 0) == 0
+    assert seen == []

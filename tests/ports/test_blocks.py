@@ -238,6 +238,15 @@ def test_the_hosts_of_sockets(protocol, host, name):
         assert e.value.code == WSA.WSAEADDRINUSE
 
 
+def test_the_hosts_of_an_ordinary_users_sockets(isolated):
+    def body() -> None:
+        for protocol in KINDS:
+            for host, name in ("127.0.0.1", "127.0.0.1"), ("0.0.0.0", "0.0.0.0"), ("::1", "::1"), ("", "::"):
+                test_the_hosts_of_sockets(protocol, host, name)
+
+    isolated(body, NOBODY)
+
+
 def test_a_port_for_both_loopback_addresses():
     with ports.reserve(1) as block:
         four = block.socket(block.start, host="127.0.0.1", listen=5)
@@ -516,6 +525,7 @@ def test_a_forked_child_holds_nothing():
             os.close(fd)
 
 
+@pytest.mark.filterwarnings("ignore:.*multi-threaded:DeprecationWarning")  # of Python 3.12: that is the point
 def test_forks_at_any_moment_hold_nothing(isolated):
     def body() -> None:
         done = threading.Event()

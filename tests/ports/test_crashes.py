@@ -9,9 +9,11 @@ import os
 import random
 import signal
 import socket
+import sqlite3
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
 from own_network import NOBODY, Worker, become, needs_root
 
 from winsock import ports
@@ -349,3 +351,45 @@ def test_a_read_only_look_while_others_write(isolated):
 
     isolated(make)
     isolated(body)
+
+
+@needs_root
+def test_a_change_that_was_cut_off_waits_for_an_administrator(isolated):
+    """Killed with half a transaction in the file: who may not write is told so, and who may puts it right."""
+
+    def cut_off() -> None:
+        persistent.create(7000, 1)
+
+        def work(tell: Callable[[str], None]) -> None:
+            db = sqlite3.connect(persistent.store_path(), isolation_level=None)
+            db.execute("PRAGMA cache_size = 1")  # so that much of it gets into the file
+            db.execute("BEGIN IMMEDIATE")
+            rows = [("x" * 500, "y", i, i) for i in range(2000)]
+            db.executemany("INSERT INTO applied VALUES (?, ?, ?, ?)", rows)
+            db.execute("DELETE FROM reservations")
+            tell("half")
+            signal.pause()
+
+        w = Worker(work)
+        w.first_line()
+        w.end(kill=True)
+        assert Path(persistent.store_path() + "-journal").stat().st_size > 512
+
+    def nobody() -> None:
+        with pytest.raises(ports.StoreError, match="administrator") as e:
+            persistent.lookup(7000, 1)
+        assert e.value.code == c.ERROR_LOCK_VIOLATION
+        with ports.reserve(1) as block:  # runtime blocks go on
+            assert block.socket(listen=1).close() is None
+
+    def root() -> None:
+        assert persistent.lookup(7000, 1)
+        persistent.create(7001, 1)
+
+    def nobody_again() -> None:
+        assert [r.start for r in persistent.list()] == [7000, 7001]
+
+    isolated(cut_off)
+    isolated(nobody, NOBODY)
+    isolated(root)
+    isolated(nobody_again, NOBODY)

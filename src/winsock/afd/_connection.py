@@ -199,6 +199,8 @@ def _take(ep: Endpoint) -> tuple[TransportSocket, Address]:
     """The next connection of the network's, after those that were put off."""
     check(ep, "accept")
     while True:
+        if "requests" in ep.extra:
+            ep.extra["requests"].go_first(ep)  # AcceptEx
         deferred = ep.extra.get(DEFERRED)
         if deferred:
             try:
@@ -395,6 +397,8 @@ def shutdown(ep: Endpoint, how: int) -> None:
     check(ep, "shutdown")
     if how not in (c.SD_RECEIVE, c.SD_SEND, c.SD_BOTH):
         raise WinsockError(WSA.WSAEINVAL)
+    if ep.state is State.RESET:
+        raise WinsockError(ep.extra.get("lost", WSA.WSAECONNRESET))  # document, and python/cpython#83037
     if how != c.SD_RECEIVE and not ep.send_shut and ep.stream and not _later(ep):
         try:
             ep.transport.half_close(c.SD_SEND)

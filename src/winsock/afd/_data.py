@@ -10,6 +10,7 @@ from winsock.abi import _constants as c
 from winsock.afd import _connection, _control, _events, _urgent
 from winsock.afd._endpoint import Endpoint, State
 from winsock.afd._rules import check
+from winsock.afd._shape import DISCARD
 from winsock.afd._wait import wait_ready
 from winsock.codes import WSA, WinsockError
 from winsock.nt._virtual import Pages
@@ -263,6 +264,8 @@ def _recv_stream(ep: Endpoint, views: Sequence[Any], flags: int) -> int:
         while True:
             if ep.extra and (n := _take_joined(ep, rest, flags)):
                 return total + n
+            if DISCARD in ep.process.services:
+                check_alive(ep)
             try:
                 n = transport.receive(rest, flags)
             except WinsockError as e:

@@ -190,6 +190,16 @@ class Endpoint(Base):
     waiters: tuple[ThreadState, ...] = _rest("waiters")
 
     @property
+    def unsettled(self) -> bool:
+        """AcceptEx or ConnectEx made its connection, and the program has not set SO_UPDATE_*_CONTEXT."""
+        return "context" in self.rest.extra
+
+    @property
+    def nameless(self) -> bool:
+        """AcceptEx did, so that it has no name yet either."""
+        return self.rest.extra.get("context") == "accept"
+
+    @property
     def transport(self) -> TransportSocket:
         """The network's side of it."""
         return self

@@ -10,8 +10,10 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from winsock.abi import _options as table
 from winsock.afd import _events
 from winsock.afd._connection import (
+    ANY,
     DEFERRED,
     FAILURES,
     _check_remote,
@@ -28,9 +30,10 @@ from winsock.nt import ThreadState
 from winsock.transports import READ, WRITE, Address, TransportSocket
 
 CONTEXT = "context"  # in Endpoint.extra: "accept" or "connect", until the program updates it
+REUSED = "reused"  # in Endpoint.extra: it had a connection, and may get another
 ACCEPTING = "accepting"  # in Process.services: {endpoint that is to become a connection: its Accept}
 
-Joined = Callable[[Address, Address], None]
+Joined = Callable[[Address, Address], int]
 
 
 class Accept(Request):
@@ -38,10 +41,10 @@ class Accept(Request):
 
     into      a fresh stream endpoint
     view      where the connection's first bytes go; of none, it ends with the connection itself
-    joined    is told the local and the remote address; WinsockError from it ends the request
+    joined    is told the local and the remote address; an NTSTATUS but 0 from it, or WinsockError, ends the request
     """
 
-    __slots__ = ("into", "joined", "lane", "tried", "view")
+    __slots__ = ("into", "joined", "lane", "starting", "view")
 
     def __init__(
         self,
@@ -55,34 +58,44 @@ class Accept(Request):
         super().__init__(ts, listener, overlapped)
         self.into, self.view, self.joined = into, view, joined
         self.lane = READS
-        self.tried = False
+        self.starting = False
 
     def prepare(self) -> None:
-        ep, into, services = self.ep, self.into, self.ep.process.services
+        into, services = self.into, self.ep.process.services
         accepting = services.setdefault(ACCEPTING, {})
-        if ep.state is not State.LISTENING or not into.stream or into.state is not State.OPEN or into in accepting:
-            self._refuse(WSA.WSAEINVAL)
+        self.check()
         super().prepare()
         hooks = services[CLOSING]
         if _closing not in hooks:
             hooks.append(_closing)
         accepting[into] = self
 
-    def _refuse(self, code: int) -> None:
-        if self.overlapped is not None:
-            self.overlapped.failed()
-        raise WinsockError(code)
+    def check(self) -> None:
+        """WSAEINVAL for sockets that cannot do this."""
+        ep, into = self.ep, self.into
+        fresh = into.state is State.OPEN or (into.state is State.BOUND and REUSED in into.extra)
+        if (
+            ep.state is not State.LISTENING
+            or not into.stream
+            or into.family != ep.family
+            or not fresh
+            or into in ep.process.services.get(ACCEPTING, ())
+        ):
+            refuse(self, WSA.WSAEINVAL)
 
     def begin(self) -> bool:
-        super().begin()
+        self.starting = True
+        try:
+            super().begin()
+        finally:
+            self.starting = False
         ep = self.ep
         if ep.extra.get(DEFERRED) or ep.transport.readiness() & READ:
             serve_later(ep, READ)
         return False
 
     def attempt(self) -> int | None:
-        if not self.tried:
-            self.tried = True
+        if self.starting:
             return None
         try:
             transport, address = self._take()
@@ -92,7 +105,10 @@ class Accept(Request):
             raise
         join(self.ep, self.into, transport, address)
         if self.joined is not None:
-            self.joined(self.into.transport.local_name(), address)
+            status = self.joined(self.into.transport.local_name(), address)
+            if status:
+                self.requests.end(self, status)
+                return None
         if self.view is None or not len(self.view):
             return 0
         # It waits for data, and others for the next connection.
@@ -118,6 +134,8 @@ class Accept(Request):
         with requests.lock:
             if self.status != PENDING or self.view is None:
                 return
+            if self.gone():
+                self.orphaned()
             try:
                 n = into.transport.receive_now(self.view, len(self.view))
                 status = SUCCESS
@@ -125,6 +143,10 @@ class Accept(Request):
                 n, status = 0, status_of(into, e.code)
             if n >= 0:
                 requests.end(self, status, n)
+
+    def gone(self) -> bool:
+        """Whether the caller has taken the memory back."""
+        return self.overlapped is not None and not self.overlapped.intact()
 
     def orphaned(self) -> None:
         self.joined = None
@@ -138,6 +160,13 @@ class Accept(Request):
         if self.lane is None:
             self.requests.reactor.unwatch(self.into, self._arrived)
         self.view = self.joined = None
+
+
+def refuse(request: Request, code: int) -> None:
+    """The request fails at once."""
+    if request.overlapped is not None:
+        request.overlapped.failed()
+    raise WinsockError(code)
 
 
 def _closing(ep: Any) -> None:
@@ -154,6 +183,11 @@ def join(listener: Endpoint, into: Endpoint, transport: TransportSocket, address
             transport.finish(abortive=True)
             raise WinsockError(WSA.WSA_OPERATION_ABORTED)
         into.transport.take_over(transport)
+        for key, value in into.options.items():
+            row = table.BY_NUMBER.get(key)
+            if row is not None and row.carried:
+                into.transport.tell_option(row.level, row.name, value)
+        into.drop(REUSED)
         into.accepted = True
         into.note(CONTEXT, "accept")
         into.state = State.BOUND
@@ -176,7 +210,7 @@ class Connect(Request):
         self,
         ts: ThreadState,
         ep: Endpoint,
-        address: Address,
+        address: Address,  # None: the caller sets it before start()
         overlapped: Any = None,
         views: Sequence[memoryview] = (),
     ) -> None:
@@ -203,6 +237,7 @@ class Connect(Request):
         if ep.state not in (State.CONNECTED, State.RESET):
             raise WinsockError(ep.so_error or WSA.WSAECONNREFUSED)
         if CONTEXT not in ep.extra:
+            ep.drop(REUSED)
             ep.note(CONTEXT, "connect")
             ep.refresh()
             if self.timer is not None:
@@ -217,15 +252,21 @@ class Connect(Request):
                 del self.views[0]
         return self.total
 
-    def _start(self) -> None:
-        """Begin; only what is wrong with the call itself is said at once."""
+    def check(self) -> None:
+        """WSAEISCONN, WSAEINVAL for a socket that cannot do this."""
         ep = self.ep
         poll_connect(ep)
         if ep.state in (State.CONNECTED, State.RESET):
-            raise WinsockError(WSA.WSAEISCONN)
+            refuse(self, WSA.WSAEISCONN)
         if not ep.stream or ep.state is not State.BOUND:
-            raise WinsockError(WSA.WSAEINVAL)
-        _check_remote(self.address)
+            refuse(self, WSA.WSAEINVAL)
+
+    def _start(self) -> None:
+        """Begin; only what is wrong with the call itself is said at once."""
+        ep = self.ep
+        self.check()
+        if ep.family in ANY:
+            _check_remote(self.address)
         with _events.beginning(ep), _settling:
             self.started = True
             try:
@@ -248,6 +289,9 @@ class Connect(Request):
                 _give_up(self.ep, 0)
                 requests.end(self, status_of(self.ep, WSA.WSAETIMEDOUT))
 
+    def orphaned(self) -> None:
+        self.views = []
+
     def cancel(self, status: int = 0) -> bool:
         ended = super().cancel(status) if status else super().cancel()
         if ended and not self.ep.closed:
@@ -259,4 +303,3 @@ class Connect(Request):
         if self.timer is not None:
             self.timer.cancel()
         _events.told(self.ep, _events.CONNECT)
-

@@ -348,14 +348,22 @@ def _set_conditional_accept(ep: Endpoint, row: Option, value: Value) -> None:
 
 
 def _set_accept_context(ep: Endpoint, row: Option, value: Value) -> None:
-    """The listener's options become this socket's."""
+    """The listener's options become this socket's.
+
+    The network's ones it has already, but for those that the program had set on this socket itself.
+    """
     listener = ep.process.sockets.get(int.from_bytes(_bytes(value), "little"))
     if not isinstance(listener, Endpoint):
         raise WinsockError(WSA.WSAENOTSOCK)
     if listener.state is not State.LISTENING:
         raise WinsockError(WSA.WSAEINVAL)
-    ep.options = {**listener.options, **ep.options}
+    for key in listener.options.keys() & ep.options.keys():
+        if key in table.BY_NUMBER and table.BY_NUMBER[key].carried:
+            ep.transport.tell_option(*key, listener.options[key])
+    ep.options = {**ep.options, **listener.options}
+    ep.receive_timeout, ep.send_timeout = listener.receive_timeout, listener.send_timeout
     _updated(ep)
+    ep.refresh()
 
 
 def _set_connect_context(ep: Endpoint, row: Option, value: Value) -> None:

@@ -438,6 +438,14 @@ class Requests:
                 request.complete(status, done)
         self.emptied()
 
+    def go_first(self, ep: Endpoint) -> None:
+        """What is there is for those that wait; a call that is not overlapped comes after them."""
+        lane = self.lanes[READS]
+        with self.lock:
+            self.run(lane)
+            if not lane and ep.drop(NOTE) is not None:
+                ep.refresh()
+
     def end(self, request: Request, status: int, transferred: int = 0) -> None:
         """A pending request has ended; with lock held."""
         if request in self.pending:

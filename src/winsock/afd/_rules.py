@@ -24,7 +24,7 @@ class Refusal:
 
     code      what the call fails with
     why       the condition, in a few words, for people
-    source    "document", "fact", "observed on Wine"
+    source    "document", "fact", "observed on Wine", "seen in reports"
     states    None is any
     types     None is any
     flag      name of an endpoint's attribute that must be true ("" is none); "!x" must be false
@@ -49,6 +49,7 @@ class Refusal:
         return True
 
 
+_JOINED = frozenset({State.CONNECTED, State.RESET})
 _UNCONNECTED = frozenset({State.OPEN, State.BOUND, State.LISTENING, State.CONNECTING})
 
 REFUSALS: Final[dict[str, tuple[Refusal, ...]]] = {
@@ -71,6 +72,9 @@ REFUSALS: Final[dict[str, tuple[Refusal, ...]]] = {
         Refusal(WSA.WSAEINVAL, "the socket listens", "fact", frozenset({State.LISTENING}), STREAM),
         Refusal(WSA.WSAEALREADY, "a connect is under way", "fact", frozenset({State.CONNECTING}), STREAM),
         Refusal(
+            WSA.WSAEINVAL, "it lacks SO_UPDATE_*_CONTEXT", "fact", _JOINED, STREAM, "unsettled"
+        ),
+        Refusal(
             WSA.WSAEISCONN,
             "the socket is connected",
             "fact",
@@ -80,6 +84,9 @@ REFUSALS: Final[dict[str, tuple[Refusal, ...]]] = {
     ),
     "shutdown": (
         Refusal(WSA.WSAENOTCONN, "the stream has no connection", "fact", _UNCONNECTED, STREAM),
+        Refusal(
+            WSA.WSAENOTCONN, "it lacks SO_UPDATE_*_CONTEXT", "seen in reports", _JOINED, STREAM, "unsettled"
+        ),
     ),
     "recv": (
         Refusal(WSA.WSAENOTCONN, "the stream has no connection", "fact", _UNCONNECTED, STREAM),
@@ -99,10 +106,14 @@ REFUSALS: Final[dict[str, tuple[Refusal, ...]]] = {
     ),
     "getsockname": (
         Refusal(WSA.WSAEINVAL, "the socket has no name yet", "fact", frozenset({State.OPEN})),
+        Refusal(
+            WSA.WSAEINVAL, "it lacks SO_UPDATE_ACCEPT_CONTEXT", "document", _JOINED, STREAM, "nameless"
+        ),
     ),
     "getpeername": (
         Refusal(WSA.WSAENOTCONN, "the socket has no peer", "fact", flag="!remote"),
         Refusal(WSA.WSAENOTCONN, "a connect is under way", "fact", frozenset({State.CONNECTING})),
+        Refusal(WSA.WSAENOTCONN, "it lacks SO_UPDATE_*_CONTEXT", "document", _JOINED, STREAM, "unsettled"),
     ),
 }
 

@@ -36,6 +36,10 @@ class State(Enum):
         return self.name
 
 
+# In Process.services: what came before a reset is not handed out any more, as on Windows.  It costs a question to
+# the network for each receive, so it is to be asked for.
+DISCARD = "discard at reset"
+
 Change = tuple[tuple[str, Any], ...]  # ((name of a field that varies, its value), ...)
 
 # To look a member up costs more than most of what is done with it.
@@ -127,7 +131,7 @@ class Shape:
                 self.fast_connect = plain and state in _UNCONNECTED
                 self.fast_accept = plain and state is State.LISTENING
                 if state is _CONNECTED:
-                    self.fast_recv = plain and not self.receive_shut
+                    self.fast_recv = plain and not self.receive_shut and DISCARD not in self.process.services
                     self.fast_send = not self.send_shut and self.noted != HELD_UP
             elif self.type == c.SOCK_DGRAM and state is _BOUND:
                 self.fast_message = plain and not (self.receive_shut or self.send_shut or self.errors_waiting)

@@ -18,7 +18,9 @@ from winsock.annotate._messages import spellings
 from winsock.annotate._names import c_names
 
 # Rare in logs; every message in ASCII has one of them, or is sought by itself.
-_LETTERS = b"bfvyqCHpkh"
+_LETTERS = b"bfCHpkh"
+# What those share that have none.
+_SHARED = b"ddress"
 _SELDOM = b"acdfgjklmnpqruvwxyz"
 _ANY = bytes(range(256))
 _NEWLINE = b"\n"
@@ -90,7 +92,11 @@ def _by_letter(texts: list[bytes], letters: bytes) -> list[bytes]:
         if longer:
             patterns.append(begin + b"[" + following + b"](?:" + b"|".join(branches) + b")")
         patterns += [re.escape(head) for head, tail in pieces if not tail]
-    return patterns + [re.escape(text) for text in alone]
+    shared = [text for text in alone if _SHARED in text]
+    if shared:
+        ends = (re.escape(text.partition(_SHARED)[2]) + b"(?<=" + re.escape(text) + b")" for text in shared)
+        patterns.append(_SHARED + b"(?:" + b"|".join(ends) + b")")
+    return patterns + [re.escape(text) for text in alone if text not in shared]
 
 
 # -- texts outside ASCII ---------------------------------------------------------------------------

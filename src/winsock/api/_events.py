@@ -15,12 +15,14 @@ from winsock.api._kernel import MASK, ThreadObject, handle_object, kernel
 from winsock.codes import WinsockError
 from winsock.nt import Process, ThreadState, memory, queue_apc
 from winsock.nt._objects import Event, Waitable
+from winsock.nt._registered import RegisteredWait
 from winsock.nt._waits import sleep, wait_for
 from winsock.transports.host import HOST
 
 NAMES = "named events"  # in Process.services
 HANDLE_SIZE = 8
 CREATE_EVENT_MANUAL_RESET, CREATE_EVENT_INITIAL_SET = 1, 2
+WT_EXECUTEONLYONCE = 8
 
 
 def reactor(process: Process) -> Reactor:
@@ -242,4 +244,73 @@ def QueueUserAPC(ts: ThreadState, pfnAPC: Any, hThread: int, dwData: int) -> int
     if not isinstance(obj, ThreadObject) or not callable(pfnAPC):
         raise WinsockError(c.ERROR_INVALID_HANDLE)
     queue_apc(obj.state, pfnAPC, 0 if dwData is None else operator.index(dwData) & MASK)
+    return 1
+
+
+# -- registered waits
+
+
+def _registered(ts: ThreadState, handle: Any) -> RegisteredWait:
+    found = ts.process.handles.objects.get(operator.index(handle) & MASK)
+    if not isinstance(found, RegisteredWait):
+        raise WinsockError(c.ERROR_INVALID_HANDLE)
+    return found
+
+
+@kernel(0)
+def RegisterWaitForSingleObject(
+    ts: ThreadState,
+    phNewWaitObject: Any,
+    hObject: int,
+    Callback: Any,
+    Context: Any,
+    dwMilliseconds: int,
+    dwFlags: int,
+) -> int:
+    """Have Callback(Context, timed out) called in another thread when an object is signalled or the time is up.
+
+    phNewWaitObject    gets what UnregisterWait takes
+    dwFlags            WT_EXECUTEONLYONCE; the others, which choose a thread, count for nothing
+
+    Without WT_EXECUTEONLYONCE it is called again and again, as long as a manual-reset event stays signalled.
+    ERROR_INVALID_HANDLE.  Source: document.
+    """
+    obj, pump = waitable(ts, hObject), reactor(ts.process)
+    if not callable(Callback):
+        raise WinsockError(c.ERROR_INVALID_PARAMETER)
+    memory.writable(phNewWaitObject, HANDLE_SIZE)
+    timeout, once = milliseconds(dwMilliseconds), bool(dword(dwFlags) & WT_EXECUTEONLYONCE)
+    context = memory.address(Context)
+    wait = RegisteredWait(
+        ts.process, obj, lambda late: Callback(context, int(late)), timeout, once, pump.now, pump.call_at
+    )
+    handle = ts.process.handles.add(wait)
+    memory.write_u64(phNewWaitObject, handle)
+    return 1
+
+
+@kernel(0)
+def UnregisterWaitEx(ts: ThreadState, WaitHandle: int, CompletionEvent: int | None) -> int:
+    """End a registered wait.
+
+    CompletionEvent    is signalled when no call is under way any more; INVALID_HANDLE_VALUE waits for that itself
+
+    0 with ERROR_IO_PENDING while a call is under way, ERROR_INVALID_HANDLE.
+    """
+    wait = _registered(ts, WaitHandle)
+    given = 0 if CompletionEvent is None else operator.index(CompletionEvent) & MASK
+    done = event_object(ts, given) if given not in (0, c.INVALID_HANDLE_VALUE) else None
+    ts.process.handles.remove(operator.index(WaitHandle) & MASK)
+    if not wait.end(done, given == c.INVALID_HANDLE_VALUE):
+        raise WinsockError(c.ERROR_IO_PENDING)
+    return 1
+
+
+@kernel(0)
+def UnregisterWait(ts: ThreadState, WaitHandle: int) -> int:
+    """UnregisterWaitEx without an event."""
+    wait = _registered(ts, WaitHandle)
+    ts.process.handles.remove(operator.index(WaitHandle) & MASK)
+    if not wait.end():
+        raise WinsockError(c.ERROR_IO_PENDING)
     return 1

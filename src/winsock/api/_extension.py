@@ -14,8 +14,7 @@ from typing import Any, Final
 from winsock.abi import _constants as c
 from winsock.abi._guids import BY_BYTES
 from winsock.afd import Endpoint, State
-from winsock.api import _sockaddr
-from winsock.api._call import c_int, dword, endpoint, export
+from winsock.api._call import dword, endpoint, export
 from winsock.api._pointers import address_of
 from winsock.codes import WSA, WinsockError
 from winsock.nt import ThreadState, memory
@@ -38,66 +37,6 @@ def _connected(ep: Endpoint) -> None:
         _refuse(WSA.WSAESHUTDOWN)
     if ep.state is not State.CONNECTED and (ep.stream or not ep.remote):
         _refuse(WSA.WSAENOTCONN)
-
-
-@export(FALSE)
-def AcceptEx(
-    ts: ThreadState,
-    sListenSocket: int,
-    sAcceptSocket: int,
-    lpOutputBuffer: Any,
-    dwReceiveDataLength: int,
-    dwLocalAddressLength: int,
-    dwRemoteAddressLength: int,
-    lpdwBytesReceived: Any,
-    lpOverlapped: Any,
-) -> int:
-    """Accept a connection into a socket made beforehand.  Overlapped only, so WSAEOPNOTSUPP for now.
-
-    ERROR_INVALID_PARAMETER without an OVERLAPPED, WSAEINVAL for a socket that does not listen or one that is not
-    fresh, WSAEFAULT without a buffer or with no area for the remote address.
-    """
-    if memory.is_null(lpOverlapped):
-        _refuse(c.ERROR_INVALID_PARAMETER)
-    listener, accepting = endpoint(ts, sListenSocket), endpoint(ts, sAcceptSocket)
-    if listener.state is not State.LISTENING or not accepting.stream or accepting.state is not State.OPEN:
-        _refuse(WSA.WSAEINVAL)
-    room = sum(map(dword, (dwReceiveDataLength, dwLocalAddressLength, dwRemoteAddressLength)))
-    if memory.is_null(lpOutputBuffer) or dword(dwRemoteAddressLength) == 0:
-        _refuse(WSA.WSAEFAULT)
-    memory.writable(lpOutputBuffer, room)
-    raise _not_yet()
-
-
-@export(FALSE)
-def ConnectEx(
-    ts: ThreadState,
-    s: int,
-    name: Any,
-    namelen: int,
-    lpSendBuffer: Any,
-    dwSendDataLength: int,
-    lpdwBytesSent: Any,
-    lpOverlapped: Any,
-) -> int:
-    """Connect a bound socket and send first data.  Overlapped only, so WSAEOPNOTSUPP for now.
-
-    ERROR_INVALID_PARAMETER without an OVERLAPPED, WSAEINVAL for a socket that is not bound or listens, WSAEALREADY,
-    WSAEISCONN, and what connect says of addresses.
-    """
-    ep = endpoint(ts, s)
-    if memory.is_null(lpOverlapped):
-        _refuse(c.ERROR_INVALID_PARAMETER)
-    if not ep.stream or ep.state in (State.OPEN, State.LISTENING):
-        _refuse(WSA.WSAEINVAL)
-    if ep.state is State.CONNECTING:
-        _refuse(WSA.WSAEALREADY)
-    if ep.state is not State.BOUND:
-        _refuse(WSA.WSAEISCONN)
-    _sockaddr.read(name, c_int(namelen), ep.family)
-    if not memory.is_null(lpSendBuffer):
-        memory.read(lpSendBuffer, dword(dwSendDataLength))
-    raise _not_yet()
 
 
 @export(FALSE)
@@ -163,8 +102,9 @@ def _check_transmit(ep: Endpoint, length: int, flags: int) -> None:
 
 # Where each lives; looked up when asked for, as most programs never ask
 _MODULES: Final[dict[str, str]] = {
-    "AcceptEx": __name__,
-    "ConnectEx": __name__,
+    "AcceptEx": "winsock.api._acceptex",
+    "GetAcceptExSockaddrs": "winsock.api._acceptex",
+    "ConnectEx": "winsock.api._connectex",
     "DisconnectEx": __name__,
     "TransmitFile": __name__,
     "TransmitPackets": __name__,

@@ -5,7 +5,8 @@ from __future__ import annotations
 import sys
 
 USAGE = """\
-usage: winsock run [--lang LANG] [--timing windows|none] [--quiet] PROGRAM [ARGUMENT ...]
+usage: winsock run [--lang LANG] [--timing windows|none] [--resets windows|none]
+                   [--quiet] PROGRAM [ARGUMENT ...]
 
 Run a Python program with Windows' socket behaviour and Windows' error codes, in this interpreter.
 
@@ -17,6 +18,7 @@ PROGRAM is one of
 options:
   --lang LANG      language of the errors' texts: en, fr, ja, zh-Hant; default: the locale's
   --timing windows a refused connect takes as long as on Windows (about 2 s); default: none
+  --resets windows what came before a connection was reset is lost, as on Windows; default: it can still be read
   -q, --quiet      no hint at `winsock explain` when the program dies of a socket error (nor is there one when
                    standard error is no terminal)
   -h, --help       show this text
@@ -24,7 +26,7 @@ options:
 Networking code sees Windows (sys.platform, os.name, errno, socket, select ...); the rest of the program does not.
 """
 
-TIMINGS = ("none", "windows")
+AS = ("none", "windows")
 WRONG_COMMAND_LINE = 2
 
 
@@ -43,7 +45,8 @@ def _language(wanted: str) -> str:
 
 def main(argv: list[str]) -> int:
     """The verb.  The program's exit is the process' exit; what it raises is raised."""
-    lang, timing, quiet = "", "none", False
+    lang, quiet = "", False
+    chosen = {"timing": "none", "resets": "none"}
     rest = list(argv)
     while rest:
         arg = rest.pop(0)
@@ -54,7 +57,7 @@ def main(argv: list[str]) -> int:
             quiet = True
             continue
         name, equals, value = arg.partition("=")
-        if name in ("--lang", "--timing"):
+        if name in ("--lang", "--timing", "--resets"):
             if not equals:
                 if not rest:
                     return _complain(f"{name} needs a value")
@@ -64,10 +67,10 @@ def main(argv: list[str]) -> int:
                     lang = _language(value)
                 except ValueError as e:
                     return _complain(f"--lang: {e}")
-            elif value not in TIMINGS:
-                return _complain(f"--timing {value!r} is none of {', '.join(TIMINGS)}")
+            elif value not in AS:
+                return _complain(f"{name} {value!r} is none of {', '.join(AS)}")
             else:
-                timing = value
+                chosen[name[2:]] = value
             continue
         if arg[:2] in ("-m", "-c"):
             kind = "module" if arg[1] == "m" else "code"
@@ -85,6 +88,6 @@ def main(argv: list[str]) -> int:
             kind, target = "script", arg
         from winsock.python._runner import run
 
-        run(kind, target, rest, lang or _language(""), timing, quiet)
+        run(kind, target, rest, lang or _language(""), chosen["timing"], quiet, chosen["resets"])
         return 0
     return _complain("no program given")

@@ -289,6 +289,8 @@ def _by_sharing(
             raise
         _set(held, SO_REUSEADDR, 0)
         return
+    if kind == DGRAM and address is not None and isinstance(newcomer, linux.socket):
+        _ask_others(newcomer, address)
     _set(held, SO_REUSEPORT, 1)
     _set(newcomer, SO_REUSEPORT, 1)
     try:
@@ -299,6 +301,28 @@ def _by_sharing(
             _set(newcomer, SO_REUSEPORT, 0)
         if kind == STREAM:
             _forget(held, newcomer)
+
+
+def _ask_others(newcomer: _socket.socket, address: Any) -> None:
+    """WSAEADDRINUSE if a socket besides the placeholder is in the newcomer's way.
+
+    Of UDP the kernel asks no further once it has met one socket that shares, and that may be the placeholder.  A
+    socket with another index than that meets only the others.  (Among themselves, _bind.py knows winsock's sockets.)
+    """
+    with linux.socket(newcomer.family, DGRAM | CLOEXEC) as probe:
+        try:
+            if probe.family == AF_INET6:
+                probe.setsockopt(IPPROTO_IPV6, IPV6_V6ONLY, newcomer.getsockopt(IPPROTO_IPV6, IPV6_V6ONLY))
+            for option in (SO_REUSEADDR, SO_REUSEPORT):
+                probe.setsockopt(SOL_SOCKET, option, newcomer.getsockopt(SOL_SOCKET, option))
+            probe.setsockopt(SOL_SOCKET, SO_BINDTOIFINDEX, _index_for(address) or PASSING)
+        except OSError:
+            return
+        try:
+            probe.bind(address)
+        except OSError as e:
+            if e.errno == errno.EADDRINUSE:
+                raise Refused(WSA.WSAEADDRINUSE, f"{address[0]} port {address[1]}: {e.strerror}") from None
 
 
 def _everywhere(s: _socket.socket) -> bool:

@@ -8,7 +8,9 @@ import sys
 from types import CodeType, ModuleType, TracebackType
 from typing import Any
 
+from winsock.afd._shape import DISCARD
 from winsock.codes import WSA
+from winsock.nt import current
 from winsock.python import _oserror
 from winsock.python._view import View
 
@@ -16,10 +18,11 @@ WSA_CODES = frozenset(map(int, WSA))
 _OURS = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
 
 
-def prepare(language: str | None = None, timing: str = "none") -> View:
+def prepare(language: str | None = None, timing: str = "none", resets: str = "none") -> View:
     """Make this interpreter's view; call it once, before the program's imports.
 
     language    of the texts of errors, None for the default
+    resets      "windows": what came before a connection was reset is lost
     timing      "windows" adds Windows' delays where programs notice them
     """
     from winsock.python import _errno, _overlapped, _overlay, _select, _socket_module, _ssl, _winapi
@@ -28,6 +31,8 @@ def prepare(language: str | None = None, timing: str = "none") -> View:
     _oserror.install()
     _oserror.set_language(language)
     settings.timing = timing
+    if resets == "windows":
+        current().process.services[DISCARD] = True
     errno, select, socket = _errno.make_module(), _select.make_module(), _socket_module.make_module()
     sockets = {"errno": errno, "select": select, "_socket": socket}
     windows = {
@@ -211,13 +216,14 @@ def run(
     language: str | None = None,
     timing: str = "none",
     quiet: bool = False,
+    resets: str = "none",
 ) -> None:
     """Run a program: kind is "script", "module" or "code".  What it raises comes out.
 
-    language, timing    as for prepare()
+    language, timing, resets    as for prepare()
     quiet               do not offer the explanation of the socket error that a program died of
     """
-    view = prepare(language, timing)
+    view = prepare(language, timing, resets)
     try:
         {"script": run_script, "module": run_module, "code": run_code}[kind](view, target, args)
     except SystemExit:

@@ -1,0 +1,194 @@
+"""AcceptEx and GetAcceptExSockaddrs."""
+
+from __future__ import annotations
+
+import struct
+from typing import Any
+
+from winsock.abi import _constants as c
+from winsock.abi._sockaddrs import pack_address
+from winsock.afd._extended import Accept
+from winsock.afd._requests import OVERLAPPED_SIZE, PENDING, SUCCESS
+from winsock.api import _sockaddr
+from winsock.api._call import dword, endpoint, export
+from winsock.api._overlapped import start
+from winsock.api._sockets import given
+from winsock.codes import NTSTATUS, WSA, WinsockError
+from winsock.nt import ThreadState, memory
+from winsock.transports import Address
+
+FALSE = 0
+TOO_SMALL = int(NTSTATUS.STATUS_BUFFER_TOO_SMALL)
+SPARE = 16  # how much longer than the address its area has to be (document)
+MARK = 8
+MARKED = 0x5AC3_0000_0000_0103
+LENGTH = struct.Struct("<Q")  # what stands before an address in its area
+
+
+def refuse(overlapped: Any, code: int) -> WinsockError:
+    """What to raise for a call that fails at once: Internal says STATUS_PENDING all the same (fact)."""
+    memory.write_u64(overlapped, PENDING)
+    return WinsockError(code)
+
+
+@export(FALSE)
+def AcceptEx(
+    ts: ThreadState,
+    sListenSocket: int,
+    sAcceptSocket: int,
+    lpOutputBuffer: Any,
+    dwReceiveDataLength: int,
+    dwLocalAddressLength: int,
+    dwRemoteAddressLength: int,
+    lpdwBytesReceived: Any,
+    lpOverlapped: Any,
+) -> int:
+    """Accept a connection into a socket made beforehand, with its first data.
+
+    sAcceptSocket            a stream that has no name; until SO_UPDATE_ACCEPT_CONTEXT the connection has none either
+    lpOutputBuffer           room for the data, then for the local, then for the remote address
+    dwReceiveDataLength      0: it ends with the connection itself, else with the first data or the stream's end
+    dwLocalAddressLength     16 more than the address needs; 0: it is not stored
+    dwRemoteAddressLength    likewise, but not 0
+    lpdwBytesReceived        not used: it never ends at once
+
+    It always pends (ERROR_IO_PENDING), and belongs to the listener.  Closing either socket ends it with
+    ERROR_OPERATION_ABORTED.  Areas that are too small show when a connection comes: ERROR_INSUFFICIENT_BUFFER.
+
+    ERROR_INVALID_PARAMETER without an OVERLAPPED, WSAEINVAL for a socket that does not listen or one that is not
+    fresh, WSAEFAULT without a buffer or with no area for the remote address.  Source: document, facts.
+    """
+    if memory.is_null(lpOverlapped):
+        raise WinsockError(c.ERROR_INVALID_PARAMETER)
+    memory.writable(lpOverlapped, OVERLAPPED_SIZE)
+    listener, into = endpoint(ts, sListenSocket), endpoint(ts, sAcceptSocket)
+    data, local, remote = map(dword, (dwReceiveDataLength, dwLocalAddressLength, dwRemoteAddressLength))
+    request = AcceptInto(ts, listener, into, lpOverlapped)
+    request.check()
+    try:
+        if memory.is_null(lpOutputBuffer) or not remote:
+            raise memory.fault()
+        memory.writable(lpOutputBuffer, data + local + remote)
+        request.give(lpOutputBuffer, data, local, remote)
+    except WinsockError as e:
+        raise refuse(lpOverlapped, e.code) from None
+    try:
+        return start(request, lpdwBytesReceived)
+    except WinsockError as e:
+        if e.code != WSA.WSA_IO_PENDING:
+            request.cleared()
+        raise
+
+
+class AcceptInto(Accept):
+    """An Accept with the caller's buffer.
+
+    A program may give the buffer's memory back too early.  Of memory that nobody vouches for the first bytes are a
+    mark while the request pends: where that is no more, nothing is stored.
+    """
+
+    raw = 0  # the buffer's address, if it is no object's
+
+    __slots__ = ("first", "mark", "places", "room")
+
+    def give(self, buffer: Any, data: int, local: int, remote: int) -> None:
+        """The buffer, and the sizes of its parts."""
+        self.room = memory.view(buffer, data + local + remote, True)
+        self.places = ((data, local), (data + local, remote))
+        self.view = self.room[:data]
+        self.joined = self.store
+        if isinstance(buffer, int) and len(self.room) >= MARK:
+            self.set_mark(int(buffer))
+
+    def set_mark(self, raw: int) -> None:
+        """Mark the buffer."""
+        self.first = memory.read(raw, MARK)
+        self.mark = (id(self) ^ MARKED).to_bytes(MARK, "little")
+        memory.write(raw, self.mark)
+        self.raw = raw
+
+    def marked(self) -> bool:
+        """Whether the buffer is still what it was."""
+        try:
+            return memory.read(self.raw, MARK) == self.mark
+        except WinsockError:
+            return False
+
+    def unmark(self) -> bool:
+        """Put the first bytes back; False if the buffer is gone."""
+        raw, there = self.raw, not self.raw or self.marked()
+        if raw and there:
+            memory.write(raw, self.first)
+        self.raw = 0
+        return there
+
+    def gone(self) -> bool:
+        return super().gone() or not self.unmark()
+
+    def orphaned(self) -> None:
+        self.raw = 0
+        super().orphaned()
+
+    def cleared(self) -> None:
+        self.unmark()
+        super().cleared()
+
+    def store(self, local: Address, remote: Address) -> int:
+        """Store the addresses; the status of the request."""
+        needed = _sockaddr.FULL_SIZES[self.ep.family] + SPARE
+        if any(0 < size < needed for _, size in self.places):
+            return TOO_SMALL
+        raw = self.raw
+        if not self.unmark():
+            self.orphaned()
+            return SUCCESS
+        for (at, size), address in zip(self.places, (local, remote), strict=True):
+            if size:
+                name = pack_address(self.ep.family, address)
+                self._write(raw, at, LENGTH.pack(len(name)) + name)
+        if raw and self.view:
+            self.set_mark(raw)  # until data come
+        return SUCCESS
+
+    def _write(self, raw: int, at: int, data: bytes) -> None:
+        if raw:
+            memory.write(raw + at, data)
+        else:
+            self.room[at : at + len(data)] = data
+
+
+@export(None, startup=False, clears=False)
+def GetAcceptExSockaddrs(
+    ts: ThreadState,
+    lpOutputBuffer: Any,
+    dwReceiveDataLength: int,
+    dwLocalAddressLength: int,
+    dwRemoteAddressLength: int,
+    LocalSockaddr: Any,
+    LocalSockaddrLength: Any,
+    RemoteSockaddr: Any,
+    RemoteSockaddrLength: Any,
+) -> None:
+    """Where in AcceptEx's buffer the addresses lie, and how long they are; the three lengths are AcceptEx's.
+
+    What has no area, and an area that holds no address, leave their pointer and length as they are (fact).  Returns
+    nothing: a bad pointer is seen by WSAGetLastError alone, WSAEFAULT.
+    """
+    data, local, remote = map(dword, (dwReceiveDataLength, dwLocalAddressLength, dwRemoteAddressLength))
+    base = memory.address(lpOutputBuffer)
+    if not base:
+        raise memory.fault()
+    whole = memory.size(lpOutputBuffer)
+    if whole is not None and whole < data + local + remote:
+        raise memory.fault()
+    for at, room, pointer, length in (
+        (data, local, LocalSockaddr, LocalSockaddrLength),
+        (data + local, remote, RemoteSockaddr, RemoteSockaddrLength),
+    ):
+        if room < LENGTH.size or not given(pointer) or not given(length):
+            continue
+        size = memory.read_u64(base + at)
+        if 0 < size <= room - LENGTH.size:
+            memory.writable(pointer, 8)
+            memory.write_u32(length, size)
+            memory.write_u64(pointer, base + at + LENGTH.size)
