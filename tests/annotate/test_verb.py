@@ -349,6 +349,39 @@ def test_a_full_disk(log, form):
     assert done.stderr == b"winsock annotate: cannot write the output: No space left on device\n"
 
 
+def test_a_log_that_is_the_output(log):
+    before = log.read_bytes()
+    with open(log, "ab") as out:
+        done = subprocess.run([sys.executable, "-m", "winsock", "annotate", log], stdout=out, stderr=-1, check=False)
+    assert done.returncode == 1
+    assert b"is also where the output goes" in done.stderr
+    assert log.read_bytes() == before
+
+
+@pytest.mark.parametrize(("redirection", "told"), [("<&-", "standard input"), (">&-", "cannot write the output")])
+def test_closed_streams(redirection, told, log):
+    command = f'"{sys.executable}" -m winsock annotate "{log if redirection == ">&-" else "-"}" {redirection}'
+    done = subprocess.run(["sh", "-c", command], capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert told in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_ctrl_c_amid_several_processes(tmp_path):
+    path = tmp_path / "big.log"
+    with open(path, "w") as file:
+        for _ in range(40):
+            file.write(f"{SIGN}\n" * 10_000)
+    command = [sys.executable, "-m", "winsock", "annotate", "--short", "--jobs", "2", path]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        assert process.stdout.readline() == f"{SIGN}\n".encode()
+        process.send_signal(signal.SIGINT)  # it cannot be done: nobody reads what it writes
+        rest = process.stdout.read()
+        assert process.wait(60) == 130
+        assert process.stderr.read() == b""
+    assert rest.endswith(b"    ^ 10054 WSAECONNRESET  Connection reset by peer\n")
+
+
 def test_a_reader_that_goes_away(tmp_path):
     path = tmp_path / "big.log"
     path.write_text(f"{SIGN}\n" * 50_000)

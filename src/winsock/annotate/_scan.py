@@ -201,7 +201,7 @@ class Scanner:
             if end - begin > LONGEST:
                 line = self._long_line(data[begin:end])
             else:
-                text = self.text_of(data[begin:end].rstrip(b"\r\n "))
+                text = self.text_of(data[begin:end].rstrip(b"\r\n"))
                 if not self.lines:
                     text = text.removeprefix("\ufeff")
                 hits = find(text)

@@ -27,6 +27,7 @@ def main(argv: list[str]) -> int:
     form = _form(args, lang, output)
     interrupts = Interrupts()
     try:
+        output.check()
         with interrupts:
             form.begin(args.file)
             if args.follow:
@@ -43,6 +44,9 @@ def main(argv: list[str]) -> int:
     except Output.Gone:
         output.give_up()
         return 0
+    except KeyboardInterrupt:  # the second
+        output.give_up()
+        return 130
     except Output.Error as error:
         output.give_up()
         print(f"winsock annotate: cannot write the output: {error}", file=sys.stderr)

@@ -37,6 +37,13 @@ class Output:
         self._parts: list[bytes] = []
         self._size = 0
 
+    def check(self) -> None:
+        """Raises Error when there is no output at all: the next file opened would be taken for it."""
+        try:
+            os.fstat(self._fd)
+        except OSError as error:
+            raise Output.Error(error.strerror) from error
+
     def write(self, data: bytes) -> None:
         self._parts.append(data)
         self._size += len(data)
@@ -232,6 +239,16 @@ def _read_in_parallel(fd: int, size: int, jobs: int, log: Log, interrupts: Inter
     return done
 
 
+def is_output(fd: int) -> bool:
+    """Whether a file is the one that standard output goes to: it would grow for ever."""
+    ours = os.fstat(fd)
+    try:
+        theirs = os.fstat(1)
+    except OSError:
+        return False
+    return stat.S_ISREG(ours.st_mode) and (ours.st_dev, ours.st_ino) == (theirs.st_dev, theirs.st_ino)
+
+
 def cores() -> int:
     """How many processes can work at once."""
     return len(os.sched_getaffinity(0))
@@ -257,6 +274,11 @@ def read_all(
             fd = open_log(name)
         except OSError as error:
             say(name, error.strerror or str(error))
+            status = 1
+            continue
+        if is_output(fd):
+            os.close(fd)
+            say(name, "is also where the output goes; left out")
             status = 1
             continue
         try:
