@@ -101,18 +101,19 @@ class Selection:
             self._transport = ep.transport
         got = self._poll(0)
         ready = _poll.readiness(ep, got[0][1] if got else 0)
-        extra, waiting, urgent = ep.extra, 0, 0
+        shape, rest, waiting, urgent = ep.shape, ep.rest, 0, 0
         if ready & (c.AFD_POLL_RECEIVE | c.AFD_POLL_ACCEPT):
             if not self.events.messages:
-                waiting = ep.transport.waiting(ep.state is State.LISTENING)
-            requests = extra.get(REQUESTS)
+                waiting = ep.transport.waiting(shape.state is State.LISTENING)
+            requests = rest.extra.get(REQUESTS)
             if requests is not None and requests.lanes[0]:
                 ready &= ~(c.AFD_POLL_RECEIVE | c.AFD_POLL_ACCEPT)  # pending requests take it (fact)
         if ready & c.AFD_POLL_RECEIVE_EXPEDITED:
             urgent = _urgent.waiting(ep)
-        if ep.connect_failed and not ep.so_error:
+        so_error = rest.so_error
+        if shape.connect_failed and not so_error:
             ready &= ~c.AFD_POLL_CONNECT_FAIL  # connect has said so itself
-        return Snapshot(ready, waiting, urgent, ep.state is not State.OPEN, ep.type == c.SOCK_STREAM, ep.so_error)
+        return Snapshot(ready, waiting, urgent, shape.state is not State.OPEN, shape.stream, so_error)
 
     def told(self, ep: Endpoint, call: str, code: int) -> None:
         """See _events.told."""
@@ -233,9 +234,12 @@ class Change:
 
 
 def _selection(ep: Endpoint) -> Selection:
-    with ep.process.lock:
-        found: Selection = ep.noted(NETWORK_EVENTS, lambda: Selection(ep.accepted))
-        return found
+    found: Selection | None = ep.extra.get(NETWORK_EVENTS)
+    if found is None:
+        with ep.process.lock:
+            found = ep.noted(NETWORK_EVENTS, lambda: Selection(ep.accepted))
+            ep.refresh()
+    return found
 
 
 def select_events(ep: Endpoint, mask: int, event: Event | None) -> None:
@@ -252,19 +256,19 @@ def select_messages(ep: Endpoint, mask: int, post: Post | None) -> None:
 
 
 def _select(ep: Endpoint, mask: int, event: Event | None, post: Post | None) -> None:
-    if ep.closed:
+    shape = ep.shape
+    if shape.closed:
         raise WinsockError(WSA.WSAENOTSOCK)
     mask &= c.FD_ALL_EVENTS
-    ep.nonblocking = True
+    if not shape.nonblocking:
+        ep.nonblocking = True
     if mask or NETWORK_EVENTS in ep.extra:
         _selection(ep)._select(ep, mask, event, post)
-    ep.refresh()
 
 
 def expect_change(ep: Endpoint, event: int) -> None:
     """A socket that does not block has asked for a change: FD_ROUTING_INTERFACE_CHANGE, FD_ADDRESS_LIST_CHANGE."""
     _selection(ep).expect(ep, event)
-    ep.refresh()
 
 
 def fetch(ep: Endpoint, reset: Event | None) -> dict[int, int]:
