@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import random
 import struct
 
 import pytest
@@ -11,6 +12,7 @@ from overlapped_kit import Operation
 import winsock.kernel32 as k32
 import winsock.ws2_32 as ws
 from winsock.abi import _constants as c
+from winsock.afd._receiving import Receive
 from winsock.codes import NTSTATUS, WSA
 
 PENDING = WSA.WSA_IO_PENDING
@@ -546,3 +548,42 @@ def test_messages_with_control_data(lab):
     (_, size, _, _, length, _, _) = struct.unpack("<Qi4xQI4xI4xQI4x", msg)
     assert (size, length) == (16, 24)
     assert struct.unpack_from("<Qii", control.raw) == (24, c.IPPROTO_IP, c.IP_PKTINFO)
+
+
+# -- requests that need not try at once
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_lazy_receives_miss_nothing(lab, seed):
+    """They wait for news when the last one found all there was; neither data nor the end may get lost so."""
+
+    class Lazy(Receive):
+        lazy = True
+
+    a, b = lab.pair()
+    port, chosen, ep = lab.port(b), random.Random(seed), lab.process.sockets[b]
+    total = got = 0
+
+    def start():
+        Lazy(lab.process.thread(), ep, [memoryview(bytearray(chosen.choice((1, 7, 64))))]).begin()
+
+    for _ in range(200):
+        action = chosen.randrange(3)
+        if action == 0:
+            n = chosen.randrange(1, 40)
+            lab.send(a, bytes(n))
+            total += n
+        elif action == 1:
+            start()
+        else:
+            r, n, *_ = lab.packet(port, 0)
+            got += n if r else 0
+    lab.ok(ws.shutdown(a, c.SD_SEND))
+    while True:
+        start()
+        r, n, *_ = lab.packet(port)
+        assert r == 1
+        got += n
+        if not n:
+            break
+    assert got == total

@@ -33,6 +33,7 @@ SUCCESS, PENDING, CANCELLED = int(S.STATUS_SUCCESS), int(S.STATUS_PENDING), int(
 OVERFLOW = int(S.STATUS_BUFFER_OVERFLOW)
 
 READS, WRITES = 0, 1  # lanes
+_SKIP_PORT, _SKIP_HANDLE = c.FILE_SKIP_COMPLETION_PORT_ON_SUCCESS, c.FILE_SKIP_SET_EVENT_ON_HANDLE
 _FOR_READS = READ | URGENT | RDHUP | HANGUP | ERROR
 _ENDS = RDHUP | HANGUP | ERROR
 _FOR_WRITES = WRITE | HANGUP | ERROR
@@ -238,8 +239,11 @@ class Request:
         modes = requests.modes
         if self.event is not None:
             self.event.set()
-        elif not modes & c.FILE_SKIP_SET_EVENT_ON_HANDLE:
-            requests.signal.set()
+        elif not modes & _SKIP_HANDLE:
+            signal = requests.signal
+            signal.signaled = True
+            if signal._waiters:
+                signal.wake()
         if self.routine is not None:
             queue_apc(self.ts, self._call_routine)
             return
@@ -247,7 +251,7 @@ class Request:
         if (
             port is not None
             and not self.quiet
-            and not (at_once and status == SUCCESS and modes & c.FILE_SKIP_COMPLETION_PORT_ON_SUCCESS)
+            and not (at_once and status == SUCCESS and modes & _SKIP_PORT)
         ):
             self.packet(port, requests.key)
 

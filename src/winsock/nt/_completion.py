@@ -47,9 +47,11 @@ class CompletionPort(Waitable):
             if ts.wake is None:
                 return  # it runs the reactor just now, and looks when it has done so
         try:
-            queue[-1].interrupt()
+            wake = queue[-1].wake
         except IndexError:
-            pass  # the last one left just now
+            return  # the last one left just now
+        if wake is not None:
+            wake()
 
     def get(self, ts: ThreadState, pump: Any, timeout: float | None, ready: Callable[[], Any]) -> Any:
         """Wait for what ready() gives, at most timeout ms; None when there was nothing."""
