@@ -12,7 +12,7 @@ from functools import cache
 
 from winsock.annotate._words import (
     CALLS,
-    CODE_RETURNING,
+    CODE_GIVING,
     ERROR,
     ERROR_ENDS,
     FAILED,
@@ -50,6 +50,7 @@ _HRESULT_WORD = re.compile(r"hr|hresult|error|code|fail|exception", re.I)
 _TOKEN = re.compile(r"[^\W_]+|[^\w\s]|_")
 
 _CLOSES = re.compile(r"[\s.;)\]\"']*$")
+_CLOSED = re.compile(r"\b(?:closed|terminated|dropped)\b", re.I)
 _HEX_BEFORE = re.compile(r"0x0*[0-9a-fA-F]{4}/$")
 _LOOK_BACK = 64
 _MOST_WORDS = 6
@@ -148,7 +149,7 @@ def _judge(tokens: list[str], glued: bool, text: str, begin: int, end: int) -> b
             return True
         if word in ERROR or word.endswith(ERROR_ENDS):
             return not (closed or _spoiled(tokens, at))
-        if word in OTHER:
+        if word in OTHER and not (word in FAILED and glued and _in_brackets(text, begin, end)):
             return False
         if word.isdigit():
             break
@@ -159,7 +160,7 @@ def _judge(tokens: list[str], glued: bool, text: str, begin: int, end: int) -> b
             if word in ("socket", "sock"):
                 called = True
             continue
-        if word.startswith("wsa") or (vague and word in CODE_RETURNING):
+        if word.startswith("wsa") or word in CODE_GIVING:
             return True
         if word in CALLS:
             called = True
@@ -170,7 +171,11 @@ def _judge(tokens: list[str], glued: bool, text: str, begin: int, end: int) -> b
             return SOCKETS.search(text) is not None
         break
     if glued and _in_brackets(text, begin, end) and not hash_sign:
-        return SOCKETS.search(text) is not None and TROUBLE.search(text) is not None
+        if SOCKETS.search(text) is None:
+            return False
+        return TROUBLE.search(text) is not None or (
+            _CLOSES.match(text, end + 1) is not None and _CLOSED.search(text, 0, begin) is not None
+        )
     if arrow and called:
         return True
     if glued:

@@ -42,8 +42,11 @@ CALLS = _set("""
     select poll shutdown closesocket ioctlsocket setsockopt getsockopt getsockname getpeername
     getaddrinfo getnameinfo gethostbyname gethostbyaddr
 """)
-# These return the code itself.
-CODE_RETURNING = _set("getaddrinfo getnameinfo")
+# A number after these is no count and no port.
+CODE_GIVING = _set("""
+    getaddrinfo getnameinfo gethostbyname gethostbyaddr closesocket ioctlsocket setsockopt getsockopt
+    getsockname getpeername
+""")
 # Words after which a number is something else.
 OTHER = _set("""
     port ports pid tid process thread threadid processid id ids uid gid line lines index idx bytes byte
