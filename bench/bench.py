@@ -95,7 +95,8 @@ class Table:
         within = ratio <= budget
         self.over += not within
         mark = "ok" if within else "OVER"
-        print(f"{what:38}{against:22}{ratio:8.2f}{unit}{budget:8.2f}{unit}   {each:24} {mark}", flush=True)
+        limit = f"{budget:8.2f}{unit}" if budget != annotate_log.UNBOUNDED else f"{'-':>9}"
+        print(f"{what:38}{against:22}{ratio:8.2f}{unit}{limit}   {each:24} {mark}", flush=True)
 
 
 def microseconds(value: float) -> str:
