@@ -85,7 +85,10 @@ def _show(demo: Demo) -> bool:
     options = "".join(f"{option} " for option in demo.options)
     command = f"winsock run {options}{{}}".format
     outcome = run_windows(demo.trouble, demo.options)
-    good &= _act("with Windows' sockets", command(demo.trouble.name), outcome, demo.windows)
+    expected = demo.windows if not demo.fixed_here else demo.cured
+    good &= _act("with Windows' sockets", command(demo.trouble.name), outcome, expected)
+    if demo.fixed_here:
+        _text(f"This Python has the fix, which came with {demo.fixed_in}; an older one shows the trouble.")
     _explain(demo.codes)
     print(_style("the cure", BOLD))
     _text(demo.remedy)

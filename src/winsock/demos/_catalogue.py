@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import tomllib
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +21,7 @@ class Demo:
     story     what people saw, and what Windows does underneath
     remedy    what the cure changes
     codes     the codes that the trouble meets on Windows, most telling first
+    fixed_in  the Python that has it mended, where the fault is Python's; "" otherwise
     options   further options of `winsock run` that it needs
     linux, windows, cured
               texts that the outputs contain: of the trouble on plain Linux, of the trouble under Windows' rules,
@@ -38,6 +40,12 @@ class Demo:
     cured: tuple[str, ...]
     also: tuple[str, ...] = ()
     options: tuple[str, ...] = ()
+    fixed_in: str = ""
+
+    @property
+    def fixed_here(self) -> bool:
+        """Whether this interpreter has the fix, so that the trouble looks like the cure."""
+        return bool(self.fixed_in) and sys.version_info >= tuple(map(int, self.fixed_in.split(".")))
 
     @property
     def trouble(self) -> Path:
