@@ -18,6 +18,7 @@ from winsock.annotate._words import (
     FAILED,
     OTHER,
     OTHER_ERRORS,
+    SKIPPED,
     SOCKETS,
     STRONG,
     TROUBLE,
@@ -157,8 +158,9 @@ def _judge(tokens: list[str], glued: bool, text: str, begin: int, end: int) -> b
             return False
         if word in VAGUE:
             vague = True
-            if word in ("socket", "sock"):
-                called = True
+            continue
+        if word in SKIPPED:
+            called = called or word in CALLS
             continue
         if word.startswith("wsa") or word in CODE_GIVING:
             return True

@@ -19,18 +19,21 @@ STRONG = _set("""
 """)
 # ... of something.
 ERROR = _set("""
-    error err erro errcode errorcode errornumber errorno errnum hresult exception
+    error err erro errcode errorcode errornumber errorno errnum hresult exception dwerror nerror ierror lerror
     erreur fehler fehlercode fehlernummer errore błąd ошибка ошибки ошибкой
     错误 错误码 错误代码 错误号 错误代号 报错 錯誤 錯誤碼 錯誤代碼 錯誤代號
     エラー エラーコード エラー番号 오류 오류코드 에러
 """)
 # In Chinese, Japanese and Korean words grow together: a word that ends with one of these is one.
 ERROR_ENDS = tuple("错误 错误码 错误代码 错误号 錯誤 錯誤碼 錯誤代碼 エラー エラーコード 오류 에러 fehler".split())
-# Words that leave the question to the one before.
+# Words for codes of any kind: they leave the question to the one before.
 VAGUE = _set("""
     code codes no nr num number nummer numéro número номер код kod código codice kode rc ret retcode rv
-    result status reason was is with of the got returned returns return returning call socket sock
-    win32 windows native os secondary last コード 番号 코드 代码 代碼 号 de du di da in
+    result status reason was is got returned returns return returning コード 番号 코드 代码 代碼 号
+""")
+# Words that say nothing.
+SKIPPED = _set("""
+    of with the in call socket sock win32 windows native os secondary last de du di da
     gniazda сокета soquete 소켓
 """)
 FAILED = _set("""
@@ -61,7 +64,7 @@ OTHER_ERRORS = _set("http exit syntax parse compiler")
 
 # Units and words that make a number before them a quantity.
 UNIT = re.compile(
-    r"\s*(?:bytes?|[kKmMgG]i?[bB]?\b|ms\b|µs|us\b|ns\b|s\b|sec|min(?:utes)?\b|rows?|lines?|items?|records?"
+    r"\s*(?:bytes?|milli|micro|nano|[kKmMgG]i?[bB]?\b|ms\b|µs|us\b|ns\b|s\b|sec|min(?:utes)?\b|rows?|lines?|items?|records?"
     r"|times|files?|connections?|requests?|packets?|users?|buffers?|of \d|/ ?\d|x\d|px|x\b|passed|errors?\b"
     r"|warnings?|%|元|円|원|руб|€|\$)"
 )
