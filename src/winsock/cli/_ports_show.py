@@ -22,6 +22,11 @@ OVERHANG = 4  # columns: two of them
 
 
 @cache
+def in_a_line(command: str | None) -> str:
+    """A command line without what would break the table."""
+    return " ".join(("" if command is None else command).split())
+
+
 def user(uid: int | None) -> str:
     """A user's name, or the number where there is none."""
     if uid is None:
@@ -80,7 +85,7 @@ def _table(protocol: str, rows: Iterable[Reserved], owners: bool) -> Iterator[st
         if row.persistent:
             line += "     *"
         if owners and row.pid is not None:
-            line = f"{line:28}{row.pid:12}  {user(row.uid):8}  {row.command}"
+            line = f"{line:28}{row.pid:12}  {user(row.uid):8}  {in_a_line(row.command)}"
         yield line
     yield ""
     yield "* - Administered port exclusions."
@@ -178,7 +183,7 @@ def _values(finding: Finding, report: PortReport, texts: Texts) -> dict[str, obj
         else "no_process" if finding.uid is not None
         else "unknown"
     )  # fmt: skip
-    owner = texts["owner"][key].format(pid=finding.pid, command=finding.command, user=user(finding.uid))
+    owner = texts["owner"][key].format(pid=finding.pid, command=in_a_line(finding.command), user=user(finding.uid))
     return {
         "owner": owner,
         "address": finding.address or "*",
