@@ -96,15 +96,16 @@ class Reactor:
             watcher = self._watcher
             if watcher is None:
                 watcher = self._watcher = self.network.watcher()
-            watch = self._watches.get(ep)
-            if watch is None:
-                watch = _Watch(ep)
-                watcher.add(ep.transport, watch)
-                self._watches[ep] = watch
-            else:
-                watcher.again(ep.transport)
+            known = self._watches.get(ep)
+            watch = known or _Watch(ep)
+            # First of all: the watcher may tell another thread at once, and tells once only.
             if callback not in watch.callbacks:
                 watch.callbacks = (callback, *watch.callbacks) if first else (*watch.callbacks, callback)
+            if known is not None:
+                watcher.again(ep.transport)
+            else:
+                watcher.add(ep.transport, watch)
+                self._watches[ep] = watch
         self.attend()
 
     def unwatch(self, ep: Any, callback: Callback) -> None:
@@ -152,7 +153,11 @@ class Reactor:
     def has_work(self) -> bool:
         """Whether something has to go on while nobody waits."""
         if self._timers:
-            return True
+            with self._lock:
+                while self._timers and self._timers[0][2].function is None:
+                    heapq.heappop(self._timers)
+            if self._timers:
+                return True
         known = self.known
         while known:
             try:
@@ -341,7 +346,7 @@ class _StandIn:
 
     def __init__(self, reactor: Reactor) -> None:
         self._reactor = weakref.ref(reactor)
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()  # a finalizer may close sockets at any time
         self._roused = threading.Condition(self._lock)
         self._state = "absent"
         self.leads = False

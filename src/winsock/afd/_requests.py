@@ -35,13 +35,12 @@ OVERFLOW = int(S.STATUS_BUFFER_OVERFLOW)
 READS, WRITES = 0, 1  # lanes
 _SKIP_PORT, _SKIP_HANDLE = c.FILE_SKIP_COMPLETION_PORT_ON_SUCCESS, c.FILE_SKIP_SET_EVENT_ON_HANDLE
 _FOR_READS = READ | URGENT | RDHUP | HANGUP | ERROR
-_ENDS = RDHUP | HANGUP | ERROR
+_ENDS = RDHUP | HANGUP | ERROR | URGENT
 _FOR_WRITES = WRITE | HANGUP | ERROR
 
 OVERLAPPED_SIZE = 32
 _BEGIN = struct.Struct("<Q")
 _END = struct.Struct("<QQI")
-_RESULT = struct.Struct("<QQ")
 HANDLE_AT = 24
 FLAGS_AT = 16  # WSAOVERLAPPED.Offset is the provider's: what WSAGetOverlappedResult tells as flags
 
@@ -397,7 +396,7 @@ class Requests:
     def emptied(self) -> None:
         """A lane is empty: calls that are not overlapped come after requests."""
         for ep in self.endpoints:
-            for ts in ep.waiters:
+            for ts in ep.rest.waiters:
                 ts.interrupt()
 
     def serve(self, ep: Endpoint, got: int) -> None:
@@ -406,7 +405,7 @@ class Requests:
             reads, writes = self.lanes
             if got & _FOR_READS:
                 self.dry = False
-                if got & _ENDS:
+                if got & _ENDS:  # or urgent data: a receive finds less than there is
                     self.ended = True
                 if reads:
                     self.run(reads)
@@ -460,7 +459,7 @@ class Requests:
         """End the pending ones among these with STATUS_CANCELLED; how many."""
         with self.lock:
             chosen = [request for request in self.pending if which(request)]
-            return sum(request.cancel() for request in chosen)
+            return sum(request.cancel(CANCELLED) for request in chosen)
 
     def closing(self, ep: Endpoint) -> None:
         """This handle closes; with the last one all requests end."""
