@@ -6,13 +6,16 @@ import tomllib
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import winsock.codes
 from winsock.annotate import annotate, find
 from winsock.annotate._messages import parts
 from winsock.codes import WSA, languages
+
+# Other work on the machine must not fail a test.
+calm = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 NUMBERS = [int(code) for code in WSA if code >= WSA.WSAEINTR]
 DATA = Path(winsock.codes.__file__).parent / "data"
@@ -245,6 +248,7 @@ def test_texts_that_mean_something_else(text):
 # -- any text
 
 
+@calm
 @given(st.text())
 def test_any_text_is_looked_at(text):
     for hit in find(text):
@@ -255,6 +259,7 @@ def test_any_text_is_looked_at(text):
 SIGNS = ["10054", "error", "port", " ", ":", "[", "]", "WinError", "=", "#", "0x8007274D", "é"]
 
 
+@calm
 @given(st.lists(st.sampled_from(SIGNS)))
 def test_any_order_of_signs(words):
     text = "".join(words)

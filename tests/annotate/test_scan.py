@@ -6,7 +6,7 @@ import io
 import tracemalloc
 
 import pytest
-from hypothesis import example, given
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from winsock.annotate import Scanner, _scan, find, scan
@@ -15,6 +15,9 @@ from winsock.annotate._messages import spellings
 from winsock.annotate._names import c_names, winsock_names
 from winsock.annotate._prefilter import candidates
 from winsock.annotate._scan import LONGEST, OVERLAP
+
+# Other work on the machine must not fail a test.
+calm = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 TEXTS = [
     "ConnectionResetError: [WinError 10054] An existing connection was forcibly closed by the remote host",
@@ -88,6 +91,7 @@ def test_every_name_passes_the_first_look():
         assert candidates(f"a\nx {name}\n".encode(), 2, 5 + len(name), ()) == [(2, 4 + len(name))]
 
 
+@calm
 @given(line_texts)
 @example("connect EACCES 0.0.0.0:80")
 @example("SocketErrorCode: TimedOut")
@@ -113,6 +117,7 @@ def test_digits_of_other_scripts_are_no_codes():
 # -- blocks and lines
 
 
+@calm
 @given(st.lists(st.tuples(line_texts, line_ends), max_size=12), st.lists(st.integers(1, 50), min_size=1, max_size=4))
 def test_borders_of_blocks_change_nothing(lines, sizes):
     data = "".join(text + end for text, end in lines).encode("utf-8", "replace")
@@ -123,6 +128,7 @@ def test_borders_of_blocks_change_nothing(lines, sizes):
     assert b"".join(raw for raw, _ in parts_) == data
 
 
+@calm
 @given(st.lists(st.tuples(st.sampled_from(TEXTS), st.sampled_from(["\n", "\r\n", "\r"])), min_size=1, max_size=12))
 def test_line_numbers_are_those_of_universal_newlines(lines):
     data = "".join(text + end for text, end in lines).encode()
@@ -135,6 +141,7 @@ def test_line_numbers_are_those_of_universal_newlines(lines):
     assert rows(pieces) == expected
 
 
+@calm
 @given(st.lists(junk, max_size=12).map(b"".join), st.lists(st.integers(1, 9), min_size=1, max_size=3))
 @example(b"a\0b\0" * 3, [1])
 @example(b"\xff\xfeW\0", [1])
@@ -150,6 +157,7 @@ def test_any_bytes_in_any_blocks(data, sizes):
         assert b"".join(raw for raw, _ in in_parts) == data
 
 
+@calm
 @given(st.lists(st.binary(max_size=30).filter(lambda b: b"1" not in b and b"W" not in b and b"E" not in b)))
 def test_bytes_without_signs_pass_untouched(lines):
     data = b"\n".join(lines)
@@ -176,6 +184,7 @@ def test_a_stream_that_pauses_is_read_up_to_the_pause():
     assert rows(scanner.close()) == []
 
 
+@calm
 @given(st.lists(st.tuples(line_texts, line_ends), max_size=12))
 def test_small_blocks_are_looked_at_another_way_with_the_same_result(lines):
     data = "".join(text + end for text, end in lines).encode("utf-8", "replace")
