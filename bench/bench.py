@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import resource
 import shutil
 import statistics
 import subprocess
@@ -49,6 +50,7 @@ NOT_YET = {
 ANNOTATE_ROUNDS = 3
 ROUND = 0.02  # seconds of work in a round
 IDLE_SOCKETS = 500
+IDLE_CONNECTIONS, CROWD_BUDGET = 9_900, 1.2
 
 
 class Worker:
@@ -150,6 +152,21 @@ def processes(table: Table, rounds: int) -> None:
     table.row("import winsock.codes", "time of its own", cost, IMPORT_BUDGET_MS, "", "m")
 
 
+def crowd(table: Table, worker: Worker, rounds: int) -> None:
+    """An overlapped receive beside idle connections with pending ones, against the same without them."""
+    resource.setrlimit(resource.RLIMIT_NOFILE, (resource.getrlimit(resource.RLIMIT_NOFILE)[1],) * 2)
+    busy = Worker(sys.executable, str(HERE / "worker_c.py"))
+    count = min(IDLE_CONNECTIONS, resource.getrlimit(resource.RLIMIT_NOFILE)[0] // 2 - 100)
+    each = busy.ask("pend", count)
+    times = worker.times_for("overlapped")
+    pairs = [(busy.ask("overlapped", times), worker.ask("overlapped", times)) for _ in range(rounds)]
+    a, b = sorted(pairs, key=lambda pair: pair[0] / pair[1])[rounds // 2]
+    seen = f"{microseconds(a / times)} / {microseconds(b / times)}"
+    table.row(f"the same beside {count} idle ones", "none idle", a / b, CROWD_BUDGET, seen)
+    print(f"a pending receive: {each:.0f} bytes each")
+    busy.close()
+
+
 def memory(table: Table, workers: dict[str, Worker]) -> None:
     plain = workers["plain"].ask("memory", IDLE_SOCKETS)
     for name, shape in (("python", "Python-shaped"), ("c", "C-shaped")):
@@ -197,6 +214,7 @@ def main() -> int:
     compare(table, workers, a.rounds, a.only)
     if not a.only:
         memory(table, workers)
+        crowd(table, workers["c"], a.rounds)
     for worker in workers.values():
         worker.close()
     if not a.only:

@@ -151,6 +151,28 @@ def events(times):
         reset(event)
 
 
+crowd = []  # what pends on idle connections
+
+
+def pend(times):
+    """A receive on each of so many connections that nothing ever comes over; bytes for each."""
+    _, idle = zip(*(make_pair() for _ in range(times)))
+    crowd.append(_)
+    memory = create_string_buffer(64)
+    room, flags = WSABUF(64, addressof(memory)), c_uint32()
+    requests = [OVERLAPPED() for _ in idle]
+    tracemalloc.start()
+    before = tracemalloc.get_traced_memory()[0]
+    for s, request in zip(idle, requests):
+        k32.CreateIoCompletionPort(s, port, 0, 0)
+        ws.WSARecv(s, room, 1, None, flags, request, None)
+    used = tracemalloc.get_traced_memory()[0] - before
+    tracemalloc.stop()
+    crowd.append((idle, memory, room, requests))
+    overlapped(10)  # their registration is news, once
+    return used / times
+
+
 def memory(times):
     tracemalloc.start()
     before = tracemalloc.get_traced_memory()[0]
@@ -166,8 +188,8 @@ def serve():
     gc.disable()
     for line in sys.stdin:
         work, times = line.split()
-        if work == "memory":
-            print(memory(int(times)), flush=True)
+        if work in ("memory", "pend"):
+            print(globals()[work](int(times)), flush=True)
             continue
         function, times = globals()[work], int(times)
         begin = time.perf_counter()
