@@ -49,7 +49,7 @@ STATE: dict[tuple[str, str], str] = {
     ("winsock.transports.host._descriptors", "_graves"): "descriptors are the interpreter's",
 }
 
-PROGRAMS = "programs"  # directories of programs that users of sockets might have written, not of the package's modules
+PROGRAMS = "programs"  # directories of programs that users of sockets might have written, not of our own modules
 CODES = range(10_001, 12_000)  # where Winsock's error codes live
 LARGEST_BARE = 9999
 

@@ -51,17 +51,18 @@ class Background:
             self.result = ret, ws.WSAGetLastError()
 
     def waits(self) -> None:
-        """Until the call is in a wait."""
-        assert self.started.wait(5)
-        for _ in range(5000):
-            if self.state.blocking or self.result is not None:
-                break
-            threading.Event().wait(0.001)
+        """Until the call is in a wait, and a socket knows of it: it is told when that closes."""
+        assert self.started.wait(60)
+        pause = threading.Event()
+        while self.result is None and not self._known():
+            pause.wait(0.001)
         assert self.result is None, f"it returned {self.result}"
-        assert self.state.blocking
+
+    def _known(self) -> bool:
+        return any(self.state in ep.waiters for ep in list(self.process.sockets.values()))
 
     def join(self) -> tuple[int, int]:
-        self.thread.join(10)
+        self.thread.join(60)
         assert self.result is not None, "still running"
         return self.result
 

@@ -34,17 +34,22 @@ class Result:
 class Call:
     """A call under way on a thread of the arm here."""
 
-    def __init__(self, name: str) -> None:
-        self.name, self._done, self._outcome = name, threading.Event(), None
+    def __init__(self, arm: Here, name: str) -> None:
+        self.arm, self.name, self._done, self._outcome = arm, name, threading.Event(), None
+        self.state: Any = None  # of the thread that it runs on
 
     def finish(self, outcome: Any) -> None:
         self._outcome = outcome
         self._done.set()
 
-    def blocks(self, seconds: float = 0.2) -> bool:
-        return not self._done.wait(seconds)
+    def blocks(self) -> bool:
+        """Wait until a socket knows that the call waits for it; False if the call ends instead."""
+        while not self._done.wait(0.001):
+            if any(self.state in ep.waiters for ep in list(self.arm.process.sockets.values())):
+                return True
+        return False
 
-    def join(self, timeout: float = 10) -> Result:
+    def join(self, timeout: float = 60) -> Result:
         if not self._done.wait(timeout):
             raise TimeoutError(f"{self.name} still running after {timeout} s")
         if isinstance(self._outcome, BaseException):
@@ -61,7 +66,7 @@ class Thread:
         self._thread.start()
 
     def start(self, function: Function, *args: Any) -> Call:
-        call = Call(function.name)
+        call = Call(self.arm, function.name)
         self._calls.put((call, function, args))
         return call
 
@@ -74,6 +79,7 @@ class Thread:
         with self.arm.process.attached():
             while item := self._calls.get():
                 call, function, args = item
+                call.state = self.arm.process.thread()
                 try:
                     if function.name != "WSAGetLastError":
                         ws.WSASetLastError(0)
@@ -96,7 +102,7 @@ class Function:
     def __init__(self, arm: Here, name: str, call: Any) -> None:
         self.arm, self.name, self.call = arm, name, call
 
-    def __call__(self, *args: Any, thread: Thread | None = None, timeout: float = 10) -> Result:
+    def __call__(self, *args: Any, thread: Thread | None = None, timeout: float = 60) -> Result:
         return (thread or self.arm.main).start(self, *args).join(timeout)
 
 
