@@ -71,6 +71,13 @@ def test_other_win32_codes_are_let_be(code):
     assert codes(f"OSError: [WinError {code}] text") == []
 
 
+@pytest.mark.parametrize("code", [6, 8, 87, 64, 995, 997])
+def test_win32_codes_from_winsock_itself(code):
+    assert codes(f"WSARecv failed, WSAGetLastError() = {code}") == [code]
+    assert codes(f"WSAGetLastError returned {code}.") == [code]
+    assert codes(f"GetLastError() = {code}") == []
+
+
 def test_hresults():
     for number in NUMBERS:
         value = 0x80070000 | number
@@ -152,8 +159,7 @@ def test_where_it_stands_and_by_what():
 
 def test_every_name_of_winsock():
     for name, code in WSA.__members__.items():
-        expected = [] if code in (6, 8, 87) else [code]
-        assert codes(f"call failed: {name}") == expected, name
+        assert codes(f"call failed: {name}") == [code], name
         assert codes(f"X{name}") == codes(f"{name}X") == []
 
 

@@ -21,7 +21,7 @@ _DOUBTFUL = {
 }
 # Names that no socket error is meant by, or that socket calls hardly give.
 _OTHERS = {"ELOOP", "ENAMETOOLONG", "ENOTEMPTY", "EPROCLIM", "EUSERS", "EDQUOT", "ESTALE", "EREMOTE", "EDISCON"}
-_NOT_SOCKETS = {"WSA_WAIT_TIMEOUT", "WSA_INVALID_HANDLE", "WSA_NOT_ENOUGH_MEMORY", "WSA_INVALID_PARAMETER"}
+_NOT_ERRORS = {"WSA_WAIT_TIMEOUT"}
 
 # Each begins with a letter that few lines have, so that most are done with at a glance.
 _WSA_NAME = re.compile(r"WSA_?[A-Z][A-Z_]{2,}(?![A-Za-z])")
@@ -52,7 +52,7 @@ def winsock_names() -> dict[str, int]:
     return {
         name: number
         for name, number in numbers_by_name().items()
-        if name.startswith("WSA") and name not in _NOT_SOCKETS
+        if name.startswith("WSA") and name not in _NOT_ERRORS
     }
 
 

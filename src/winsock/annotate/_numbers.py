@@ -37,11 +37,15 @@ NETWORK = frozenset(
     or name.startswith(("ERROR_NET", "ERROR_BAD_NET", "ERROR_SEM_TIMEOUT", "ERROR_UNEXP_NET", "ERROR_REM_NOT_LIST"))
 ) | {995, 996}
 
+# Other Win32 codes that Winsock has names for.
+_WINSOCKS_OTHER = frozenset(int(code) for code in WSA if code < WSA.WSAEINTR)
+
 _FIVE = re.compile(
     r"1(?:0(?:0(?:04|09|1[34]|2[24]|3[5-9]|[456]\d|7[01]|9[1-3])|1(?:0[1-9]|1[0-2]))|10(?:0[1-9]|[12]\d|3[0-3]))(?!\d)",
     re.A,
 )
 _SMALL = re.compile(r"(?:WinError|Win32Exception|SocketException)[ :=(\[\"']{1,4}(\d{1,4})(?!\d)", re.A)
+_LAST_ERROR = re.compile(r"WSAGetLastError(?:\(\))?(?: returned| is| was)?[ :=(]{1,4}(\d{1,4})(?!\d)", re.A)
 _HRESULT = re.compile(
     r"(?<![0-9A-Za-z])(0[xX])?8007[0-9a-fA-F]{4}(?![0-9A-Za-z])|(?<![0-9A-Za-z_.])-21470\d{5}(?!\d)",
     re.A,
@@ -73,6 +77,11 @@ def numbers(text: str) -> list[tuple[int, int, int]]:
         for match in _SMALL.finditer(text):
             number = int(match[1])
             if number in NETWORK:
+                found.append((match.start(1), match.end(1), number))
+    if "WSAGetLastError" in text:
+        for match in _LAST_ERROR.finditer(text):
+            number = int(match[1])
+            if number in NETWORK or number in _WINSOCKS_OTHER:
                 found.append((match.start(1), match.end(1), number))
     if "8007" in text or "-21470" in text:
         for match in _HRESULT.finditer(text):
