@@ -27,11 +27,11 @@ from typing import Any
 
 from winsock import iphlpapi, kernel32, mswsock, user32, ws2_32
 from winsock.abi import _constants as c
-from winsock.api import _connectex, _extension, _wsadata
+from winsock.api import _connectex, _transmit, _wsadata
 
 FACES = (ws2_32, mswsock, iphlpapi, kernel32, user32)
 # What SIO_GET_EXTENSION_FUNCTION_POINTER hands out, and no face has.
-EXTENSIONS = ("ConnectEx", "DisconnectEx", "TransmitFile", "TransmitPackets", "WSARecvMsg")
+EXTENSIONS = ("ConnectEx", "DisconnectEx", "TransmitPackets", "WSARecvMsg")
 
 
 @dataclass(frozen=True)
@@ -52,7 +52,7 @@ class Call:
 
     @property
     def function(self) -> Any:
-        homes = (*FACES, _extension, _connectex, _wsadata)
+        homes = (*FACES, _connectex, _transmit, _wsadata)
         return next(getattr(home, self.name) for home in homes if hasattr(home, self.name))
 
     @property
@@ -375,15 +375,15 @@ call("MsgWaitForMultipleObjectsEx", "npiii", "WAIT", "INVALID_PARAMETER INVALID_
 # -- extension functions
 EXTENDED = (
     "ENOTSOCK INVALID_PARAMETER EALREADY EISCONN ENOTCONN ESHUTDOWN EOPNOTSUPP EADDRNOTAVAIL EAFNOSUPPORT "
-    "IO_PENDING INVALID_HANDLE ENOTSOCK"
+    "IO_PENDING INVALID_HANDLE "
 )
-call(
-    "AcceptEx", "ssOnnnoO", "0", EXTENDED, lambda e: [e.at("listening"), e.spare(), room(256), 64, 64, 64, None, room(32)]
-)
+PACKET = struct.pack("<II16x", c.TP_ELEMENT_MEMORY, 0)
+call("AcceptEx", "ssOnnnoO", "0", EXTENDED,
+     lambda e: [e.at("listening"), e.spare(), room(256), 64, 64, 64, None, room(32)])  # fmt: skip
 call("GetAcceptExSockaddrs", "Pnnnoooo", "never", "",
      lambda e: [room(256), 64, 64, 64, room(8), length(0), room(8), length(0)], False)  # fmt: skip
 call("ConnectEx", "sPnpnoO", "0", EXTENDED, lambda e: [e.s, e.target, len(e.target), None, 0, None, room(32)])
-call("DisconnectEx", "soii", "0", EXTENDED, lambda e: [e.s, None, 0, 0])
-call("TransmitFile", "shnnopi", "0", EXTENDED, lambda e: [e.s, 0, 0, 0, None, None, 0])
-call("TransmitPackets", "sPnnoi", "0", EXTENDED, lambda e: [e.s, bytes(64), 1, 0, None, 0])
+call("DisconnectEx", "soii", "0", EXTENDED + TRANSFER, lambda e: [e.s, room(32), 0, 0])
+call("TransmitFile", "shnnopi", "0", EXTENDED + TRANSFER, lambda e: [e.s, None, 0, 0, room(32), None, 0])
+call("TransmitPackets", "spnnoi", "0", EXTENDED + TRANSFER, lambda e: [e.s, PACKET, 1, 0, room(32), 0])
 call("WSARecvMsg", "sOoxx", "-1", RECEIVE, lambda e: [e.s, e.message(), length(0), None, None])

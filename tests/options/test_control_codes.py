@@ -327,19 +327,17 @@ def test_functions_that_work(lab):
         assert winsock.function(address).__name__ == name
 
 
-def test_functions_that_say_not_yet(lab):
-    a, _ = lab.pair()
-    ov = ctypes.create_string_buffer(32)
+def test_functions_refuse_what_is_no_socket(lab):
+    ov, nobody = ctypes.create_string_buffer(32), (1 << 64) - 1
     calls = {
-        "DisconnectEx": (a, ov, 0, 0),
-        "TransmitFile": (a, 0, 0, 0, None, None, 0),
-        "TransmitPackets": (a, None, 0, 0, None, 0),
+        "AcceptEx": (nobody, nobody, bytearray(64), 0, 32, 32, None, ov),
+        "ConnectEx": (nobody, LOOPBACK, 16, None, 0, None, ov),
+        "DisconnectEx": (nobody, ov, 0, 0),
+        "TransmitFile": (nobody, 0, 0, 0, None, None, 0),
+        "TransmitPackets": (nobody, None, 0, 0, None, 0),
     }
     for name, args in calls.items():
-        call = winsock.function(pointer(lab, a, name))
-        lab.fails(call(*args), WSA.WSAEOPNOTSUPP, 0)
-        nobody = (1 << 64) - 1
-        lab.fails(call(nobody, *args[1:]), WSA.WSAENOTSOCK, 0)
+        lab.fails(winsock.function(pointer(lab, lab.socket(), name))(*args), WSA.WSAENOTSOCK, 0)
 
 
 REFUSED = {

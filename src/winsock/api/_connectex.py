@@ -1,4 +1,4 @@
-"""ConnectEx."""
+"""ConnectEx and DisconnectEx."""
 
 from __future__ import annotations
 
@@ -7,13 +7,14 @@ from typing import Any
 from winsock.abi import _constants as c
 from winsock.afd._extended import Connect
 from winsock.afd._requests import OVERLAPPED_SIZE
+from winsock.afd._transmitting import Transmit
 from winsock.api import _sockaddr
 from winsock.api._acceptex import FALSE, refuse
 from winsock.api._buffers import buffer, probe_read
 from winsock.api._call import c_int, dword, endpoint, export
-from winsock.api._overlapped import start
+from winsock.api._overlapped import perform, start
 from winsock.api._sockets import given
-from winsock.codes import WinsockError
+from winsock.codes import WSA, WinsockError
 from winsock.nt import ThreadState, memory
 
 
@@ -55,3 +56,26 @@ def ConnectEx(
     except WinsockError as e:
         raise refuse(lpOverlapped, e.code) from None
     return start(request, lpdwBytesSent)
+
+
+@export(FALSE)
+def DisconnectEx(ts: ThreadState, s: int, lpOverlapped: Any, dwFlags: int, dwReserved: int) -> int:
+    """End a stream's connection: no more is sent; with TF_REUSE_SOCKET, make its socket fit for another one.
+
+    Without that flag it is a shutdown(SD_SEND) that can be waited for.  With it, it ends when the peer has ended too;
+    then ConnectEx takes a socket that had been bound, AcceptEx any.
+
+    lpOverlapped    NULL: the call waits for the end; else it always pends (ERROR_IO_PENDING)
+
+    WSAEINVAL for other flags or a reserved value that is not 0, WSAENOTCONN.  Source: document, facts.
+    """
+    ep = endpoint(ts, s)
+    flags = dword(dwFlags)
+    if flags & ~c.TF_REUSE_SOCKET or dword(dwReserved):
+        raise WinsockError(WSA.WSAEINVAL)
+    overlapped = None if memory.is_null(lpOverlapped) else lpOverlapped
+    if overlapped is not None:
+        memory.writable(overlapped, OVERLAPPED_SIZE)
+    request = Transmit(ts, ep, (), overlapped, True, bool(flags & c.TF_REUSE_SOCKET))
+    perform(request)
+    return 1

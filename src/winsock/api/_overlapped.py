@@ -57,6 +57,16 @@ def start(request: Request, count: Any, flags: Any = None) -> int:
     return 0
 
 
+def perform(request: Request) -> None:
+    """Start it: what has no OVERLAPPED is waited for, what has one is WSA_IO_PENDING."""
+    if not request.ep.procs.start(request):
+        if request.overlapped is not None and request.ep.flags & c.WSA_FLAG_OVERLAPPED:
+            raise WinsockError(WSA.WSA_IO_PENDING)
+        _await(request)
+    if request.status:
+        raise WinsockError(ntstatus_to_wsa(request.status))
+
+
 def store(request: Request, count: Any, flags: Any = None) -> None:
     """Bytes and flags of a request that has ended, where the call was told to put them."""
     if request.status and request.status != OVERFLOW:

@@ -67,6 +67,13 @@ class FileObject:
         except OSError as e:
             raise file_error(e) from None
 
+    def size(self) -> int:
+        """How long the file is."""
+        try:
+            return os.fstat(self.fd).st_size
+        except OSError as e:
+            raise file_error(e) from None
+
     def seek(self, distance: int, method: int) -> int:
         """Move the position; where it is then."""
         if method not in _WHENCE:

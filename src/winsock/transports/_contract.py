@@ -126,6 +126,9 @@ class TransportSocket(Protocol):
     def take_over(self, other: Any) -> None:
         """Become the other one's connection, keeping the own descriptor; the other is gone."""
 
+    def renew(self) -> None:
+        """Be as new: the connection is over, and so is the name; options are told again by who keeps them."""
+
     def connect_abandon(self) -> None:
         """Undo a failed connect, so that another may be tried; the local name stays."""
 

@@ -375,6 +375,8 @@ class HostSocket(_socket.socket):
         return new
 
     def take_over(self, other: HostSocket) -> None:
+        if self.bound is not None:
+            _bind.release(self)
         try:
             os.dup2(other.fileno(), self.fileno(), inheritable=False)
         except OSError as e:
@@ -382,6 +384,13 @@ class HostSocket(_socket.socket):
             raise _errors.translated(e) from None
         _bind.moved(other, self)
         other.finish()
+
+    def renew(self) -> None:
+        cls: Any = HostSocket
+        fresh: HostSocket = cls(self.win_family, self.type, self.proto)
+        if _gettimeout(self) is not None:
+            os.set_blocking(fresh.fileno(), False)
+        self.take_over(fresh)
 
     def connect_begin(self, address: Address) -> bool:
         was = False
