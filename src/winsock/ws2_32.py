@@ -14,6 +14,8 @@ from winsock.api._addrinfo import GetNameInfoW as GetNameInfoW
 from winsock.api._addrinfo import freeaddrinfo as freeaddrinfo
 from winsock.api._addrinfo import getaddrinfo as getaddrinfo
 from winsock.api._addrinfo import getnameinfo as getnameinfo
+from winsock.api._addrinfo_async import GetAddrInfoExCancel as GetAddrInfoExCancel
+from winsock.api._addrinfo_async import GetAddrInfoExOverlappedResult as GetAddrInfoExOverlappedResult
 from winsock.api._async_names import WSAAsyncGetHostByAddr as WSAAsyncGetHostByAddr
 from winsock.api._async_names import WSAAsyncGetHostByName as WSAAsyncGetHostByName
 from winsock.api._async_names import WSAAsyncGetProtoByName as WSAAsyncGetProtoByName

@@ -205,8 +205,10 @@ call("getprotobynumber", "i", "0", NAMES, lambda e: [6])
 call("getaddrinfo", "ttpO", "code", ADDRINFO, lambda e: ["127.0.0.1", "80", HINTS, room(8)])
 call("GetAddrInfoW", "ttpO", "code", ADDRINFO, lambda e: ["127.0.0.1", "80", HINTS, room(8)])
 for _w in "AW":
-    call(f"GetAddrInfoEx{_w}", "tti*pOxxxx", "code", ADDRINFO + " SERVICE_NOT_FOUND",
+    call(f"GetAddrInfoEx{_w}", "tti*pOxxxx", "code", ADDRINFO + " SERVICE_NOT_FOUND IO_PENDING INVALID_HANDLE",
          lambda e: ["127.0.0.1", "80", c.NS_DNS, None, HINTS_EX, room(8), None, None, None, None])  # fmt: skip
+call("GetAddrInfoExOverlappedResult", "P", "never", "", lambda e: [bytes(32)], False)
+call("GetAddrInfoExCancel", "P", "code", "INVALID_HANDLE", lambda e: [bytes(8)], False)
 for _name in ("freeaddrinfo", "FreeAddrInfoW", "FreeAddrInfoEx", "FreeAddrInfoExW"):
     call(_name, "a", "never", "", lambda e: [None], False)
 call("getnameinfo", "Pnononi", "code", NAMES + " EAFNOSUPPORT",

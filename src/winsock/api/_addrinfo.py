@@ -9,6 +9,7 @@ from typing import Any, Concatenate, ParamSpec
 
 from winsock import names
 from winsock.abi import _constants as c
+from winsock.api import _addrinfo_async
 from winsock.api import _name_structs as structs
 from winsock.api._call import c_int, dword, refuse_nested, unexpected
 from winsock.api._names import ansi
@@ -123,17 +124,27 @@ def _find_ex(
     namespace: int,
     hints: Any,
     res: Any,
-    asynchronous: tuple[Any, ...],
+    asynchronous: tuple[Any, Any, Any],
     wide: bool,
 ) -> None:
+    """asynchronous: OVERLAPPED, completion routine, where a handle goes."""
     memory.write_u64(res, 0)
-    if not all(memory.is_null(a) for a in asynchronous):
+    overlapped, routine, handle = asynchronous
+    if memory.is_null(overlapped) and not (memory.is_null(routine) and memory.is_null(handle)):
         raise WinsockError(WSA.WSAEINVAL)
     if dword(namespace) not in (c.NS_ALL, c.NS_DNS):
         raise WinsockError(WSA.WSASERVICE_NOT_FOUND)
     flags, family, kind, protocol = _hints(hints, structs.SIZEOF_ADDRINFOEX)
-    found = names.lookup(_text(texts[0], wide), _text(texts[1], wide), family, kind, protocol, flags)
-    memory.write_u64(res, structs.addrinfo(ts.process, found, wide, extended=True))
+    name, service = _text(texts[0], wide), _text(texts[1], wide)
+
+    def find() -> int:
+        found = names.lookup(name, service, family, kind, protocol, flags)
+        return structs.addrinfo(ts.process, found, wide, extended=True)
+
+    if memory.is_null(overlapped):
+        memory.write_u64(res, find())
+    else:
+        _addrinfo_async.begin(ts, find, res, overlapped, routine, handle)
 
 
 @_export_code
@@ -155,7 +166,10 @@ def GetAddrInfoExA(
     As getaddrinfo; WSASERVICE_NOT_FOUND: no such name space here; WSAEINVAL: a reserved one is not NULL.
     """
     reserved = (timeout, lpOverlapped, lpCompletionRoutine, lpNameHandle)
-    _find_ex(ts, (pName, pServiceName), dwNameSpace, hints, ppResult, reserved, False)
+    if not all(memory.is_null(a) for a in reserved):
+        memory.write_u64(ppResult, 0)
+        raise WinsockError(WSA.WSAEINVAL)
+    _find_ex(ts, (pName, pServiceName), dwNameSpace, hints, ppResult, (None,) * 3, False)
 
 
 @_export_code
@@ -172,7 +186,15 @@ def GetAddrInfoExW(
     lpCompletionRoutine: Any,
     lpHandle: Any,
 ) -> None:
-    """GetAddrInfoExA for UTF-16.  timeout is ignored; asynchronous queries are refused (WSAEINVAL)."""
+    """GetAddrInfoExA for UTF-16, and with an OVERLAPPED asynchronous: always WSA_IO_PENDING then (fact).
+
+    timeout                ignored
+    lpCompletionRoutine    called with the code, 0 and the OVERLAPPED's address, in a thread of winsock's, so that no
+                           alertable wait is needed.  Not together with an event: WSAEINVAL (fact)
+    lpHandle               gets what GetAddrInfoExCancel takes
+
+    At the end the list's address is at ppResult, OVERLAPPED.Internal is the code and Pointer is ppResult.
+    """
     asynchronous = (lpOverlapped, lpCompletionRoutine, lpHandle)
     _find_ex(ts, (pName, pServiceName), dwNameSpace, pHints, ppResult, asynchronous, True)
 
