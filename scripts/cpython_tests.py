@@ -1,6 +1,6 @@
 """Run CPython's own networking tests, as they lie in this interpreter, under the Windows view.
 
-    python scripts/cpython_tests.py [MODULE ...] [-m PATTERN] [-v] [--plain]
+    python scripts/cpython_tests.py [MODULE ...] [-m PATTERN] [-j JOBS] [-v] [--plain]
 
 Each module runs in processes of its own under `winsock run`.  A test that hangs or kills its process is recorded,
 and the module goes on without it.  Exit status 0 when every failure is one of the known ones.
@@ -9,6 +9,7 @@ and the module goes on without it.  Exit status 0 when every failure is one of t
 from __future__ import annotations
 
 import argparse
+import concurrent.futures
 import importlib.util
 import json
 import os
@@ -17,9 +18,21 @@ import sys
 import tempfile
 import time
 
+# The slow ones first: two run at a time.  A module that an interpreter doesn't have is left out, with a word.
 MODULES = (
-    "test_socket test_selectors test_socketserver test_timeout test_errno test_httplib test_httpservers test_ftplib "
-    "test_smtplib test_poplib test_imaplib test_xmlrpc test_urllib2_localnet test_ssl"
+    "test_ssl test_asyncio.test_events test_asyncio.test_tasks test_asyncio.test_subprocess test_asyncio.test_ssl "
+    "test_asyncio.test_sslproto test_asyncio.test_sendfile test_asyncio.test_sock_lowlevel "
+    "test_asyncio.test_windows_events test_asyncio.test_windows_utils test_asyncio.test_proactor_events "
+    "test_asyncio.test_server test_asyncio.test_streams test_asyncio.test_buffered_proto "
+    "test_asyncio.test_base_events test_asyncio.test_selector_events test_asyncio.test_runners "
+    "test_asyncio.test_futures test_asyncio.test_futures2 test_asyncio.test_locks test_asyncio.test_queues "
+    "test_asyncio.test_taskgroups test_asyncio.test_timeouts test_asyncio.test_waitfor test_asyncio.test_context "
+    "test_asyncio.test_pep492 test_asyncio.test_protocols test_asyncio.test_threads test_asyncio.test_transports "
+    "test_asyncio.test_unix_events "
+    "test_socket test_selectors test_socketserver test_select test_timeout test_errno test_httplib test_httpservers "
+    "test_ftplib test_smtplib test_poplib test_imaplib test_telnetlib test_asyncore test_asynchat test_wsgiref "
+    "test_xmlrpc test_urllib2_localnet test_docxmlrpc test_smtpd test_smtpnet test_robotparser "
+    "test_urllib test_urllib2 test_urllib_response"
 ).split()
 
 TEST_LIMIT = 60.0  # s for one test
@@ -171,20 +184,33 @@ def main() -> int:
     parser.add_argument("module", nargs="*", default=MODULES)
     parser.add_argument("-m", "--match", help="only tests whose name contains this pattern")
     parser.add_argument("--plain", action="store_true", help="without winsock, to compare")
+    parser.add_argument("-j", "--jobs", type=int, default=2, help="modules that run at the same time")
     parser.add_argument("-v", "--verbose", action="store_true", help="show the tracebacks of failures, and the skips")
     args = parser.parse_args()
     if importlib.util.find_spec("test") is None or importlib.util.find_spec("test.test_socket") is None:
         print("this Python was installed without its tests; on Debian: apt-get install libpython3-testsuite")
         return 0
-    print(f"{'module':24} {'run':>5} {'passed':>7} {'failed':>7} {'skipped':>8} {'seconds':>8}")
-    unknown = 0
+    modules, missing = [], []
     for module in args.module:
+        (modules if importlib.util.find_spec(f"test.{module}") else missing).append(module)
+    if missing:
+        print(f"not among this Python's tests: {', '.join(missing)}")
+    print(f"{'module':32} {'run':>5} {'passed':>7} {'failed':>7} {'skipped':>8} {'seconds':>8}")
+    unknown = 0
+    total = dict.fromkeys(("passed", "failed", "skipped"), 0)
+    begun = time.monotonic()
+
+    def timed(module: str) -> tuple[dict[str, tuple[str, str]], float]:
         start = time.monotonic()
-        outcomes = run_module(module, args.match, args.plain)
-        count = {k: sum(1 for o, _ in outcomes.values() if o == k) for k in ("passed", "failed", "skipped")}
+        return run_module(module, args.match, args.plain), time.monotonic() - start
+
+    pool = concurrent.futures.ThreadPoolExecutor(args.jobs)
+    for module, result in [(module, pool.submit(timed, module)) for module in modules]:
+        outcomes, seconds = result.result()
+        count = {k: sum(1 for o, _ in outcomes.values() if o == k) for k in total}
         ran = count["passed"] + count["failed"]
-        seconds = time.monotonic() - start
-        print(f"{module:24} {ran:5} {count['passed']:7} {count['failed']:7} {count['skipped']:8} {seconds:8.1f}")
+        total = {k: n + count[k] for k, n in total.items()}
+        print(f"{module:32} {ran:5} {count['passed']:7} {count['failed']:7} {count['skipped']:8} {seconds:8.1f}")
         for name, (outcome, detail) in outcomes.items():
             if outcome == "failed":
                 reason = KNOWN.get(name.removeprefix("test."))
@@ -195,6 +221,9 @@ def main() -> int:
             elif outcome == "skipped" and args.verbose:
                 print(f"    skipped: {name}: {detail}")
         sys.stdout.flush()
+    pool.shutdown()
+    ran, seconds = total["passed"] + total["failed"], time.monotonic() - begun
+    print(f"{'in all':32} {ran:5} {total['passed']:7} {total['failed']:7} {total['skipped']:8} {seconds:8.1f}")
     return 1 if unknown else 0
 
 

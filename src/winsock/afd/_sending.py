@@ -189,11 +189,12 @@ class Send(Request):
 
     The data are copied if the request has to wait: the caller may do with the buffers what it likes.
 
-    raw    the buffers are memory that nobody vouches for
+    raw       the buffers are memory that nobody vouches for
+    stored    they stay as they are, and it ends when the network has them all, as with SO_SNDBUF 0: a file's
     """
 
     lane = WRITES
-    raw = False
+    raw = stored = False
 
     __slots__ = ("address", "control", "data", "flags", "size", "views")
 
@@ -236,7 +237,7 @@ class Send(Request):
     def _stream(self) -> int | None:
         ep, requests = self.ep, self.requests
         buffer: Buffer | None = requests.sends
-        limit = limit_of(ep)
+        limit = 0 if self.stored else limit_of(ep)
         if buffer is not None:
             if buffer.size >= limit:
                 self._waits()
@@ -305,7 +306,7 @@ class Send(Request):
         return copied(remaining(self.views, start) if start else self.views, self.raw)
 
     def _waits(self) -> None:
-        if self.data is None:
+        if self.data is None and not self.stored:
             self.data = copied(self.views, self.raw)
 
     def cleared(self) -> None:

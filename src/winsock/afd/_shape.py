@@ -70,6 +70,7 @@ VARYING = (
 class Shape:
     """See Endpoint for the fields; they stay as they are, but for what is found out later: `quick`, `settable`.
 
+    open_recv, open_send   a stream that can receive or send, whatever is noted of it
     next     what changes lead to, as far as they have occurred: {change: shape}
     known    every shape of this kind: {its varying fields: shape}
     passed   calls that the refusal table has nothing against in this shape, whatever else holds
@@ -86,6 +87,8 @@ class Shape:
         "fast_send",
         "known",
         "next",
+        "open_recv",
+        "open_send",
         "passed",
         "quick",
         "ready",
@@ -122,7 +125,7 @@ class Shape:
         self.stream = self.type == c.SOCK_STREAM
         self.closed = self.state is _CLOSED
         self.fast_recv = self.fast_send = self.fast_message = self.ready = False
-        self.fast_connect = self.fast_accept = False
+        self.fast_connect = self.fast_accept = self.open_recv = self.open_send = False
         if not self.closed and self.procs.plain:
             state, plain = self.state, not self.noted
             settled = True
@@ -131,8 +134,10 @@ class Shape:
                 self.fast_connect = plain and state in _UNCONNECTED
                 self.fast_accept = plain and state is State.LISTENING
                 if state is _CONNECTED:
-                    self.fast_recv = plain and not self.receive_shut and DISCARD not in self.process.services
-                    self.fast_send = not self.send_shut and self.noted != HELD_UP
+                    self.open_recv = not self.receive_shut and DISCARD not in self.process.services
+                    self.open_send = not self.send_shut
+                    self.fast_recv = plain and self.open_recv
+                    self.fast_send = self.open_send and self.noted != HELD_UP
             elif self.type == c.SOCK_DGRAM and state is _BOUND:
                 self.fast_message = plain and not (self.receive_shut or self.send_shut or self.errors_waiting)
             self.ready = settled and plain and not self.connect_failed

@@ -36,6 +36,11 @@ class CompletionPort(Waitable):
     def post(self, packet: Packet) -> None:
         """Queue a packet and wake the thread that came last, as Windows prefers."""
         self.packets.append(packet)
+        if self._queue or self._waiters:
+            self.tell()
+
+    def tell(self) -> None:
+        """A packet was queued: wake who waits for one."""
         if self._queue:
             self._call()
         if self._waiters:

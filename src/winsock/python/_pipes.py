@@ -16,7 +16,6 @@ from winsock.afd import Endpoint
 from winsock.afd._requests import READS, Request, requests_of
 from winsock.codes import WinsockError
 from winsock.nt import ThreadState, current
-from winsock.nt._completion import CompletionPort
 from winsock.nt._objects import Waitable
 from winsock.python import _endpoints, _handles
 from winsock.transports import HANGUP, RDHUP
@@ -76,12 +75,9 @@ class Connecting(Request):
     """ConnectNamedPipe: ends when a client comes."""
 
     lane = None
-    __slots__ = ("owner", "server")
-
     def __init__(self, ts: ThreadState, server: Server) -> None:
         super().__init__(ts, server.ep)
         self.server = server
-        self.owner: Any = None
 
     def attempt(self) -> int | None:
         if self.server.connected:
@@ -92,9 +88,6 @@ class Connecting(Request):
     def cleared(self) -> None:
         if self.server.waiting is self:
             self.server.waiting = None
-
-    def packet(self, port: CompletionPort, key: int) -> None:
-        port.post((self.transferred, key, id(self.owner), self.status))
 
 
 def _adopt(sock: _socket.socket) -> Endpoint:

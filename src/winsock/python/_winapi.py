@@ -13,7 +13,7 @@ from winsock.afd._requests import requests_of
 from winsock.codes import WinsockError
 from winsock.nt import current
 from winsock.nt._waits import wait_for
-from winsock.python import _handles, _overlapped, _pipes
+from winsock.python import _handles, _operation, _pipes
 from winsock.python._handles import INVALID
 from winsock.python._oserror import face
 
@@ -85,7 +85,7 @@ class Overlapped:
     """What this module's overlapped calls return."""
 
     def __init__(self) -> None:
-        self._inner = _overlapped.Overlapped()
+        self._inner = _operation.Overlapped()
         self._data: Any = None
 
     @property

@@ -1,0 +1,646 @@
+"""Overlapped: one operation of asyncio's proactor event loop, over the core's requests.
+
+What loops do most is done in few steps: a send that the network takes at once needs no request, and a plain receive
+that has to wait is itself what waits in the endpoint's lane.  Everything else is a request of the core's.
+"""
+
+from __future__ import annotations
+
+import _socket
+from collections.abc import Callable
+from typing import Any
+
+from winsock.abi import _constants as c
+from winsock.afd import Endpoint
+from winsock.afd import _events as events
+from winsock.afd._data import lost
+from winsock.afd._extended import Accept, Connect
+from winsock.afd._receiving import Receive
+from winsock.afd._requests import (
+    CANCELLED,
+    NOTE,
+    PENDING,
+    READS,
+    SUCCESS,
+    TABLE,
+    WRITES,
+    Request,
+    Requests,
+    requests_of,
+)
+from winsock.afd._sending import Send
+from winsock.afd._urgent import joined, take_joined
+from winsock.codes import WSA, WinsockError, ntstatus_to_win32
+from winsock.nt import current
+from winsock.nt._completion import CompletionPort
+from winsock.nt._objects import Event, Waitable
+from winsock.python import _addresses, _handles, _oserror, _pipes
+from winsock.python._endpoints import _endpoints as by_descriptor
+from winsock.python._handles import INVALID
+from winsock.python._oserror import face
+from winsock.transports import READ, Address, Message
+
+_C = _socket.socket
+_recv: Any = _C.recv
+_recv_into: Any = _C.recv_into
+_send: Any = _C.send
+DONTWAIT = _socket.MSG_DONTWAIT
+SEND_FLAGS = DONTWAIT | _socket.MSG_NOSIGNAL
+
+IO_PENDING = int(WSA.WSA_IO_PENDING)
+IO_INCOMPLETE = int(WSA.WSA_IO_INCOMPLETE)
+SKIP_PACKET = c.FILE_SKIP_COMPLETION_PORT_ON_SUCCESS
+_WARNINGS = (c.ERROR_MORE_DATA,)
+TRY = (LookupError, AttributeError, TypeError, ValueError, BufferError, WinsockError)
+
+
+def win32_error(code: int) -> OSError:
+    """The exception for a Win32 error of a finished operation; two of them have classes of their own here."""
+    if code == c.ERROR_CONNECTION_REFUSED:
+        return _oserror.winsock_error(code, ConnectionRefusedError)
+    if code == c.ERROR_CONNECTION_ABORTED:
+        return _oserror.winsock_error(code, ConnectionAbortedError)
+    return _oserror.winsock_error(code)
+
+
+# -- requests of the core's that tell an Overlapped's address to the port
+
+
+class _Told(Request):
+    """A request of an Overlapped."""
+
+    owner: Overlapped
+
+    def complete(self, status: int, transferred: int = 0, at_once: bool = False) -> None:
+        super().complete(status, transferred, at_once)
+        self.owner.pending = False
+
+    def packet(self, port: CompletionPort, key: int) -> None:
+        port.post((self.transferred, key, self.owner.address, self.status))
+
+
+class _Receive(_Told, Receive):
+    tried = False
+
+    def attempt(self) -> int | None:
+        n = super().attempt()
+        if not self.tried:
+            self.tried = True
+            if n == 0 and self.room and self.ep.shape.stream:
+                # The end of a stream is told by the port only: asyncio posts a receive before it has delivered what
+                # the one before brought.
+                self.requests.reactor.call_at(0.0, self._ask_again)
+                return None
+        return n
+
+    def _ask_again(self) -> None:
+        self.requests.serve(self.ep, READ)
+
+
+class _Send(_Told, Send):
+    pass
+
+
+class _Accept(_Told, Accept):
+    pass
+
+
+class _Connect(_Told, Connect):
+    pass
+
+
+class _Connecting(_Told, _pipes.Connecting):
+    pass
+
+
+class _OwnEvent:
+    """The event that an Overlapped made for itself."""
+
+    def __init__(self) -> None:
+        self.object = Event(True)
+        self.handle = _handles.make(self.object)
+
+    def __del__(self) -> None:
+        try:
+            _handles.close(self.handle)
+        except Exception:
+            pass  # the interpreter is on its way out
+
+
+class Overlapped:
+    """Overlapped(event=INVALID_HANDLE_VALUE): one overlapped operation.
+
+    event    a handle that is signalled at the end, NULL for none; by default a new one
+    """
+
+    # What programs ask
+    event = 0
+    error = 0
+    pending = False
+
+    # What the core asks of a request in a lane, when this is one
+    lane = READS
+    overlapped = routine = None
+    quiet = False
+    total = told = transferred = 0
+    status = PENDING
+    requests: Any = None
+    ep: Any = None
+
+    _begun = False
+    _good = False  # it has ended well, and _value is the result
+    _value: Any = None
+    _request: Any = None  # the core's, if it isn't this
+    _finish: Callable[[], Any] | None = None
+    _view: Any = None  # where a plain receive goes; None: new bytes
+    _size = 0
+    _object: Event | None = None
+
+    def __init__(self, event: int = INVALID) -> None:
+        self.address = id(self)
+        if event:
+            self._take_event(event)
+
+    @face
+    def _take_event(self, event: int) -> None:
+        if event == INVALID:
+            self._own = _OwnEvent()
+            self._object, self.event = self._own.object, self._own.handle
+        else:
+            self._object, self.event = _handles.find(event, Event), event
+
+    def getresult(self, wait: bool = False) -> Any:
+        """getresult(wait=False): what the operation gave, or OSError with what it failed with."""
+        if self._good:
+            self.error = 0
+            return self._value
+        try:
+            return self._getresult(wait)
+        except BaseException as e:
+            e.__traceback__ = _oserror.keep(e)
+            raise
+
+    @face
+    def _getresult(self, wait: bool) -> Any:
+        if not self._begun or not (self.requests or self._request):
+            raise ValueError("operation failed to start" if self._begun else "operation not yet attempted")
+        request: Any = self if self._request is None else self._request
+        if request.status == PENDING:
+            if not wait:
+                self.error = IO_INCOMPLETE
+                raise win32_error(IO_INCOMPLETE)
+            self._wait(request)
+        status = request.status
+        if status:
+            code = self.error = ntstatus_to_win32(status)
+            ended = code == c.ERROR_BROKEN_PIPE and isinstance(self, _OfPipe) and request.lane == READS
+            if code not in _WARNINGS and not ended:
+                raise win32_error(code)
+        else:
+            self.error = 0
+        if request is self:
+            return self._value
+        return request.transferred if self._finish is None else self._finish()
+
+    def _wait(self, request: Any) -> None:
+        ts = current()
+        obj: Waitable = self._object or request.requests.signal
+        obj.enter(ts)
+        try:
+            _handles.reactor(ts).wait(ts, lambda: True if request.status != PENDING else None, None)
+        finally:
+            obj.leave(ts)
+
+    def cancel(self, status: int | None = None) -> bool | None:
+        """cancel(): end the operation with ERROR_OPERATION_ABORTED, if it is still under way."""
+        if status is not None:  # the core asks
+            return self._stop(status)
+        request = self._request
+        if request is not None:
+            request.cancel()
+        elif self.requests is not None and not self._good:
+            self._stop(CANCELLED)
+        return None
+
+    # -- a plain receive that waits, as the core sees it
+
+    def _pend(self, ep: Endpoint, requests: Requests) -> None:
+        """Wait in the endpoint's lane."""
+        self.requests, self.ep = requests, ep
+        with requests.lock:
+            if ep.shape.closed:
+                self.requests = None
+                raise WinsockError(WSA.WSAENOTSOCK)
+            requests.signal.signaled = False
+            self._begun, self.pending, self.error = True, True, IO_PENDING
+            reactor = requests.reactor
+            requests.pending[self] = None  # type: ignore[index]
+            requests.lanes[READS].append(self)  # type: ignore[arg-type]
+            reactor.known.add(requests)
+            if NOTE not in ep.rest.extra:
+                ep.note(NOTE, requests)
+                ep.refresh()
+            if requests.watched is not ep:
+                try:
+                    requests.watch(ep)
+                except WinsockError:
+                    requests.remove(self)  # type: ignore[arg-type]
+                    self._begun, self.pending, self.requests = False, False, None
+                    raise
+        if not reactor.attended:
+            reactor.attend()
+
+    def attempt(self) -> int | None:
+        """Take what is there."""
+        ep, requests, view = self.ep, self.requests, self._view
+        n: int
+        try:
+            if len(ep.rest.extra) > 1 and joined(ep):
+                return self._take_joined(ep)
+            if view is None:
+                data = self._value = _recv(ep, self._size, DONTWAIT)
+                n = len(data)
+            else:
+                n = self._value = _recv_into(ep, view, 0, DONTWAIT)
+        except BlockingIOError:
+            requests.dry = not requests.ended
+            return None
+        except OSError as e:
+            refusal = ep.failure(e)
+            lost(ep, refusal.code)
+            raise refusal from None
+        requests.dry = n < self._size and not requests.ended
+        return n
+
+    def _take_joined(self, ep: Endpoint) -> int | None:
+        view = memoryview(bytearray(self._size)) if self._view is None else self._view
+        n = take_joined(ep, view, False)
+        self._value = bytes(view[:n]) if self._view is None else n
+        return n or None
+
+    def complete(self, status: int, transferred: int = 0, at_once: bool = False) -> None:
+        """It has ended."""
+        if self.status != PENDING:
+            return
+        self.status, self.transferred, self.pending = status, transferred, False
+        if not status:
+            self._good = True
+        self._view = None
+        requests, ep = self.requests, self.ep
+        signal = requests.signal
+        signal.signaled = True
+        if signal._waiters:
+            signal.wake()
+        port = requests.port
+        if port is not None:
+            port.packets.append((transferred, requests.key, self.address, status))
+            if port._queue or port._waiters:
+                port.tell()
+        if len(ep.rest.extra) > 1 and status != CANCELLED:
+            events.told(ep, events.RECEIVE)
+
+    def _stop(self, status: int) -> bool:
+        requests: Requests = self.requests
+        with requests.lock:
+            if self.status != PENDING or self not in requests.pending:  # type: ignore[comparison-overlap]
+                return False
+            requests.remove(self)  # type: ignore[arg-type]
+            self.complete(status)
+            return True
+
+    def tied(self) -> bool:
+        """It goes to a port alone, and so outlives its thread."""
+        return False
+
+    def orphaned(self) -> None:
+        """Its memory is its own."""
+
+    # -- how operations start
+
+    def _start_afresh(self, handle: int = 0, error: OSError | None = None) -> None:
+        """The first start; error: what the short way met, which the network tells once only."""
+        if self._begun:
+            raise ValueError("operation already attempted")
+        self._begun = True
+        if error is not None and not isinstance(error, BlockingIOError):
+            ep: Any = _handles.endpoint(handle)
+            refusal = ep.failure(error)
+            lost(ep, refusal.code)
+            self.error = refusal.code
+            raise refusal
+
+    def _ended(self, requests: Requests, n: int, value: Any) -> None:
+        """It has ended at once, successfully; the port is told all the same."""
+        self._begun = self._good = True
+        self._value = value
+        if self._object is not None:
+            self._object.set()
+        port = requests.port
+        if port is not None and not requests.modes & SKIP_PACKET:
+            port.packets.append((n, requests.key, self.address, SUCCESS))
+            if port._queue or port._waiters:
+                port.tell()
+
+    def _start(self, make: Callable[[], Any], finish: Callable[[Any], Any] | None = None) -> None:
+        """Start a request of the core's."""
+        try:
+            request = make()
+            request.owner = self
+            if self._object is not None:
+                request.event = self._object
+            self.pending = True
+            at_once = request.ep.procs.start(request)
+        except WinsockError as e:
+            self.pending = False
+            self.error = e.code
+            raise
+        except BaseException:
+            self.pending = False
+            raise
+        self._request = request
+        self._finish = None if finish is None else lambda: finish(request)
+        self.error = 0 if at_once else IO_PENDING
+
+    # -- streams
+
+    def WSARecv(self, handle: int, size: int, flags: int = 0, /) -> None:
+        """WSARecv(handle, size[, flags]): receive at most so many bytes."""
+        error: OSError | None = None
+        try:
+            ep: Any = by_descriptor[handle]
+            shape = ep.shape
+            if shape.open_recv and size > 0 and not (flags or handle < 0 or self._begun or self.event):
+                requests = shape.process.services[TABLE][ep]
+                if requests.port is not None and self._receive(ep, requests, None, size):
+                    return
+        except OSError as e:
+            error = e
+        except TRY:
+            pass  # the long way tells
+        self._recv_slowly(handle, size, flags, error)
+
+    def WSARecvInto(self, handle: int, buf: Any, flags: int = 0, /) -> None:
+        """WSARecvInto(handle, buffer[, flags]): receive into a buffer, which is held until the end."""
+        error: OSError | None = None
+        try:
+            ep: Any = by_descriptor[handle]
+            shape = ep.shape
+            if shape.open_recv and not (flags or handle < 0 or self._begun or self.event):
+                requests = shape.process.services[TABLE][ep]
+                view = memoryview(buf)
+                size = view.nbytes
+                if size and requests.port is not None and self._receive(ep, requests, view, size):
+                    return
+        except OSError as e:
+            error = e
+        except TRY:
+            pass  # the long way tells
+        self._recv_into_slowly(handle, buf, flags, error)
+
+    def _receive(self, ep: Any, requests: Requests, view: Any, size: int) -> bool:
+        """A plain receive; False if it is none, or fails."""
+        extra = ep.rest.extra
+        if extra and (len(extra) > 1 or NOTE not in extra):
+            return False
+        if not requests.lanes[READS] and not requests.dry:
+            try:
+                if view is None:
+                    value = _recv(ep, size, DONTWAIT)
+                    n = len(value)
+                else:
+                    n = value = _recv_into(ep, view, 0, DONTWAIT)
+                if not n:
+                    return False  # the end, which is told by the port only
+                requests.dry = n < size and not requests.ended
+                self._ended(requests, n, value)
+                return True
+            except BlockingIOError:
+                pass
+        self._view, self._size = view, size
+        self._pend(ep, requests)
+        return True
+
+    @face
+    def _recv_slowly(self, handle: int, size: int, flags: int, error: OSError | None) -> None:
+        self._start_afresh(handle, error)
+        view = memoryview(bytearray(max(size, 1)))[:size]
+        self._receive_slowly(_handles.endpoint(handle), view, flags, lambda r: bytes(view[: r.transferred]))
+
+    @face
+    def _recv_into_slowly(self, handle: int, buf: Any, flags: int, error: OSError | None) -> None:
+        self._start_afresh(handle, error)
+        self._receive_slowly(_handles.endpoint(handle), memoryview(buf).cast("B"), flags)
+
+    def _receive_slowly(
+        self, ep: Endpoint, view: memoryview, flags: int, finish: Callable[[Any], Any] | None = None
+    ) -> None:
+        self._start(lambda: _Receive(current(), ep, [view], flags), finish)
+
+    def WSASend(self, handle: int, buf: Any, flags: int = 0, /) -> None:
+        """WSASend(handle, data[, flags]): send all of it."""
+        error: OSError | None = None
+        sent = 0
+        try:
+            ep: Any = by_descriptor[handle]
+            shape = ep.shape
+            if shape.open_send and not (flags or handle < 0 or self._begun):
+                requests = shape.process.services[TABLE][ep]
+                if requests.sends is None and not requests.lanes[WRITES]:
+                    sent = _send(ep, buf, SEND_FLAGS)
+                    if sent == len(buf) and (type(buf) is bytes or sent == memoryview(buf).nbytes):
+                        self._ended(requests, sent, sent)
+                        return
+        except OSError as e:
+            error = e
+        except TRY:
+            pass  # the long way tells
+        self._send_slowly(handle, buf, flags, sent, error)
+
+    @face
+    def _send_slowly(self, handle: int, buf: Any, flags: int, sent: int, error: OSError | None) -> None:
+        self._start_afresh(handle, error)
+        self._transmit(_handles.endpoint(handle), buf, flags, sent)
+
+    def _transmit(self, ep: Endpoint, buf: Any, flags: int, sent: int = 0) -> None:
+        data = memoryview(buf).cast("B")
+
+        def make() -> _Send:
+            request = _Send(current(), ep, [data], flags)
+            request.total = sent
+            return request
+
+        self._start(make)
+
+    # -- messages
+
+    @face
+    def WSARecvFrom(self, handle: int, size: int, flags: int = 0) -> None:
+        """WSARecvFrom(handle, size[, flags]): receive a message; (bytes, address)."""
+        self._start_afresh()
+        view = memoryview(bytearray(max(size, 1)))[:size]
+        self._receive_from(handle, view, flags, lambda n: bytes(view[:n]))
+
+    @face
+    def WSARecvFromInto(self, handle: int, buf: Any, size: int, flags: int = 0) -> None:
+        """WSARecvFromInto(handle, buffer, size[, flags]): receive a message into a buffer; (size, address)."""
+        self._start_afresh()
+        whole = memoryview(buf).cast("B")
+        if size > len(whole):
+            raise ValueError("nbytes is greater than the length of the buffer")
+        self._receive_from(handle, whole[:size], flags, lambda n: n)
+
+    def _receive_from(self, handle: int, view: memoryview, flags: int, value: Callable[[int], Any]) -> None:
+        ep = _handles.endpoint(handle)
+        sender: list[Address] = [None]
+
+        def deliver(message: Message) -> None:
+            sender[0] = message.address
+
+        def make() -> _Receive:
+            return _Receive(current(), ep, [view], flags, deliver=deliver)
+
+        self._start(make, lambda request: (value(request.transferred), sender[0]))
+
+    @face
+    def WSASendTo(self, handle: int, buf: Any, flags: int, address: Any) -> None:
+        """WSASendTo(handle, data, flags, address): send a message; the address is numeric."""
+        self._start_afresh()
+        ep = _handles.endpoint(handle)
+        to = numeric(ep, address)
+        data = memoryview(buf).cast("B")
+        self._start(lambda: _Send(current(), ep, [data], flags, address=to))
+
+    # -- connections
+
+    @face
+    def AcceptEx(self, listen_handle: int, accept_handle: int) -> None:
+        """AcceptEx(listener, socket): accept the next connection into a fresh socket."""
+        self._start_afresh()
+        listener, into = _handles.endpoint(listen_handle), _handles.endpoint(accept_handle)
+        self._start(lambda: _Accept(current(), listener, into))
+
+    @face
+    def ConnectEx(self, handle: int, address: Any) -> None:
+        """ConnectEx(handle, address): connect a bound socket; the address is numeric."""
+        self._start_afresh()
+        ep = _handles.endpoint(handle)
+        to = numeric(ep, address)
+        self._start(lambda: _Connect(current(), ep, to))
+
+    @face
+    def DisconnectEx(self, handle: int, flags: int) -> None:
+        """DisconnectEx(handle, flags): end the connection."""
+        self._start_afresh()
+        ep = _handles.endpoint(handle)
+        ep.procs.shutdown(ep, c.SD_SEND)
+        self._ended(requests_of(ep), 0, 0)
+
+    @face
+    def TransmitFile(
+        self, socket: int, file: int, offset: int, offset_high: int, count: int, count_per_send: int, flags: int
+    ) -> None:
+        """TransmitFile(socket, file, offset, offset_high, count, count_per_send, flags): send part of a file.
+
+        file     what msvcrt.get_osfhandle() gave
+        count    bytes; 0 for all of the rest
+        """
+        self._start_afresh()
+        ep = _handles.endpoint(socket)
+        data = _pipes.file_part(file, offset_high << 32 | offset, count)
+
+        def make() -> _Send:
+            request = _Send(current(), ep, [memoryview(data)], 0)
+            request.stored = True
+            return request
+
+        self._start(make)
+
+    # -- pipes
+
+    @face
+    def ReadFile(self, handle: int, size: int) -> None:
+        """ReadFile(handle, size): read from a pipe."""
+        self._start_afresh()
+        self.__class__ = _OfPipe
+        ep = _pipes.end_of(handle)
+        view = memoryview(bytearray(max(size, 1)))[:size]
+        self._receive_pipe(ep, view, lambda r: bytes(view[: r.transferred]))
+
+    @face
+    def ReadFileInto(self, handle: int, buf: Any) -> None:
+        """ReadFileInto(handle, buffer): read from a pipe into a buffer."""
+        self._start_afresh()
+        self.__class__ = _OfPipe
+        ep = _pipes.end_of(handle)
+        self._receive_pipe(ep, memoryview(buf).cast("B"))
+
+    def _receive_pipe(
+        self, ep: Endpoint, view: memoryview, finish: Callable[[Any], Any] | None = None
+    ) -> None:
+        if _pipes.at_end(ep):
+            self.error = c.ERROR_BROKEN_PIPE
+            raise win32_error(c.ERROR_BROKEN_PIPE)
+        try:
+            self._receive_slowly(ep, view, 0, finish)
+        except WinsockError:
+            self.error = c.ERROR_BROKEN_PIPE
+            raise win32_error(c.ERROR_BROKEN_PIPE) from None
+
+    @face
+    def WriteFile(self, handle: int, buf: Any) -> None:
+        """WriteFile(handle, data): write to a pipe."""
+        self._start_afresh()
+        self.__class__ = _OfPipe
+        ep = _pipes.end_of(handle)
+        try:
+            self._transmit(ep, buf, 0)
+        except WinsockError:
+            self.error = c.ERROR_NO_DATA
+            raise win32_error(c.ERROR_NO_DATA) from None
+
+    @face
+    def ConnectNamedPipe(self, handle: int) -> bool:
+        """ConnectNamedPipe(handle): wait for a client; True when one is there already."""
+        self._start_afresh()
+        server = _handles.find(handle, _pipes.Server)
+        if server.connected:
+            if _pipes.peer_gone(server):
+                self.error = c.ERROR_NO_DATA
+                raise win32_error(c.ERROR_NO_DATA)
+            self._good = True
+            return True
+        self._start(lambda: _Connecting(current(), server))
+        return False
+
+
+class _OfPipe(Overlapped):
+    """One of a pipe's: who asks whether it is under way may be the only one to look."""
+
+    @property
+    def pending(self) -> bool:
+        """whether the operation is under way"""
+        request = self._request
+        if request is None or request.status != PENDING:
+            return False
+        ts = current()
+        _handles.reactor(ts).wait(ts, lambda: None, 0)
+        status: int = request.status
+        return status == PENDING
+
+    @pending.setter
+    def pending(self, value: bool) -> None:
+        """The request knows."""
+
+
+_OfPipe.__name__ = _OfPipe.__qualname__ = "Overlapped"
+
+
+def numeric(ep: Endpoint, address: Any) -> Address:
+    """An address of numbers, as a tuple of the family's length; no names are looked up."""
+    if not isinstance(address, tuple):
+        raise TypeError(f"must be tuple, not {type(address).__name__}")
+    if len(address) != {c.AF_INET: 2, c.AF_INET6: 4}.get(ep.family, len(address)) or len(address) not in (2, 4):
+        raise ValueError("illegal address_as_bytes argument")
+    if not _addresses.is_numeric(ep.family, address):
+        raise WinsockError(WSA.WSAEINVAL)
+    return _addresses.parse(ep.family, address, "address")
