@@ -16,7 +16,9 @@ from winsock.codes import WSA
 UNMAPPED = 0x10
 SENTINEL = 0xDEADBEEF
 
-slow_fixture = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+slow_fixture = settings(
+    max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+)
 pieces = st.lists(st.binary(max_size=70), min_size=1, max_size=12)
 sizes = st.lists(st.integers(0, 90), min_size=1, max_size=12)
 

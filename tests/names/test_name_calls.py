@@ -389,7 +389,7 @@ def calls(draw):
 
 
 @given(calls())
-@settings(max_examples=400, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=400, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 def test_no_argument_makes_it_raise(ws, offline, call):
     name, args = call
     getattr(ws, name)(*args)
@@ -397,7 +397,7 @@ def test_no_argument_makes_it_raise(ws, offline, call):
 
 
 @given(st.lists(anything, min_size=3, max_size=3))
-@settings(max_examples=200, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=200, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 def test_no_argument_makes_getaddrinfo_raise(ws, offline, args):
     result = ctypes.c_uint64(GARBAGE)
     code = ws.getaddrinfo(*args, result)

@@ -109,7 +109,7 @@ NAMES = st.one_of(st.sampled_from([row.name for row in OPTIONS]), NUMBERS)
 KINDS = st.sampled_from(
     [(c.AF_INET, c.SOCK_STREAM), (c.AF_INET, c.SOCK_DGRAM), (c.AF_INET6, c.SOCK_DGRAM), (c.AF_UNIX, c.SOCK_STREAM)]
 )
-MANY = settings(max_examples=400, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+MANY = settings(max_examples=400, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 
 
 def answers(result: int) -> None:

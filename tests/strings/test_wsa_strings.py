@@ -207,7 +207,7 @@ ARITY = {
         lambda n: st.tuples(st.just(n), st.lists(anything, min_size=ARITY[n], max_size=ARITY[n]))
     )
 )
-@settings(max_examples=400, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=400, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 def test_no_argument_makes_it_raise(ws, call):
     name, args = call
     ret = getattr(ws, name)(*args)

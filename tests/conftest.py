@@ -1,0 +1,20 @@
+"""What holds for all tests: hypothesis tries the same examples everywhere, however slow the machine is.
+
+`make test PYTEST_ARGS=--hypothesis-profile=explore` tries others each time.
+"""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from pathlib import Path
+
+from hypothesis import HealthCheck, configuration, settings
+
+# Not in the working directory, which may be somebody else's.
+configuration.set_hypothesis_home_dir(Path(tempfile.gettempdir(), f"winsock-hypothesis-{os.getuid()}"))
+
+slow = [HealthCheck.too_slow]
+settings.register_profile("same", deadline=None, derandomize=True, database=None, suppress_health_check=slow)
+settings.register_profile("explore", deadline=None, database=None, suppress_health_check=slow)
+settings.load_profile("same")
