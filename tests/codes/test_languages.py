@@ -138,6 +138,7 @@ def test_french_typography():
                 continue
             prose = re.sub(r"`[^`]*`", "", text)
             assert not re.search(r"[^\s\u00a0\u202f:][!?;](?:\s|$)", prose), (number, key, text)
+            assert not re.search(r"\S [!?;:»]|« ", prose), (number, key, text)  # a line must not break there
             assert not re.search(r'"', prose), (number, key, text)
 
 
