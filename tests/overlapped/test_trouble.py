@@ -384,11 +384,12 @@ def test_an_idle_program_uses_no_processor(lab):
 def test_the_stand_in_ends_when_there_is_nothing_to_do(lab):
     a, b = lab.pair()
     op = lab.pend_recv(b)
-    names = lambda: [t.name for t in threading.enumerate() if t.name == "winsock stand-in"]  # noqa: E731
-    lab.until(names)
+    stand_in = lab.process.services["reactor"]._stand_in
+    threads = threading.enumerate()
+    lab.until(lambda: stand_in._state != "absent")
+    assert threading.enumerate() == threads  # it is none of the program's
     lab.send(a, b"x")
     lab.until(lambda: not op.pending)
-    stand_in = lab.process.services["reactor"]._stand_in
     lab.until(lambda: stand_in._state == "absent")
 
 

@@ -12,6 +12,7 @@ who is told takes all that there is.  They run without locks of the reactor's, i
 
 from __future__ import annotations
 
+import _thread
 import heapq
 import itertools
 import logging
@@ -27,7 +28,7 @@ from winsock.transports import READ, Transport, Watcher
 _log = logging.getLogger("winsock")
 
 TICK = 0.010  # seconds in which the stand-in gives a leader time to come back
-REST = 1.0  # seconds without need, after which it ends
+REST = 0.2  # seconds without need, after which it ends
 HAND_OVER = 0.2  # seconds that the stand-in may take to stand back
 
 CLOSING = "closing"  # in Process.services: what is called with an endpoint that closes, before its socket does
@@ -358,7 +359,8 @@ class _StandIn:
             if self._state == "absent":
                 self._enter("ticking")
                 try:
-                    threading.Thread(target=self._run, name="winsock stand-in", daemon=True).start()
+                    # None of the program's own threads: threading doesn't count it, nor waits for it at the end.
+                    _thread.start_new_thread(self._run, ())
                 except RuntimeError:  # the interpreter ends, or has no room for a thread: waiting threads remain
                     self._enter("absent")
             elif self._state == "resting":
