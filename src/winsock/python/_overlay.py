@@ -155,6 +155,23 @@ def signal_view() -> ModuleType:
     return overlay(signal, {"CTRL_C_EVENT": 0, "CTRL_BREAK_EVENT": 1, "SIGBREAK": 21})
 
 
+# What Windows has of what `signal` offers here.
+_SIGNALS = frozenset({"SIGABRT", "SIGFPE", "SIGILL", "SIGINT", "SIGSEGV", "SIGTERM", "SIG_DFL", "SIG_IGN"})
+_NO_SIGNAL = frozenset(
+    {
+        "ITIMER_PROF", "ITIMER_REAL", "ITIMER_VIRTUAL", "ItimerError", "alarm", "getitimer", "pause",
+        "pidfd_send_signal", "pthread_kill", "pthread_sigmask", "setitimer", "siginterrupt", "sigpending",
+        "sigtimedwait", "sigwait", "sigwaitinfo", "struct_siginfo",
+    }
+)  # fmt: skip
+
+
+def strict_signal_view() -> ModuleType:
+    """`signal` for the standard library, which chooses by what is there: Windows' signals alone."""
+    absent = {name for name in dir(signal) if name.startswith("SIG") and name not in _SIGNALS} | _NO_SIGNAL
+    return overlay(signal, {"CTRL_C_EVENT": 0, "CTRL_BREAK_EVENT": 1, "SIGBREAK": 21}, absent)
+
+
 # -- platform
 
 

@@ -49,7 +49,7 @@ def prepare(language: str | None = None, timing: str = "none", resets: str = "no
     ssl = _ssl.make_module()
     if ssl is not None:
         windows["_ssl"] = sockets["_ssl"] = ssl
-    view = View(windows, sockets)
+    view = View(windows, sockets, {"signal": _overlay.strict_signal_view()})
     view.add_importlib()
     view.install()
     return view

@@ -22,6 +22,7 @@ import opcode
 import os
 import sys
 import sysconfig
+from collections import ChainMap
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from importlib.machinery import ModuleSpec, SourceFileLoader
 from types import CodeType, ModuleType
@@ -106,14 +107,17 @@ class View:
 
     windows     {name: module} in place of the real ones, for networking code
     sockets     the part of it that SOCKETS_ONLY modules see
+    strict      what the standard library's modules see otherwise than the program: without what Windows lacks
     """
 
-    def __init__(self, windows: dict[str, ModuleType], sockets: Mapping[str, ModuleType]) -> None:
+    def __init__(
+        self, windows: dict[str, ModuleType], sockets: Mapping[str, ModuleType], strict: dict[str, ModuleType]
+    ) -> None:
         self.original_import = builtins.__import__
         self.windows = windows
         self.host: dict[str, ModuleType] = {}
         self.builtins: dict[str, dict[str, Any]] = {
-            "windows": self._make_builtins(windows, ABSENT),
+            "windows": self._make_builtins(ChainMap(strict, windows), ABSENT),
             "program": self._make_builtins(windows, frozenset()),
             "sockets": self._make_builtins(sockets, frozenset()),
             "host": self._make_builtins(self.host, frozenset()),
