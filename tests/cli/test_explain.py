@@ -94,6 +94,21 @@ def test_nothing_near_is_said_plainly(capsys):
     assert capsys.readouterr().err == "winsock explain: 'zzzzzzzz' is no code known here\n"
 
 
+@pytest.mark.parametrize(
+    ("text", "code"),
+    [
+        ("远程主机强迫关闭了一个现有的连接。", 10054),
+        ("由于目标计算机积极拒绝，无法连接。", 10061),
+        ("Удаленный хост принудительно разорвал существующее подключение", 10054),
+        ("Eine vorhandene Verbindung wurde vom Remotehost geschlossen", 10054),
+        ("현재 연결은 원격 호스트에 의해 강제로 끊겼습니다", 10054),
+    ],
+)
+def test_messages_of_languages_without_a_reference_are_understood(text, code, capsys):
+    assert explain(text, "--lang", "fr") == 0
+    assert capsys.readouterr().out.startswith(f"{code}  WSAECONN")
+
+
 def test_the_known_ones_are_explained_all_the_same(capsys):
     assert explain("nonsense", "10061") == 1
     out, err = capsys.readouterr()

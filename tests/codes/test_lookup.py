@@ -44,6 +44,9 @@ from winsock.codes._names import known_numbers, numbers_by_name
         "HRESULT 0x80072746",
         "socket error 10054: reset",
         "Socket Error # 10054",
+        "１００５４",
+        "10054L",
+        "0x80072746UL",
     ],
 )
 def test_one_code_in_many_forms(text):
@@ -81,7 +84,7 @@ def test_other_names_and_numbers(text, number):
 @pytest.mark.parametrize(
     "text",
     [
-        *("", " ", "-", "0x", "0xZZ", "104", "-5", "10_054", "１００５４", "10054.0", "1e4"),
+        *("", " ", "-", "0x", "0xZZ", "104", "-5", "10_054", "10054.0", "1e4", "L", "10054LLU2", "²"),
         *("0xC0000999", "0x80070007", "ECONRESET", "EXDEV", "E", "errno", "STATUS_NONSENSE", "\0", "[]", "é"),
         *("9" * 30, "-" + "9" * 5000, "0x" + "f" * 100),
     ],
@@ -144,6 +147,11 @@ def test_a_number_of_linux():
     assert suggest(str(errno.ECONNRESET)) == [
         f"10054 WSAECONNRESET ({errno.ECONNRESET} is ECONNRESET on Linux)",
     ]
+
+
+@pytest.mark.parametrize("text", ["errno 104", "[Errno 104]", "error: 104"])
+def test_a_number_of_linux_among_words(text):
+    assert suggest(text)[0] == "10054 WSAECONNRESET (104 is ECONNRESET on Linux)"
 
 
 def test_nothing_is_close():

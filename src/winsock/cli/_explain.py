@@ -82,7 +82,7 @@ def _find(texts: list[str], function: str | None, lang: str) -> tuple[list[Entry
     found: dict[int, Entry] = {}
     unknown: list[str] = []
     for text in texts:
-        numbers = lookup_all(text)
+        numbers = lookup_all(text) or _as_in_a_log(text)
         for number in numbers:
             entry = None if number in found else explain(number, function, lang)
             if entry is not None:
@@ -90,6 +90,13 @@ def _find(texts: list[str], function: str | None, lang: str) -> tuple[list[Entry
         if not numbers and text not in unknown:
             unknown.append(text)
     return list(found.values()), unknown
+
+
+def _as_in_a_log(text: str) -> tuple[int, ...]:
+    """The codes of a line of a log: also by the messages of languages that the reference is not written in."""
+    from winsock.annotate import find
+
+    return tuple(dict.fromkeys(hit.number for hit in find(text)))
 
 
 def _not_found(text: str, lang: str) -> str:

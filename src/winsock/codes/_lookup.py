@@ -63,10 +63,12 @@ def _from_marked_number(words: list[str]) -> int | None:
 def number_of(text: str) -> int | None:
     """The number that a text is, decimal or hexadecimal; None for another text."""
     sign, digits = (-1, text[1:]) if text.startswith("-") else (1, text)
+    if digits.isdecimal() and len(digits) <= 20:  # in full width too, as Japanese keyboards give them
+        return sign * int(digits)
     if not digits.isascii():
         return None
-    if digits.isdigit() and len(digits) <= 20:
-        return sign * int(digits)
+    if digits[:1].isdigit() and digits[-1] in "uUlL":  # 10054L: as in the headers of C
+        return number_of(text.rstrip("uUlL"))
     if digits[:2] in ("0x", "0X") and 2 < len(digits) <= 18 and digits[2:].isalnum():
         try:
             return sign * int(digits[2:], 16)

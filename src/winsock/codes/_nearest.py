@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 
 from winsock.codes._errno import from_errno
-from winsock.codes._lookup import number_of
+from winsock.codes._lookup import AROUND, number_of
 from winsock.codes._names import known_numbers, name_of, numbers_by_name
 from winsock.codes._search import similar
 
@@ -18,7 +18,11 @@ def suggest(text: str, count: int = 3) -> list[str]:
     """Codes close to a text that lookup() does not understand, the best first, each as "number name"."""
     text = text.strip().strip("[]()").strip()
     number = number_of(text)
-    return _close_texts(text, count) if number is None else _close_numbers(number, count)
+    if number is not None:
+        return _close_numbers(number, count)
+    numbers = [found for word in text.split() if (found := number_of(word.strip(AROUND))) is not None]
+    close = _close_numbers(numbers[0], count) if len(numbers) == 1 else []  # errno 104
+    return (close or _close_texts(text, count))[:count]
 
 
 def _close_texts(text: str, count: int) -> list[str]:
