@@ -8,13 +8,15 @@ import re
 import signal
 import subprocess
 import sys
+from unicodedata import east_asian_width
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from winsock import cli, ports
-from winsock.cli import _ports
+from winsock.cli import _ports, _ports_show
+from winsock.ports import _listing
 
 GENEROUS = 60
 QUIET = (25_000, 32_000)  # where the kernel assigns nothing
@@ -128,6 +130,18 @@ def test_reserve_lookup_list_delete(free, capsys):
 
 
 @administrators_only
+@pytest.mark.parametrize("verb", ["lookup", "delete"])
+def test_a_block_that_is_not_exact_is_told_of_the_one_that_is(verb, free, capsys):
+    start = free(4)
+    winsock("reserve", "--persistent", f"{start}+4")
+    assert winsock(verb, start + 1) == 1
+    told = capsys.readouterr().err
+    assert f"exactly port {start + 1}; {start}-{start + 3} has some of them" in told
+    assert winsock(verb, start, 5, "--protocol", "udp") == 1
+    assert f"exactly the 5 ports from {start} on [" in capsys.readouterr().err
+
+
+@administrators_only
 def test_protocols_are_apart(free, capsys):
     start = free(1)
     assert winsock("reserve", "--persistent", start, "--protocol", "udp") == 0
@@ -211,6 +225,13 @@ def test_reserve_for_a_process(holding, free):
     assert process.wait(GENEROUS) == 0
 
 
+def test_processes_have_larger_numbers_than_ports(capsys):
+    assert winsock("reserve", "--for", 1 << 22) == 1  # numbers end below that
+    assert str(1 << 22) in capsys.readouterr().err
+    assert winsock("reserve", "--for", (1 << 22) + 1) == 2
+    assert "no process number" in capsys.readouterr().err
+
+
 def test_the_system_chooses(holding):
     _, held = holding("--count", "5", "--protocol", "udp")
     assert held == list(range(held[0], held[0] + 5))
@@ -267,6 +288,32 @@ def test_the_owner_is_told(capsys):
     (row,) = [line for line in capsys.readouterr().out.split("\n") if line.startswith(f"{block.start:10}")]
     assert row.split()[2] == str(os.getpid())
     assert len(row.split()) > 4
+
+
+def test_lines_end_with_the_terminal(capsys, monkeypatch):
+    monkeypatch.setattr(_listing, "command", lambda pid: "python -c 'first\nsecond' " + "\x1b[31m\u65e5" * 500)
+    with ports.reserve(within=QUIET) as block:
+        assert winsock("list", "--protocol", "tcp") == 0  # no terminal: all of it
+        whole = capsys.readouterr().out
+        monkeypatch.setenv("COLUMNS", "80")
+        monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
+        assert winsock("list", "--protocol", "tcp") == 0
+        narrow = capsys.readouterr().out
+    assert "\x1b" not in whole + narrow
+    (long,) = [line for line in whole.split("\n") if line.startswith(f"{block.start:10}")]
+    (short,) = [line for line in narrow.split("\n") if line.startswith(f"{block.start:10}")]
+    assert long.count("\u65e5") == 500
+    assert "'first second'" in short
+    assert short.endswith("\N{HORIZONTAL ELLIPSIS}")
+    assert sum(2 if east_asian_width(c) in "WF" else 1 for c in short) <= 80
+    assert long.startswith(short[:-1])
+
+
+@given(st.text(max_size=30), st.integers(2, 40))
+def test_cutting_keeps_the_beginning(text, width):
+    short = _ports_show.cut(text, width)
+    assert short == text or (short[-1] == "\N{HORIZONTAL ELLIPSIS}" and text.startswith(short[:-1]))
+    assert len(text) > width or short == text or any(east_asian_width(c) in "WF" for c in text)
 
 
 def test_rows_ascend(capsys):

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 REFUSED, WRONG_COMMAND_LINE, FAILED = 1, 2, 125
 PROTOCOLS = ("tcp", "udp")
 HIGHEST = 0xFFFF
+LAST_PROCESS = 1 << 22  # the kernel's own limit
 DEFAULT_POOL = "15000-24999"  # portserver's own, below the range of automatic assignment
 DEFAULT_ADDRESS = "@unittest-portserver"
 
@@ -49,6 +50,9 @@ class Range(NamedTuple):
 
 def main(argv: list[str]) -> int:
     """The verb; its exit status."""
+    if not argv:
+        print(parser().format_help(), end="", file=sys.stderr)
+        return WRONG_COMMAND_LINE
     args = parser().parse_args(argv)
     try:
         status: int = args.verb(args)
@@ -83,12 +87,21 @@ def count(text: str) -> int:
     return int(text)
 
 
+def process(text: str) -> int:
+    """A process' number."""
+    if not text.isdecimal() or not 0 < int(text) <= LAST_PROCESS:
+        raise argparse.ArgumentTypeError(f"{text!r} is no process number")
+    return int(text)
+
+
 def block(text: str) -> Range:
     """FIRST, FIRST-LAST or FIRST+COUNT."""
     first, sign, second = text.partition("+") if "+" in text else text.partition("-")
     start = port(first)
     number = 1 if not sign else port(second) if sign == "+" else port(second) - start + 1
-    if number < 1 or start + number - 1 > HIGHEST:
+    if start + number - 1 > HIGHEST:
+        raise argparse.ArgumentTypeError(f"{text!r} goes past the last port, {HIGHEST}")
+    if number < 1:
         raise argparse.ArgumentTypeError(f"{text!r} is no block of ports (50000, 50000-50009 or 50000+10)")
     return Range(start, number)
 
@@ -188,7 +201,7 @@ def parser() -> argparse.ArgumentParser:
     sub.add_argument("--count", type=count, default=None, help="how many, if the system chooses; default: 1")
     protocol(sub, "default: tcp")
     sub.add_argument("--persistent", action="store_true", help="keep it until it is deleted")
-    sub.add_argument("--for", type=count, dest="pid", metavar="PID", help="free it when this process ends")
+    sub.add_argument("--for", type=process, dest="pid", metavar="PID", help="free it when this process ends")
 
     verb(
         "apply", _apply, "tell the kernel of the persistent reservations",

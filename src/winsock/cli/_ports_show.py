@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 import pwd
 import shutil
+import sys
 import textwrap
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict
-from functools import cache
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -19,12 +19,27 @@ PROTOCOLS = ("tcp", "udp")
 NARROW, WIDE = 40, 100
 CLOSING = "、。，；：）」)!?"  # never begin a line
 OVERHANG = 4  # columns: two of them
+LEAST = 60  # columns of the table: the owner, and a little of the command
 
 
-@cache
 def in_a_line(command: str | None) -> str:
-    """A command line without what would break the table."""
-    return " ".join(("" if command is None else command).split())
+    """A command line without what would break the table, or steer the terminal: other users choose their own."""
+    text = " ".join(("" if command is None else command).split())
+    return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text)
+
+
+def cut(line: str, width: int) -> str:
+    """Its beginning, in that many columns."""
+    from unicodedata import category, east_asian_width
+
+    columns = room = 0  # room: how much of it leaves a column for the mark
+    for at, c in enumerate(line):
+        columns += 0 if category(c) in ("Mn", "Me", "Cf") else 2 if east_asian_width(c) in "WF" else 1
+        if columns > width:
+            return line[:room] + "\N{HORIZONTAL ELLIPSIS}"
+        if columns < width:
+            room = at + 1
+    return line
 
 
 def user(uid: int | None) -> str:
@@ -52,7 +67,11 @@ def listing(protocol: str | None, form: str) -> int:
         print(json.dumps([_as_object(row) for row in rows], indent=1))
         return 0
     tables = (protocol,) if protocol else PROTOCOLS
-    print("\n".join(line for name in tables for line in _table(name, rows, form == "text")))
+    lines = (line for name in tables for line in _table(name, rows, form == "text"))
+    if form == "text" and sys.stdout.isatty():
+        width = max(LEAST, shutil.get_terminal_size().columns)
+        lines = (cut(line, width) for line in lines)
+    print("\n".join(lines))
     return 0
 
 

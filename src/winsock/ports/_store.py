@@ -271,8 +271,9 @@ def delete(protocol: str, start: int, count: int) -> None:
         _administrators_only()
         raise _absent(protocol, start, count)
     with _changing() as db:
-        if not any(row.block == (protocol, start, count) for row in _rows(db)):
-            raise _absent(protocol, start, count)
+        found = _rows(db)
+        if not any(row.block == (protocol, start, count) for row in found):
+            raise _absent(protocol, start, count, found)
         _agree(db, "DELETE FROM reservations WHERE protocol = ? AND start = ? AND count = ?", protocol, start, count)
 
 
@@ -284,7 +285,7 @@ def lookup(protocol: str, start: int, count: int) -> int:
         if row.block == (protocol, start, count):
             refresh(found)
             return row.token
-    raise _absent(protocol, start, count)
+    raise _absent(protocol, start, count, found)
 
 
 def by_token(token: int) -> Row | None:
@@ -320,8 +321,14 @@ def _check(protocol: str, start: int, count: int) -> None:
         raise Refused(c.ERROR_INVALID_PARAMETER, f"no block of {count} ports starts at {start}")
 
 
-def _absent(protocol: str, start: int, count: int) -> Refused:
-    text = f"there is no persistent {protocol} reservation of exactly {count} ports from {start} on"
+def _absent(protocol: str, start: int, count: int, there: Iterable[Row] = ()) -> Refused:
+    ports = f"port {start}" if count == 1 else f"the {count} ports from {start} on"
+    text = f"there is no persistent {protocol} reservation of exactly {ports}"
+    near = [
+        row.range for row in there if row.protocol == protocol and common([row.range], [(start, start + count - 1)])
+    ]
+    if near:
+        text += f"; {', '.join(f'{a}-{b}' for a, b in near[:3])} has some of them"
     return Refused(c.ERROR_NOT_FOUND, text)
 
 
