@@ -157,7 +157,7 @@ def test_a_code_or_function_without_rows():
         (WSA.WSAEINVAL, "shutdown", {"how-invalid"}),
         (WSA.WSAEWOULDBLOCK, "connect", {"would-block-connect"}),
         (WSA.WSAEALREADY, "WSACancelAsyncRequest", {"async-finished"}),
-        (WSA.WSAENOTCONN, "getpeername", {"not-connected", "connect-running"}),
+        (WSA.WSAENOTCONN, "getpeername", {"not-connected", "connect-running", "context-not-updated"}),
         (WSA.WSAENOPROTOOPT, "getsockopt", {"option-unknown"}),
         (WSA.WSAEDESTADDRREQ, "sendto", {"destination-missing", "destination-wildcard"}),
         (WSA.WSAETIMEDOUT, "connect", {"connect-timed-out"}),
@@ -311,7 +311,9 @@ def test_the_rows_of_refusals_are_those_of_the_endpoints():
         "receive_shut": {"receive-shut"},
         "send_shut": {"send-shut"},
         "!remote": {"not-connected", "no-destination-no-peer"},
-        "": set(ENGLISH) - {"receive-shut", "send-shut"},
+        "unsettled": {"context-not-updated"},
+        "nameless": {"accept-context-not-updated"},
+        "": set(ENGLISH) - {"receive-shut", "send-shut", "context-not-updated", "accept-context-not-updated"},
     }
     types = {None: [], STREAM: ["type-stream"], MESSAGES: ["type-messages"]}
     for call, refusals in REFUSALS.items():
