@@ -98,7 +98,7 @@ class Receive(Request):
             lost(ep, e.code)
             raise
         requests = self.requests
-        requests.dry = n < self.room and not requests.ended
+        requests.dry = requests.news if n < self.room and not requests.ended else -1
         if n >= 0:
             return n
         self._waits()

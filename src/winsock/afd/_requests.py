@@ -196,7 +196,7 @@ class Request:
                 raise WinsockError(WSA.WSAENOTSOCK)
             self.prepare()
             lane = None if self.lane is None else requests.lanes[self.lane]
-            if not lane and not (self.lazy and requests.dry):
+            if not lane and not (self.lazy and requests.dry == requests.news):
                 try:
                     done = self.attempt()
                 except Truncation as e:
@@ -310,7 +310,8 @@ class Requests:
     port, key  completion port, None without one
     modes      FILE_SKIP_*
     signal     what a wait for the handle itself waits for
-    dry        a receive found less than it had room for, and nothing has come since
+    news       how often something has come that receives want
+    dry        `news` as a receive knew it that found less than it had room for
     """
 
     __slots__ = (
@@ -322,6 +323,7 @@ class Requests:
         "lanes",
         "lock",
         "modes",
+        "news",
         "pending",
         "port",
         "reactor",
@@ -341,7 +343,8 @@ class Requests:
         self.modes = 0
         self.signal = Event()
         self.watched: Endpoint | None = None
-        self.dry = self.ended = False
+        self.ended = False
+        self.news, self.dry = 0, -1
         self.sends: Any = None  # _sending.Buffer, while data that was accepted is not on its way yet
         self.fate = CANCELLED  # what becomes of requests when the handle closes
 
@@ -404,9 +407,9 @@ class Requests:
         with self.lock:
             reads, writes = self.lanes
             if got & _FOR_READS:
-                self.dry = False
                 if got & _ENDS:  # or urgent data: a receive finds less than there is
                     self.ended = True
+                self.news += 1
                 if reads:
                     self.run(reads)
             if got & _FOR_WRITES:

@@ -27,6 +27,7 @@ from winsock.afd._requests import (
     Request,
     Requests,
     requests_of,
+    serve_later,
 )
 from winsock.afd._sending import Send
 from winsock.afd._urgent import joined, take_joined
@@ -224,8 +225,8 @@ class Overlapped:
 
     # -- a plain receive that waits, as the core sees it
 
-    def _pend(self, ep: Endpoint, requests: Requests) -> None:
-        """Wait in the endpoint's lane."""
+    def _pend(self, ep: Endpoint, requests: Requests, news: int) -> None:
+        """Wait in the endpoint's lane; news: what was known when there was nothing."""
         self.requests, self.ep = requests, ep
         with requests.lock:
             if ep.shape.closed:
@@ -247,7 +248,9 @@ class Overlapped:
                     requests.remove(self)  # type: ignore[arg-type]
                     self._begun, self.pending, self.requests = False, False, None
                     raise
-        if not reactor.attended:
+        if requests.news != news:
+            serve_later(ep, READ)
+        elif not reactor.attended:
             reactor.attend()
 
     def attempt(self) -> int | None:
@@ -263,13 +266,13 @@ class Overlapped:
             else:
                 n = self._value = _recv_into(ep, view, 0, DONTWAIT)
         except BlockingIOError:
-            requests.dry = not requests.ended
+            requests.dry = -1 if requests.ended else requests.news
             return None
         except OSError as e:
             refusal = ep.failure(e)
             lost(ep, refusal.code)
             raise refusal from None
-        requests.dry = n < self._size and not requests.ended
+        requests.dry = requests.news if n < self._size and not requests.ended else -1
         return n
 
     def _take_joined(self, ep: Endpoint) -> int | None:
@@ -402,7 +405,8 @@ class Overlapped:
         extra = ep.rest.extra
         if extra and (len(extra) > 1 or NOTE not in extra):
             return False
-        if not requests.lanes[READS] and not requests.dry:
+        news = requests.news  # before looking: another thread may hear of more meanwhile
+        if not requests.lanes[READS] and requests.dry != news:
             try:
                 if view is None:
                     value = _recv(ep, size, DONTWAIT)
@@ -411,13 +415,13 @@ class Overlapped:
                     n = value = _recv_into(ep, view, 0, DONTWAIT)
                 if not n:
                     return False  # the end, which is told by the port only
-                requests.dry = n < size and not requests.ended
+                requests.dry = news if n < size and not requests.ended else -1
                 self._ended(requests, n, value)
                 return True
             except BlockingIOError:
                 pass
         self._view, self._size = view, size
-        self._pend(ep, requests)
+        self._pend(ep, requests, news)
         return True
 
     @face

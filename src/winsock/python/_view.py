@@ -45,12 +45,12 @@ CARRIERS = frozenset(
     {"bdb", "cProfile", "code", "doctest", "pdb", "profile", "runpy", "timeit", "trace"}
 )
 SOCKETS_ONLY = frozenset({"urllib", "cgi"})
-HOST = frozenset({"multiprocessing", "pty", "subprocess", "paramiko.agent"})
+HOST = frozenset({"multiprocessing", "pty", "subprocess", "paramiko.agent", "trio"})
 # Third-party code that stands on this machine's own system calls, or decides far more than sockets by the platform.
 OUTSIDE = frozenset(
     {
         "_pytest", "cffi", "click", "colorama", "execnet", "gevent", "numpy", "pip", "pkg_resources", "pluggy",
-        "psutil", "pytest", "rich", "setuptools", "trio", "uvloop", "winsock", "xdist", "zmq",
+        "psutil", "pytest", "rich", "setuptools", "uvloop", "winsock", "xdist", "zmq",
     }
 )  # fmt: skip
 # Third-party modules in which a networking library asks once for the platform.
