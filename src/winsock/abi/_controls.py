@@ -70,6 +70,7 @@ def _rows() -> Iterable[Control]:
     yield _row("SIO_UDP_CONNRESET", EXACT, takes=4, types=MESSAGES)
     yield _row("SIO_UDP_NETRESET", EXACT, takes=4, types=MESSAGES)
     yield _row("SIO_GET_EXTENSION_FUNCTION_POINTER", EXACT, takes=16, gives=8)
+    yield _row("SIO_GET_MULTIPLE_EXTENSION_FUNCTION_POINTER", EXACT, takes=16, gives=112)
     for label in ("SIO_BASE_HANDLE", "SIO_BSP_HANDLE", "SIO_BSP_HANDLE_SELECT", "SIO_BSP_HANDLE_POLL"):
         yield _row(label, EXACT, **handle)
     yield _row("SIO_QUERY_TARGET_PNP_HANDLE", APPROXIMATE, "the socket itself", **handle)
@@ -112,11 +113,6 @@ def _rows() -> Iterable[Control]:
     yield from _refused("SIO_ASSOCIATE_HANDLE SIO_TRANSLATE_HANDLE", "WSAENOPROTOOPT", "no companion interfaces")
     yield from _refused(
         "SIO_GET_QOS SIO_GET_GROUP_QOS SIO_SET_QOS SIO_SET_GROUP_QOS SIO_CHK_QOS", "WSAENOPROTOOPT", _LATER
-    )
-    yield from _refused(
-        "SIO_GET_MULTIPLE_EXTENSION_FUNCTION_POINTER",
-        "WSAEOPNOTSUPP",
-        _LATER,
     )
     yield from _refused(
         "SIO_RCVALL SIO_RCVALL_MCAST SIO_RCVALL_IGMPMCAST SIO_RCVALL_MCAST_IF SIO_RCVALL_IF",

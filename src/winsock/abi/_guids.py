@@ -18,3 +18,6 @@ WSAID: Final[dict[str, UUID]] = {
 }
 
 BY_BYTES: Final[dict[bytes, str]] = {guid.bytes_le: name for name, guid in WSAID.items()}
+
+# For SIO_GET_MULTIPLE_EXTENSION_FUNCTION_POINTER: the functions of registered I/O
+WSAID_MULTIPLE_RIO: Final = UUID("8509e081-96dd-4005-b165-9e2ee8c79e3f")

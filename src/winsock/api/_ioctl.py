@@ -7,14 +7,14 @@ from typing import Any
 
 from winsock.abi import _constants as c
 from winsock.abi._controls import SOCKETS_ONLY
-from winsock.afd import Endpoint
+from winsock.afd import Endpoint, _ports
 from winsock.afd._ioctl import LIST_ENTRY, LIST_HEADER, ControlError, address_list, check_backlog_change
 from winsock.afd._ioctl import _destination as destination
 from winsock.afd._requests import SUCCESS, Request
 from winsock.afd._selection import Change
 from winsock.api import _extension
 from winsock.api._call import SOCKET_ERROR, dword, endpoint, export
-from winsock.api._overlapped import as_routine
+from winsock.api._overlapped import as_routine, start
 from winsock.codes import NTSTATUS, WSA, WinsockError, wsa_to_ntstatus
 from winsock.nt import ThreadState, memory
 
@@ -81,6 +81,10 @@ def WSAIoctl(
         request = None
     data = None if memory.is_null(lpvInBuffer) else memory.read(lpvInBuffer, dword(cbInBuffer))
     room = None if memory.is_null(lpvOutBuffer) else dword(cbOutBuffer)
+    if request is not None and data is not None and _ports.pends(ep, code, data, room):
+        return start(
+            _ports.Association(ts, ep, lpOverlapped, as_routine(lpCompletionRoutine), data), lpcbBytesReturned
+        )
     try:
         if request is not None:
             if code in ONLY_AT_ONCE:
@@ -170,6 +174,10 @@ def _output(ep: Endpoint, code: int, data: bytes | None, room: int | None, out: 
         if len(data or b"") < GUID_SIZE or (room or 0) < POINTER_SIZE:
             raise ControlError(WSA.WSAEFAULT)
         return _extension.pointer((data or b"")[:GUID_SIZE]).to_bytes(POINTER_SIZE, "little")
+    if code == c.SIO_GET_MULTIPLE_EXTENSION_FUNCTION_POINTER:
+        if len(data or b"") < GUID_SIZE or (room or 0) < _extension.RIO_TABLE.size:
+            raise ControlError(WSA.WSAEFAULT)
+        return _extension.table((data or b"")[:GUID_SIZE])
     if code == c.SIO_ADDRESS_LIST_SORT:
         data = _flat(data or b"")
     elif code == c.SIO_ACQUIRE_PORT_RESERVATION and room:
