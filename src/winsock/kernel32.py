@@ -44,6 +44,8 @@ from winsock.api._kernel import SetLastError as SetLastError
 from winsock.api._kernel import VirtualAlloc as VirtualAlloc
 from winsock.api._kernel import VirtualFree as VirtualFree
 from winsock.api._kernel import VirtualProtect as VirtualProtect
+from winsock.api._native import DeviceIoControl as DeviceIoControl
+from winsock.api._native import TerminateThread as TerminateThread
 from winsock.api._overlapped import CancelIo as CancelIo
 from winsock.api._overlapped import CancelIoEx as CancelIoEx
 from winsock.api._overlapped import CancelSynchronousIo as CancelSynchronousIo

@@ -41,6 +41,7 @@ _FOR_WRITES = WRITE | HANGUP | ERROR
 OVERLAPPED_SIZE = 32
 _BEGIN = struct.Struct("<Q")
 _END = struct.Struct("<QQI")
+_BLOCK = struct.Struct("<QQ")  # IO_STATUS_BLOCK
 HANDLE_AT = 24
 FLAGS_AT = 16  # WSAOVERLAPPED.Offset is the provider's: what WSAGetOverlappedResult tells as flags
 
@@ -121,6 +122,54 @@ class Overlapped:
         except WinsockError:
             pass
 
+    @property
+    def token(self) -> int:
+        """What a completion port gets of it."""
+        return self.address
+
+
+class StatusBlock(Overlapped):
+    """An IO_STATUS_BLOCK in the place of an OVERLAPPED, as ntdll's calls have it.  A call that fails leaves it alone.
+
+    context    what the completion port gets
+    """
+
+    __slots__ = ("context", "mark")
+
+    event = 0  # it has none
+
+    def __init__(self, ptr: Any, process: Process, context: int = 0) -> None:
+        self.address = memory.address(ptr)
+        self._view = None if type(ptr) is int else memory.view(ptr, _BLOCK.size, writable=True)
+        self.context = context
+        # Its own, in the half that is not the status: another request may have the memory by then.
+        self.mark = PENDING | (id(self) & 0xFFFFFFFF) << 32
+
+    def failed(self) -> None:
+        pass
+
+    def begin(self) -> None:
+        if self._view is None:
+            memory.write(self.address, _BEGIN.pack(self.mark))
+
+    def intact(self) -> bool:
+        if self._view is not None:
+            return True
+        try:
+            return memory.read_u64(self.address) == self.mark
+        except WinsockError:
+            return False
+
+    def end(self, status: int, transferred: int, flags: int, at_once: bool) -> None:
+        if self._view is not None:
+            _BLOCK.pack_into(self._view, 0, status, transferred)
+        elif at_once or self.intact():
+            memory.write(self.address, _BLOCK.pack(status, transferred))
+
+    @property
+    def token(self) -> int:
+        return self.context
+
 
 class Request:
     """One overlapped request.
@@ -135,6 +184,7 @@ class Request:
     """
 
     lane: int | None = READS
+    outlives = False  # does not end with the handle that it was started on
     lazy = False  # need not try at once when nothing has come since the last one found nothing more
 
     # Most requests never change these
@@ -256,7 +306,7 @@ class Request:
 
     def packet(self, port: CompletionPort, key: int) -> None:
         """Tell the completion port."""
-        address = self.overlapped.address if self.overlapped is not None else 0
+        address = self.overlapped.token if self.overlapped is not None else 0
         port.post((self.transferred, key, address, self.status))
 
     def _call_routine(self) -> None:
@@ -475,7 +525,8 @@ class Requests:
                 self._migrate(ep, self.endpoints[-1])
                 return
             for request in list(self.pending):
-                request.cancel(self.fate)
+                if not request.outlives:
+                    request.cancel(self.fate)
             if self.sends is not None:
                 self.sends.closing(ep)
 
@@ -497,7 +548,7 @@ class Requests:
                 pass  # no memory: they end when the handle does
 
 
-def requests_of(ep: Endpoint) -> Requests:
+def requests_of(ep: Any) -> Requests:
     """The endpoint's, made when first needed; WSAENOTSOCK for one that is closed."""
     services = ep.process.services
     try:
@@ -516,7 +567,7 @@ def requests_of(ep: Endpoint) -> Requests:
         return made
 
 
-def known_requests(ep: Endpoint) -> Requests | None:
+def known_requests(ep: Any) -> Requests | None:
     """The endpoint's, if it ever had any."""
     table = ep.process.services.get(TABLE)
     found: Requests | None = table.get(ep) if table else None
@@ -555,7 +606,7 @@ def abort_later(ep: Any) -> None:
         requests.fate = int(S.STATUS_CONNECTION_ABORTED)
 
 
-def cancel_all(ep: Endpoint, ts: ThreadState | None = None, address: int = 0) -> int:
+def cancel_all(ep: Any, ts: ThreadState | None = None, address: int = 0) -> int:
     """Cancel the endpoint's pending requests: those of one thread, or with one OVERLAPPED, or all; how many."""
     requests = known_requests(ep)
     if requests is None:
@@ -580,12 +631,16 @@ class _ThreadEnd:
         self.ts = ts
 
     def __del__(self) -> None:
-        ts = self.ts
         try:
-            for requests in set((ts.process.services.get(TABLE) or {}).values()):
-                requests.cancel(lambda r: r.ts is ts and r.tied())
+            end_of_thread(self.ts)
         except Exception:
             pass  # the interpreter is on its way out
+
+
+def end_of_thread(ts: ThreadState) -> None:
+    """What it has pending ends with it, but for what goes to a port alone."""
+    for requests in set((ts.process.services.get(TABLE) or {}).values()):
+        requests.cancel(lambda r: r.ts is ts and r.tied())
 
 
 def _tie(ts: ThreadState) -> None:

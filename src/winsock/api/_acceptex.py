@@ -9,8 +9,9 @@ from winsock.abi import _constants as c
 from winsock.abi._sockaddrs import pack_address
 from winsock.afd._extended import Accept
 from winsock.afd._requests import OVERLAPPED_SIZE, PENDING, SUCCESS
-from winsock.api import _sockaddr
+from winsock.api import _marks, _sockaddr
 from winsock.api._call import dword, endpoint, export
+from winsock.api._marks import Mark
 from winsock.api._overlapped import start
 from winsock.api._sockets import given
 from winsock.codes import NTSTATUS, WSA, WinsockError
@@ -20,8 +21,6 @@ from winsock.transports import Address
 FALSE = 0
 TOO_SMALL = int(NTSTATUS.STATUS_BUFFER_TOO_SMALL)
 SPARE = 16  # how much longer than the address its area has to be (document)
-MARK = 8
-MARKED = 0x5AC3_0000_0000_0103
 LENGTH = struct.Struct("<Q")  # what stands before an address in its area
 
 
@@ -88,8 +87,10 @@ class AcceptInto(Accept):
     """
 
     raw = 0  # the buffer's address, if it is no object's
+    mark: Mark | None = None
 
-    __slots__ = ("first", "mark", "places", "room")
+    places: tuple[tuple[int, int], tuple[int, int]]
+    room: memoryview
 
     def give(self, buffer: Any, data: int, local: int, remote: int) -> None:
         """The buffer, and the sizes of its parts."""
@@ -97,36 +98,25 @@ class AcceptInto(Accept):
         self.places = ((data, local), (data + local, remote))
         self.view = self.room[:data]
         self.joined = self.store
-        if isinstance(buffer, int) and len(self.room) >= MARK:
-            self.set_mark(int(buffer))
+        if isinstance(buffer, int):
+            self.raw = int(buffer)
+            self.set_mark()
 
-    def set_mark(self, raw: int) -> None:
+    def set_mark(self) -> None:
         """Mark the buffer."""
-        self.first = memory.read(raw, MARK)
-        self.mark = (id(self) ^ MARKED).to_bytes(MARK, "little")
-        memory.write(raw, self.mark)
-        self.raw = raw
-
-    def marked(self) -> bool:
-        """Whether the buffer is still what it was."""
-        try:
-            return memory.read(self.raw, MARK) == self.mark
-        except WinsockError:
-            return False
+        if self.raw and len(self.room) >= _marks.SIZE:
+            self.mark = Mark(self.raw)
 
     def unmark(self) -> bool:
         """Put the first bytes back; False if the buffer is gone."""
-        raw, there = self.raw, not self.raw or self.marked()
-        if raw and there:
-            memory.write(raw, self.first)
-        self.raw = 0
-        return there
+        mark, self.mark = self.mark, None
+        return mark is None or mark.lift()
 
     def gone(self) -> bool:
         return super().gone() or not self.unmark()
 
     def orphaned(self) -> None:
-        self.raw = 0
+        self.mark = None
         super().orphaned()
 
     def cleared(self) -> None:
@@ -138,21 +128,20 @@ class AcceptInto(Accept):
         needed = _sockaddr.FULL_SIZES[self.ep.family] + SPARE
         if any(0 < size < needed for _, size in self.places):
             return TOO_SMALL
-        raw = self.raw
         if not self.unmark():
             self.orphaned()
             return SUCCESS
         for (at, size), address in zip(self.places, (local, remote), strict=True):
             if size:
                 name = pack_address(self.ep.family, address)
-                self._write(raw, at, LENGTH.pack(len(name)) + name)
-        if raw and self.view:
-            self.set_mark(raw)  # until data come
+                self._write(at, LENGTH.pack(len(name)) + name)
+        if self.view:
+            self.set_mark()  # until data come
         return SUCCESS
 
-    def _write(self, raw: int, at: int, data: bytes) -> None:
-        if raw:
-            memory.write(raw + at, data)
+    def _write(self, at: int, data: bytes) -> None:
+        if self.raw:
+            memory.write(self.raw + at, data)
         else:
             self.room[at : at + len(data)] = data
 

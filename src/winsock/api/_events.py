@@ -8,6 +8,7 @@ from weakref import WeakValueDictionary
 
 from winsock.abi import _constants as c
 from winsock.afd import Endpoint
+from winsock.afd._device import Device
 from winsock.afd._reactor import Reactor, reactor_of
 from winsock.afd._requests import requests_of
 from winsock.api._call import dword, export
@@ -49,9 +50,20 @@ def waitable(ts: ThreadState, handle: Any) -> Waitable:
     found = ts.process.handles.get(operator.index(handle) & MASK & ~3)
     if isinstance(found, Waitable):
         return found
-    if isinstance(found, Endpoint):
+    if isinstance(found, (Endpoint, Device)):
         return requests_of(found).signal
+    if isinstance(found, ThreadObject):
+        return exit_event(found.state)
     raise WinsockError(c.ERROR_INVALID_HANDLE)
+
+
+def exit_event(state: ThreadState) -> Event:
+    """What is signalled when a thread has ended."""
+    with state.process.lock:
+        event: Event = state.buffers.setdefault("exit", Event())
+        if "ended" in state.buffers:
+            event.set()
+    return event
 
 
 # -- events

@@ -21,6 +21,7 @@ from winsock.nt import ThreadState, memory
 from winsock.nt._files import FileObject, file_error
 
 INVALID_HANDLE_VALUE = INVALID_SOCKET
+_ROOTS = "\\\\.\\globalroot", "\\\\?\\globalroot"  # the object manager's names, among which is AFD
 
 
 def _string(ptr: Any, wide: bool) -> str:
@@ -80,6 +81,13 @@ def GetTempFileNameW(ts: ThreadState, lpPathName: Any, lpPrefixString: Any, uUni
 
 
 def _create(ts: ThreadState, name: str, access: int, disposition: int, flags: int) -> int:
+    for prefix in _ROOTS:
+        if name.lower().startswith(prefix):
+            from winsock.api import _driver
+
+            if _driver.is_device(name[len(prefix) :]):
+                return _driver.open_device(ts)
+            raise WinsockError(c.ERROR_FILE_NOT_FOUND)
     return ts.process.handles.add(FileObject(name, dword(access), dword(disposition), dword(flags)))
 
 
@@ -94,7 +102,10 @@ def CreateFileA(
     dwFlagsAndAttributes: int,
     hTemplateFile: Any,
 ) -> int:
-    """Open or create a file.  Sharing modes and security are not kept: Linux has none of that kind."""
+    r"""Open or create a file.  Sharing modes and security are not kept: Linux has none of that kind.
+
+    \\.\GLOBALROOT\Device\Afd, with any suffix, is AFD: see ntdll.NtOpenFile.
+    """
     return _create(ts, _string(lpFileName, False), dwDesiredAccess, dwCreationDisposition, dwFlagsAndAttributes)
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from winsock.abi import _constants as c
 from winsock.afd import Endpoint
+from winsock.afd._device import Device
 from winsock.afd._requests import (
     FLAGS_AT,
     HANDLE_AT,
@@ -211,7 +212,7 @@ def WSAGetOverlappedResult(
 def CancelIo(ts: ThreadState, hFile: int) -> int:
     """End the requests that the calling thread has pending on a handle: they end with ERROR_OPERATION_ABORTED."""
     target = handle_object(ts, hFile)
-    if isinstance(target, Endpoint):
+    if isinstance(target, (Endpoint, Device)):
         cancel_all(target, ts)
     return 1
 
@@ -224,7 +225,7 @@ def CancelIoEx(ts: ThreadState, hFile: int, lpOverlapped: Any) -> int:
     """
     target = handle_object(ts, hFile)
     address = 0 if memory.is_null(lpOverlapped) else memory.address(lpOverlapped)
-    if not isinstance(target, Endpoint) or not cancel_all(target, None, address):
+    if not isinstance(target, (Endpoint, Device)) or not cancel_all(target, None, address):
         raise WinsockError(c.ERROR_NOT_FOUND)
     return 1
 

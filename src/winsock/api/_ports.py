@@ -10,6 +10,7 @@ from weakref import WeakKeyDictionary
 
 from winsock.abi import _constants as c
 from winsock.afd import Endpoint
+from winsock.afd._device import Device
 from winsock.afd._requests import requests_of
 from winsock.api._call import INVALID_SOCKET, dword
 from winsock.api._events import milliseconds, reactor
@@ -56,12 +57,12 @@ def CreateIoCompletionPort(
             raise WinsockError(c.ERROR_INVALID_PARAMETER)
         return ts.process.handles.add(completion.CompletionPort(threads))
     target = handle_object(ts, number)
-    if not isinstance(target, (Endpoint, FileObject)):
+    if not isinstance(target, (Endpoint, Device, FileObject)):
         raise WinsockError(c.ERROR_INVALID_PARAMETER)
     key = operator.index(CompletionKey) & MASK
     with ts.process.lock:
         associations = ts.process.services.setdefault(ASSOCIATIONS, WeakKeyDictionary())
-        requests = requests_of(target) if isinstance(target, Endpoint) else None
+        requests = requests_of(target) if isinstance(target, (Endpoint, Device)) else None
         if target in associations or (requests is not None and requests.port is not None):
             raise WinsockError(c.ERROR_INVALID_PARAMETER)
         port = given if given is not None else completion.CompletionPort(threads)
@@ -81,9 +82,9 @@ def SetFileCompletionNotificationModes(ts: ThreadState, FileHandle: int, Flags: 
     """
     target = handle_object(ts, FileHandle)
     flags = operator.index(Flags) & 0xFF
-    if flags & ~MODES or not isinstance(target, (Endpoint, FileObject)):
+    if flags & ~MODES or not isinstance(target, (Endpoint, Device, FileObject)):
         raise WinsockError(c.ERROR_INVALID_PARAMETER)
-    if isinstance(target, Endpoint):
+    if isinstance(target, (Endpoint, Device)):
         requests_of(target).modes |= flags
     return 1
 

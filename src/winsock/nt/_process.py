@@ -127,6 +127,7 @@ class Process:
         state: ThreadState | None = getattr(self._local, "state", None)
         if state is None:
             state = self._local.state = ThreadState(self)
+            self._local.exit = _Exit(state)
             self._threads.add(state)
         return state
 
@@ -202,11 +203,33 @@ class ThreadState:
         self.looker: Any = (None, None)  # what select looked at last, and how (Transport.looker)
         self.wake: Callable[[], None] | None = None  # ends the wait under way, from any thread
 
+    def ended(self) -> None:
+        """The thread is over: who waits for it learns that (see exit_event of api._events)."""
+        self.buffers["ended"] = True
+        event = self.buffers.get("exit")
+        if event is not None:
+            event.set()
+
     def interrupt(self) -> None:
         """End this thread's wait, if it is in one; callable from any thread."""
         wake = self.wake
         if wake is not None:
             wake()
+
+
+class _Exit:
+    """Lies among a thread's own variables; the interpreter drops it when the thread ends."""
+
+    __slots__ = ("state",)
+
+    def __init__(self, state: ThreadState) -> None:
+        self.state = state
+
+    def __del__(self) -> None:
+        try:
+            self.state.ended()
+        except Exception:
+            pass  # the interpreter is on its way out
 
 
 class _Tls(threading.local):
