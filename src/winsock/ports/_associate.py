@@ -60,24 +60,31 @@ def acquire(sock: Any, kind: int, start: int, count: int, owner: int) -> tuple[i
     return block.start, block.token
 
 
-def associate(sock: Any, kind: int, token: int, owner: int) -> None:
-    """Let the socket's bind take a port of this block; a second time replaces the first.
+def waits(token: int) -> bool:
+    """Whether find() may have to wait: a persistent block is in a file, which others may keep locked."""
+    return bool(token & PERSISTENT_TOKEN)
+
+
+def find(kind: int, token: int, owner: int) -> Target:
+    """The block of a token.
 
     WSAEINVAL for a token that is none of this process', WSAEOPNOTSUPP for one of another protocol, WSAEACCES for a
     persistent one without the right to it.
     """
-    target: Target
-    if token & PERSISTENT_TOKEN:
+    if waits(token):
         from winsock.ports import _store
 
-        target = PersistentBlock(_store.associated(token, kind))
-    else:
-        block = POOL.by(token, owner)
-        if block is None:
-            raise Refused(WSA.WSAEINVAL, "no reservation of this process has this token")
-        if block.kind != kind:
-            raise Refused(WSA.WSAEOPNOTSUPP, f"{block} is not of the socket's protocol")
-        target = block
+        return PersistentBlock(_store.associated(token, kind))
+    block = POOL.by(token, owner)
+    if block is None:
+        raise Refused(WSA.WSAEINVAL, "no reservation of this process has this token")
+    if block.kind != kind:
+        raise Refused(WSA.WSAEOPNOTSUPP, f"{block} is not of the socket's protocol")
+    return block
+
+
+def associate(sock: Any, target: Target) -> None:
+    """Let the socket's bind take a port of this block; a second time replaces the first."""
     POOL.associate(sock, target)
 
 

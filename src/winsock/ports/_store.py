@@ -191,7 +191,7 @@ def _open(file: str, mode: str) -> Connection:
     except OSError as e:
         raise _unusable(e, file) from None
     place = f"file:{quote(os.path.abspath(file))}?mode={mode}"
-    db = sqlite3.connect(place, uri=True, isolation_level=None, timeout=10)
+    db = sqlite3.connect(place, uri=True, isolation_level=None, timeout=PATIENCE)
     try:
         db.execute("PRAGMA synchronous = FULL")
         (application,) = db.execute("PRAGMA application_id").fetchone()
