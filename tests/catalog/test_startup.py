@@ -92,7 +92,7 @@ def test_as_many_cleanups_as_starts_succeed_on_many_threads(process):
 
     def clean():
         with process.attached():
-            begin.wait(10)
+            begin.wait(60)
             return [(ws.WSACleanup(), ws.WSAGetLastError()) for _ in range(starts)]
 
     with ThreadPoolExecutor(threads) as pool:

@@ -136,7 +136,7 @@ class Net:
     def await_end(self, s: int) -> None:
         """Wait until the peer's end, or its reset, has arrived."""
         ep = self.endpoint(s)
-        assert ep.network.wait(current(), [(ep.transport, RDHUP)], 5000)
+        assert ep.network.wait(current(), [(ep.transport, RDHUP)], 60_000)
 
     def alloc(self, what) -> SimpleNamespace:
         """Memory with an address; it stays while the test does."""

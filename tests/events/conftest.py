@@ -22,7 +22,7 @@ from winsock.abi import _constants as c
 from winsock.codes import WSA
 
 FAILED, NO_SOCKET = -1, (1 << 64) - 1
-LONG = 9000  # ms: longer than anything takes here
+LONG = 60_000  # ms: longer than anything takes here
 WM_SOCKET = c.WM_USER + 1
 
 

@@ -19,7 +19,7 @@ from winsock.codes import WSA
 CLIENTS, ROUNDS = 12, 25
 WM_SOCKET = c.WM_USER + 1
 ALL = c.FD_READ | c.FD_WRITE | c.FD_ACCEPT | c.FD_CLOSE
-PATIENCE = 9000
+PATIENCE = 60_000
 
 
 def client(address, seed, failures):
@@ -170,14 +170,14 @@ def test_selecting_again_and_again_while_data_comes(lab, events):
     begun = threading.Barrier(4)
 
     def select():
-        begun.wait(10)
+        begun.wait(60)
         for _ in range(200):
             events.select(server, c.FD_READ)
             events.select(server, c.FD_READ | c.FD_CLOSE)
         return True
 
     def send():
-        begun.wait(10)
+        begun.wait(60)
         for _ in range(100):
             lab.send(client, b"x")
         return True
@@ -214,7 +214,7 @@ def test_closing_while_others_select_and_fetch(lab):
 
         def work(call, *args, go=go, codes=codes):
             with lab.process.attached():
-                go.wait(10)
+                go.wait(60)
                 for _ in range(30):
                     if call(*args) == -1:
                         codes.append(ws.WSAGetLastError())
@@ -226,7 +226,7 @@ def test_closing_while_others_select_and_fetch(lab):
         ]
         for thread in threads:
             thread.start()
-        go.wait(10)
+        go.wait(60)
         lab.send(client, b"x")
         lab.ok(ws.closesocket(server))
         lab.ok(ws.closesocket(client))

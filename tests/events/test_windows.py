@@ -15,7 +15,7 @@ from winsock.abi import _constants as c
 
 WINDOW_PROCEDURE = ctypes.CFUNCTYPE(ctypes.c_int64, ctypes.c_uint64, ctypes.c_uint32, ctypes.c_uint64, ctypes.c_int64)
 FIRST = c.WM_USER
-PATIENCE = 9000
+PATIENCE = 60_000
 
 
 def register(lab, name, procedure, wide=True):
@@ -143,7 +143,7 @@ def test_waiting_for_a_message_of_another_thread(lab):
     thread, _ = in_thread(lab, lambda: user.PostMessageW(hwnd, FIRST, 1, 2))
     assert user.GetMessageW(msg, None, 0, 0) == 1
     assert struct.unpack_from("<QI4xQq", msg) == (hwnd, FIRST, 1, 2)
-    thread.join(10)
+    thread.join(60)
 
 
 def test_messages_to_a_thread(lab):
@@ -160,10 +160,10 @@ def test_messages_to_a_thread(lab):
         return seen
 
     thread, result = in_thread(lab, loop)
-    assert begun.wait(10)
+    assert begun.wait(60)
     for number in (FIRST, FIRST + 1, c.WM_QUIT):
         assert user.PostThreadMessageW(tid[0], number, 0, 0)
-    thread.join(10)
+    thread.join(60)
     assert result == [[FIRST, FIRST + 1]]
 
 
@@ -188,7 +188,7 @@ def test_many_threads_post_and_nothing_is_lost(lab):
         assert user.GetMessageW(msg, None, 0, 0) == 1
         seen.append(int.from_bytes(msg[16:24], "little"))
     for thread in threads:
-        thread.join(10)
+        thread.join(60)
     assert sorted(seen) == list(range(4 * each))
     for n in range(4):
         own = [i for i in seen if i // each == n]
@@ -234,7 +234,7 @@ def test_a_message_ends_the_wait_of_another_thread(lab):
         return user.MsgWaitForMultipleObjects(0, None, 0, PATIENCE, c.QS_POSTMESSAGE), user.WaitMessage()
 
     thread, result = in_thread(lab, wait)
-    assert begun.wait(10)
+    assert begun.wait(60)
     user.PostMessageW(hwnd[0], FIRST, 0, 0)
     thread.join(20)
     assert result == [(c.WAIT_OBJECT_0, 1)]

@@ -176,6 +176,12 @@ class Zoo:
         assert k32.RegisterWaitForSingleObject(handle, ws.WSACreateEvent(), print, 0, 0xFFFFFFFF, 8)
         return int.from_bytes(handle, "little")
 
+    def afd(self) -> bytes:
+        """OBJECT_ATTRIBUTES of the driver."""
+        path = r"\Device\Afd\hostile".encode("utf-16-le")
+        name = struct.pack("<HH4xQ", len(path), len(path), self.held(path))
+        return struct.pack("<I4xQQI4xQQ", 48, 0, self.held(name), 0, 0, 0)
+
     def full_port(self) -> int:
         """The completion port, with a packet."""
         k32.PostQueuedCompletionStatus(self.port_handle, 1, 2, None)
@@ -209,14 +215,14 @@ class Zoo:
         s = self.socket()
         ws.connect(s, self.target4, 16)
         write = bytearray(struct.pack("<I4xQ", 1, s))
-        assert ws.select(0, None, write, None, struct.pack("<ii", 5, 0)) == 1
+        assert ws.select(0, None, write, None, struct.pack("<ii", 60, 0)) == 1
         read = bytearray(struct.pack("<I4xQ", 1, self.listening))
-        assert ws.select(0, read, None, None, struct.pack("<ii", 5, 0)) == 1
+        assert ws.select(0, read, None, None, struct.pack("<ii", 60, 0)) == 1
         peer = ws.accept(self.listening, None, None)
         assert peer != NO_SOCKET
         assert ws.send(peer, b"waiting", 7, 0) == 7
         read = bytearray(struct.pack("<I4xQ", 1, s))
-        assert ws.select(0, read, None, None, struct.pack("<ii", 5, 0)) == 1
+        assert ws.select(0, read, None, None, struct.pack("<ii", 60, 0)) == 1
         self.spares.append(peer)
         return s
 

@@ -46,7 +46,7 @@ def pending(zoo):
     client = zoo.socket()
     ws.connect(client, zoo.target4, 16)
     read = bytearray(struct.pack("<I4xQ", 1, zoo.listening))
-    assert ws.select(0, read, None, None, struct.pack("<ii", 5, 0)) == 1
+    assert ws.select(0, read, None, None, struct.pack("<ii", 60, 0)) == 1
     return zoo.listening
 
 

@@ -112,7 +112,7 @@ def jobs() -> dict[str, Callable[[], Any]]:
 
     def exchange() -> None:
         assert ws.sendto(a, b"data", 4, 0, to, 16) == 4
-        assert ws.select(0, fd_set(b), None, None, struct.pack("<ii", 5, 0)) == 1
+        assert ws.select(0, fd_set(b), None, None, struct.pack("<ii", 60, 0)) == 1
         assert ws.recvfrom(b, room, 64, 0, bytearray(16), ctypes.c_int(16)) == 4
 
     def connection() -> None:
@@ -172,7 +172,7 @@ def test_each_of_many_works(process, descriptors_enough):
     room = bytearray(8)
     for i in range(0, MANY, 97):
         assert ws.sendto(sockets[i], i.to_bytes(4, "little"), 4, 0, names[i - 1], 16) == 4
-        assert ws.select(0, fd_set(sockets[i - 1]), None, None, struct.pack("<ii", 5, 0)) == 1
+        assert ws.select(0, fd_set(sockets[i - 1]), None, None, struct.pack("<ii", 60, 0)) == 1
         assert ws.recv(sockets[i - 1], room, 8, 0) == 4
         assert room[:4] == i.to_bytes(4, "little")
     for s in sockets[::2]:
@@ -221,7 +221,7 @@ def test_no_descriptor_left(process):
             opened.append(s)
         assert ws.WSAGetLastError() == WSA.WSAEMFILE
         assert ws.sendto(a, b"data", 4, 0, name(b), 16) == 4
-        assert ws.select(0, fd_set(b), None, None, struct.pack("<ii", 5, 0)) == 1
+        assert ws.select(0, fd_set(b), None, None, struct.pack("<ii", 60, 0)) == 1
         assert ws.recv(b, bytearray(9), 9, 0) == 4
         ok(ws.closesocket(opened.pop()))
         new = ws.socket(c.AF_INET, c.SOCK_STREAM, 0)

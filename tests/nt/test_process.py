@@ -127,7 +127,7 @@ def test_an_apc_ends_another_threads_endless_alertable_sleep(process):
     handle = kernel32.OpenThread(0, 0, ids[0])
     assert handle
     assert kernel32.QueueUserAPC(lambda _: ran.append(kernel32.GetCurrentThreadId()), handle, 0) == 1
-    thread.join(10)
+    thread.join(60)
     assert (results, ran) == ([c.WAIT_IO_COMPLETION], ids)
     assert kernel32.CloseHandle(handle) == 1
     assert kernel32.CloseHandle(handle) == 0

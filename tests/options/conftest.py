@@ -88,7 +88,7 @@ class Lab:
 
     def await_readable(self, s: int) -> None:
         ep = self.endpoint(s)
-        assert ep.network.wait(winsock.nt.current(), [(ep.transport, READ)], 5000), "nothing came"
+        assert ep.network.wait(winsock.nt.current(), [(ep.transport, READ)], 60_000), "nothing came"
 
     # -- options
 

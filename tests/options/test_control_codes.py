@@ -530,7 +530,7 @@ class Waiting(threading.Thread):
             self.outcome = self.lab.ioctl(*self.args)[0], ws.WSAGetLastError()
 
     def ended(self):
-        self.join(10)
+        self.join(60)
         return self.outcome
 
 

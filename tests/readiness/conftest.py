@@ -19,7 +19,7 @@ from winsock.nt import current
 from winsock.transports import RDHUP, READ, URGENT
 
 LOOPBACK = struct.pack("<H2x4s8x", c.AF_INET, b"\x7f\0\0\x01")
-PATIENCE = 10_000  # ms that a wait for what must happen may take
+PATIENCE = 60_000  # ms that a wait for what must happen may take
 
 
 class Net:

@@ -13,7 +13,7 @@ from winsock.afd import _poll
 from winsock.codes import WSA
 
 ALL = c.POLLRDNORM | c.POLLRDBAND | c.POLLWRNORM
-PATIENCE = 10_000
+PATIENCE = 60_000
 
 
 def revents(net, s, events=ALL, ms=0):

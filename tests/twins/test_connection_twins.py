@@ -74,7 +74,7 @@ def test_broadcast_peer_needs_permission(ws, kit):
 def waiting(ws, kit):
     listener, client = kit.listener(), kit.tcp()
     assert ws.connect(client, kit.name(listener), 16).ret == 0
-    assert ws.select(0, fd_set(listener), None, None, timeval(5)).ret == 1
+    assert ws.select(0, fd_set(listener), None, None, timeval(60)).ret == 1
     return listener, client
 
 

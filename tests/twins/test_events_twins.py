@@ -11,7 +11,7 @@ from arms import NO_SOCKET, sin
 from winsock.abi import _constants as c
 from winsock.codes import WSA
 
-LONG = 9000
+LONG = 60_000
 ALL = 0x3F
 READ, WRITE, ACCEPT = {c.FD_READ: 0}, {c.FD_WRITE: 0}, {c.FD_ACCEPT: 0}
 

@@ -13,7 +13,7 @@ from winsock.codes import WSA
 
 FIRST = c.WM_USER
 WM_SOCKET, WM_NAMES = c.WM_USER + 1, c.WM_USER + 2
-LONG = 9000
+LONG = 60_000
 ALL = 0x3F
 MASK = (1 << 64) - 1
 

@@ -11,7 +11,7 @@ from arms import NO_SOCKET
 from winsock.abi import _constants as c
 from winsock.codes import WSA
 
-LONG = 9000
+LONG = 60_000
 INVALID = (1 << 64) - 1
 KEY = 77
 
