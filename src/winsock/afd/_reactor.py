@@ -254,6 +254,43 @@ class Reactor:
             if self._timers:
                 self._ring()
 
+    def next_packet(self, ts: ThreadState, port: Any, timeout: float | None) -> Any:
+        """wait() for a completion port's next packet; None if there was none, and wait() has to go on.
+
+        What a program's loop does most: it leads, and what it waits for is among the first that happen.
+        """
+        watcher: Any = self._watcher
+        lead = self._lead
+        if watcher is None or self._timers or self._leader is not None or not lead.acquire(False):
+            return None
+        packets, queue = port.packets, port._queue
+        before = ts.wake
+        self._leader = ts
+        self._laps += 1
+        queue.append(ts)
+        try:
+            ts.wake = watcher.kick
+            if not packets and not port.closed:
+                events = watcher.poll(timeout)
+                ts.wake = None
+                for watch, got in events:
+                    for callback in watch.callbacks:
+                        try:
+                            callback(watch.ep, got)
+                        except Exception:
+                            _log.exception("winsock: a callback of the reactor failed; please report this")
+            return packets.popleft() if packets else None
+        except BaseException:
+            self._interrupted()
+            raise
+        finally:
+            self._leader = None
+            lead.release()
+            ts.wake = before
+            queue.remove(ts)
+            if self._followers or not self.attended:
+                self.attend()
+
     def _interrupted(self) -> None:
         """A signal's handler raised: what the watcher told last may have been lost, so let it tell again."""
         watcher = self._watcher

@@ -8,6 +8,7 @@ from typing import Any
 
 from winsock.abi import _constants as c
 from winsock.afd._connection import bind
+from winsock.afd._reactor import REACTOR
 from winsock.afd._requests import SUCCESS, requests_of
 from winsock.codes import WinsockError, ntstatus_to_win32
 from winsock.nt import ThreadState, current
@@ -48,21 +49,33 @@ def GetQueuedCompletionStatus(port: int, msecs: int, /) -> tuple[int, int, int, 
     ts = current()
     buffers = ts.buffers
     try:
-        packets = ts.process.handles.objects[port - FIRST].packets
+        process = ts.process
+        target = process.handles.objects[port - FIRST]
+        packets = target.packets
+    except (LookupError, TypeError, AttributeError):
+        packets = None
+    if packets:
         n, key, address, status = packets.popleft()
         buffers[DRAINED] = port
-    except (LookupError, TypeError, AttributeError):
-        if not msecs and buffers.get(DRAINED) == port:
-            # The loop asks until there is no more; what came since it began to ask, it learns the next time.
-            buffers[DRAINED] = None
-            return None
+    elif not msecs and buffers.get(DRAINED) == port:
+        # The loop asks until there is no more; what came since it began to ask, it learns the next time.
         buffers[DRAINED] = None
+        return None
+    else:
         try:
-            found = _await_packet(ts, port, msecs)
+            reactor = process.services.get(REACTOR)
+            if packets is None or reactor is None:
+                found = _await_packet(ts, port, msecs)
+            else:
+                end = None if msecs == INFINITE else reactor.now() + msecs
+                found = reactor.next_packet(ts, target, None if end is None else msecs)
+                if found is None:
+                    found = _await_packet(ts, port, INFINITE if end is None else max(0.0, end - reactor.now()))
         except BaseException as e:
             e.__traceback__ = _oserror.keep(e)
             raise
         if found is None:
+            buffers[DRAINED] = None
             return None
         buffers[DRAINED] = port
         n, key, address, status = found
@@ -70,7 +83,7 @@ def GetQueuedCompletionStatus(port: int, msecs: int, /) -> tuple[int, int, int, 
 
 
 @face
-def _await_packet(ts: ThreadState, port: int, msecs: int) -> Packet | None:
+def _await_packet(ts: ThreadState, port: int, msecs: float) -> Packet | None:
     target = _handles.find(port, CompletionPort)
     packets = target.packets
 
