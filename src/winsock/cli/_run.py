@@ -6,7 +6,7 @@ import sys
 
 USAGE = """\
 usage: winsock run [--lang LANG] [--timing windows|none] [--resets windows|none]
-                   [--quiet] PROGRAM [ARGUMENT ...]
+                   [--loop proactor|selector] [--quiet] PROGRAM [ARGUMENT ...]
 
 Run a Python program with Windows' socket behaviour and Windows' error codes, in this interpreter.
 
@@ -19,6 +19,7 @@ options:
   --lang LANG      language of the errors' texts: en, fr, ja, zh-Hant; default: the locale's
   --timing windows a refused connect takes as long as on Windows (about 2 s); default: none
   --resets windows what came before a connection was reset is lost, as on Windows; default: it can still be read
+  --loop LOOP      asyncio's default event loop: proactor, as on Windows, or selector; default: proactor
   -q, --quiet      no hint at `winsock explain` when the program dies of a socket error (nor is there one when
                    standard error is no terminal)
   -h, --help       show this text
@@ -26,7 +27,7 @@ options:
 Networking code sees Windows (sys.platform, os.name, errno, socket, select ...); the rest of the program does not.
 """
 
-AS = ("none", "windows")
+VALUES = {"--timing": ("none", "windows"), "--resets": ("none", "windows"), "--loop": ("proactor", "selector")}
 WRONG_COMMAND_LINE = 2
 
 
@@ -46,7 +47,7 @@ def _language(wanted: str) -> str:
 def main(argv: list[str]) -> int:
     """The verb.  The program's exit is the process' exit; what it raises is raised."""
     lang, quiet = "", False
-    chosen = {"timing": "none", "resets": "none"}
+    chosen = {name[2:]: values[0] for name, values in VALUES.items()}
     rest = list(argv)
     while rest:
         arg = rest.pop(0)
@@ -57,7 +58,7 @@ def main(argv: list[str]) -> int:
             quiet = True
             continue
         name, equals, value = arg.partition("=")
-        if name in ("--lang", "--timing", "--resets"):
+        if name == "--lang" or name in VALUES:
             if not equals:
                 if not rest:
                     return _complain(f"{name} needs a value")
@@ -67,8 +68,8 @@ def main(argv: list[str]) -> int:
                     lang = _language(value)
                 except ValueError as e:
                     return _complain(f"--lang: {e}")
-            elif value not in AS:
-                return _complain(f"{name} {value!r} is none of {', '.join(AS)}")
+            elif value not in VALUES[name]:
+                return _complain(f"{name} {value!r} is none of {', '.join(VALUES[name])}")
             else:
                 chosen[name[2:]] = value
             continue
@@ -88,6 +89,6 @@ def main(argv: list[str]) -> int:
             kind, target = "script", arg
         from winsock.python._runner import run
 
-        run(kind, target, rest, lang or _language(""), chosen["timing"], quiet, chosen["resets"])
+        run(kind, target, rest, lang or _language(""), chosen["timing"], quiet, chosen["resets"], chosen["loop"])
         return 0
     return _complain("no program given")

@@ -18,10 +18,13 @@ WSA_CODES = frozenset(map(int, WSA))
 _OURS = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
 
 
-def prepare(language: str | None = None, timing: str = "none", resets: str = "none") -> View:
+def prepare(
+    language: str | None = None, timing: str = "none", resets: str = "none", loop: str = "proactor"
+) -> View:
     """Make this interpreter's view; call it once, before the program's imports.
 
     language    of the texts of errors, None for the default
+    loop        asyncio's default event loop: "proactor" or "selector"
     resets      "windows": what came before a connection was reset is lost
     timing      "windows" adds Windows' delays where programs notice them
     """
@@ -50,6 +53,7 @@ def prepare(language: str | None = None, timing: str = "none", resets: str = "no
     if ssl is not None:
         windows["_ssl"] = sockets["_ssl"] = ssl
     view = View(windows, sockets, {"signal": _overlay.strict_signal_view()})
+    view.loop = loop
     view.add_importlib()
     view.install()
     return view
@@ -217,13 +221,14 @@ def run(
     timing: str = "none",
     quiet: bool = False,
     resets: str = "none",
+    loop: str = "proactor",
 ) -> None:
     """Run a program: kind is "script", "module" or "code".  What it raises comes out.
 
-    language, timing, resets    as for prepare()
-    quiet               do not offer the explanation of the socket error that a program died of
+    language, timing, resets, loop    as for prepare()
+    quiet                             do not offer the explanation of the socket error that a program died of
     """
-    view = prepare(language, timing, resets)
+    view = prepare(language, timing, resets, loop)
     try:
         {"script": run_script, "module": run_module, "code": run_code}[kind](view, target, args)
     except SystemExit:

@@ -53,8 +53,8 @@ OUTSIDE = frozenset(
         "psutil", "pytest", "rich", "setuptools", "uvloop", "winsock", "xdist", "zmq",
     }
 )  # fmt: skip
-# Third-party modules in which a networking library asks once for the platform.
-DECIDING = frozenset({"twisted.python.runtime"})
+# Third-party modules in which a networking library asks once for the platform, or for nothing but error codes.
+DECIDING = frozenset({"twisted.internet.iocpreactor", "twisted.python.runtime"})
 # Importing one of these makes a third-party module networking code.
 NETWORKING = frozenset(
     {
@@ -108,7 +108,10 @@ class View:
     windows     {name: module} in place of the real ones, for networking code
     sockets     the part of it that SOCKETS_ONLY modules see
     strict      what the standard library's modules see otherwise than the program: without what Windows lacks
+    loop        asyncio's default event loop, "proactor" or "selector"
     """
+
+    loop = "proactor"
 
     def __init__(
         self, windows: dict[str, ModuleType], sockets: Mapping[str, ModuleType], strict: dict[str, ModuleType]
@@ -211,7 +214,7 @@ class View:
             return None
         if origin is None:
             return None
-        if name in DECIDING:
+        if _under(name, DECIDING):
             return "program"
         return "ask" if self._in_site(origin) else "program"
 
@@ -338,7 +341,28 @@ def _process_handles(view: View, module: ModuleType) -> None:
     module.Popen._handle = property(process_handle)
 
 
+def _twisted_support(view: View, module: ModuleType) -> None:
+    """Twisted is there: what it asks Windows for is, too."""
+    from winsock.python._twisted import make_modules
+
+    view.windows.update(make_modules())
+
+
+def _default_loop(view: View, module: ModuleType) -> None:
+    """The default event loop is another one than Windows'."""
+    if view.loop == "selector":
+        for name, value in (
+            ("DefaultEventLoopPolicy", "WindowsSelectorEventLoopPolicy"),
+            ("_DefaultEventLoopPolicy", "_WindowsSelectorEventLoopPolicy"),  # since 3.14
+            ("EventLoop", "SelectorEventLoop"),  # since 3.13
+        ):
+            if hasattr(module, name) and hasattr(module, value):
+                setattr(module, name, getattr(module, value))
+
+
 AFTER_IMPORT: dict[str, Callable[[View, ModuleType], None]] = {
     "_pytest.assertion.rewrite": _pytest_rewriting,
+    "asyncio.windows_events": _default_loop,
     "asyncio.windows_utils": _process_handles,
+    "twisted.python.runtime": _twisted_support,
 }
