@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from winsock.cli._ports_text import Texts
-    from winsock.ports import Finding, PortReport, Reserved
+    from winsock.ports import Finding, PortReport, Reserved, StoreError
 
 PROTOCOLS = ("tcp", "udp")
 NARROW, WIDE = 40, 100
@@ -56,23 +56,35 @@ def user(uid: int | None) -> str:
 
 
 def listing(protocol: str | None, form: str) -> int:
-    """Print the reservations."""
-    from winsock.ports import reservations
+    """Print the reservations; 1 if the persistent ones cannot be read."""
+    from winsock.ports import StoreError, reservations
 
+    status = 0
+    try:
+        found = reservations()
+    except StoreError as error:
+        status = _blamed("list", error)
+        found = reservations(persistent=False)
     rows = sorted(
-        (row for row in reservations() if protocol in (None, row.protocol)),
+        (row for row in found if protocol in (None, row.protocol)),
         key=lambda row: (row.protocol, row.start, row.count),
     )
     if form == "json":
         print(json.dumps([_as_object(row) for row in rows], indent=1))
-        return 0
+        return status
     tables = (protocol,) if protocol else PROTOCOLS
     lines = (line for name in tables for line in _table(name, rows, form == "text"))
     if form == "text" and sys.stdout.isatty():
         width = max(LEAST, shutil.get_terminal_size().columns)
         lines = (cut(line, width) for line in lines)
     print("\n".join(lines))
-    return 0
+    return status
+
+
+def _blamed(verb: str, error: StoreError) -> int:
+    """Tell of a store that cannot be read; the rest is printed all the same."""
+    print(f"winsock ports {verb}: {error.strerror} [WinError {error.code}]", file=sys.stderr)
+    return 1
 
 
 def _as_object(row: Reserved) -> dict[str, object]:
@@ -115,9 +127,15 @@ def _table(protocol: str, rows: Iterable[Reserved], owners: bool) -> Iterator[st
 
 def explanation(ports: list[int], protocols: Iterable[str], host: str, form: str, language: str) -> int:
     """Print who holds the ports, and why a bind would fail; 0 if all could be bound, else 1."""
-    from winsock.ports import explain_port
+    from winsock.ports import StoreError, explain_port
 
-    reports = [explain_port(port, protocol, host) for port in ports for protocol in protocols]
+    asked = [(port, protocol, host) for port in ports for protocol in protocols]
+    status = 0
+    try:
+        reports = [explain_port(*each) for each in asked]
+    except StoreError as error:
+        status = _blamed("explain", error)
+        reports = [explain_port(*each, persistent=False) for each in asked]
     if form == "json":
         print(json.dumps([_report(report, host) for report in reports], indent=1, ensure_ascii=False))
     else:
@@ -126,7 +144,7 @@ def explanation(ports: list[int], protocols: Iterable[str], host: str, form: str
         texts = load(language)
         width = max(NARROW, min(shutil.get_terminal_size().columns, WIDE))
         print("\n\n".join("\n".join(_told(report, host, texts, width)) for report in reports))
-    return int(any(report.code for report in reports))
+    return status or int(any(report.code for report in reports))
 
 
 def _report(report: PortReport, host: str) -> dict[str, object]:

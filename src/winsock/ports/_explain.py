@@ -69,10 +69,11 @@ class PortReport:
 
 
 @python_shaped
-def explain_port(port: int, protocol: str = "tcp", host: str = "") -> PortReport:
+def explain_port(port: int, protocol: str = "tcp", host: str = "", *, persistent: bool = True) -> PortReport:
     """Say who holds a port of this machine and why a bind to it by number would fail, for this user.
 
-    host    the address that would be bound; every address by default
+    host          the address that would be bound; every address by default
+    persistent    whether to look at the persistent reservations too
 
     Nothing is bound to find out, but for a moment a port that only has connections in TIME_WAIT.  ValueError for what
     is no port; StoreError when the store of persistent reservations cannot be read.
@@ -80,7 +81,7 @@ def explain_port(port: int, protocol: str = "tcp", host: str = "") -> PortReport
     kind, port = kind_of(protocol), operator.index(port)
     if not 1 <= port <= _markers.LAST_PORT:
         raise ValueError(f"no port: {port}")
-    findings = _reservations(kind, port)
+    findings = _reservations(kind, port, _store.rows() if persistent else [])
     blocks = [(f.pid, f.kind) for f in findings if f.kind == RUNTIME]
     found = _diag.sockets(kind, port)
     pids = _diag.owners({s.inode for s in found})
@@ -92,17 +93,17 @@ def explain_port(port: int, protocol: str = "tcp", host: str = "") -> PortReport
     if port < _first_unprivileged():
         allowed = capable(CAP_NET_BIND_SERVICE)
         findings.append(Finding(PRIVILEGED, 0 if allowed else WSA.WSAEACCES, "", 1, _first_unprivileged() - 1))
-    persistent = [f for f in findings if f.kind == PERSISTENT]
+    administered = [f for f in findings if f.kind == PERSISTENT]
     findings += [
         Finding(SYSTEM, 0, "", first, last - first + 1)
         for first, last in _kernel_list.ranges()
-        if first <= port <= last and not persistent
+        if first <= port <= last and not administered
     ]
     findings.sort(key=lambda f: (not f.code, f.kind != PRIVILEGED, f.kind != RUNTIME))
     return PortReport(port, protocol, findings[0].code if findings else 0, _once(findings))
 
 
-def _reservations(kind: int, port: int) -> list[Finding]:
+def _reservations(kind: int, port: int, rows: list[_store.Row]) -> list[Finding]:
     found = [
         Finding(RUNTIME, WSA.WSAEACCES, "", m.start, m.count, m.pid, *holder(m.pid))
         for m in _markers.markers()
@@ -110,7 +111,7 @@ def _reservations(kind: int, port: int) -> list[Finding]:
     ]
     found += [
         Finding(PERSISTENT, 0, "", row.start, row.count)
-        for row in _store.rows()
+        for row in rows
         if row.protocol == _markers.PROTOCOLS[kind] and row.range[0] <= port <= row.range[1]
     ]
     return found

@@ -20,7 +20,7 @@ import socket as linux
 import stat
 import time
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, Final
@@ -305,7 +305,8 @@ def apply() -> bool:
 
 def refresh(found: Iterable[Row]) -> None:
     """After a restart: the first administrator who asks for a block sees to the kernel's list."""
-    if not administrator(directory()):
+    kernels = _kernel_list.path()
+    if kernels is None or not administrator(directory()) or not os.access(kernels, os.W_OK, effective_ids=True):
         return
     try:
         if without((row.range for row in found), _kernel_list.read()):
@@ -403,8 +404,12 @@ def _make(file: str) -> None:
             os.fsync(fd)
         finally:
             os.close(fd)
-    except OSError as e:
-        raise _unusable(e, file) from None
+    except BaseException as e:
+        with suppress(OSError):
+            os.unlink(new)
+        if isinstance(e, OSError):
+            raise _unusable(e, file) from None
+        raise
 
 
 @contextmanager
@@ -412,10 +417,11 @@ def _transaction(db: Connection) -> Iterator[None]:
     db.execute("BEGIN IMMEDIATE")
     try:
         yield
+        db.execute("COMMIT")
     except BaseException:
-        db.execute("ROLLBACK")
+        if db.in_transaction:  # on a full disk SQLite has ended it by itself
+            db.execute("ROLLBACK")
         raise
-    db.execute("COMMIT")
 
 
 @contextmanager
