@@ -25,11 +25,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from winsock import iphlpapi, kernel32, mswsock, user32, ws2_32
+from winsock import iphlpapi, kernel32, mswsock, ntdll, user32, ws2_32
 from winsock.abi import _constants as c
 from winsock.api import _connectex, _transmit, _wsadata
 
-FACES = (ws2_32, mswsock, iphlpapi, kernel32, user32)
+FACES = (ws2_32, mswsock, iphlpapi, kernel32, user32, ntdll)
 # What SIO_GET_EXTENSION_FUNCTION_POINTER hands out, and no face has.
 EXTENSIONS = ("ConnectEx", "DisconnectEx", "TransmitPackets", "WSARecvMsg")
 
@@ -373,6 +373,35 @@ call("MsgWaitForMultipleObjects", "npiii", "WAIT", "INVALID_PARAMETER INVALID_HA
      lambda e: [1, struct.pack("<Q", e.event), 0, 0, c.QS_ALLINPUT], False)  # fmt: skip
 call("MsgWaitForMultipleObjectsEx", "npiii", "WAIT", "INVALID_PARAMETER INVALID_HANDLE",
      lambda e: [1, struct.pack("<Q", e.event), 0, c.QS_ALLINPUT, 0], False)  # fmt: skip
+
+# -- ntdll: each returns an NTSTATUS
+NATIVE = (
+    "3221225477 3221225480 3221225485 3221225488 3221225659 3221225524 3221225531 3221225731 3221225487 "
+    "3221226021 3221225506 3221225507 259"
+)
+NATIVE += " INVALID_PARAMETER 3221225648 3221225792 3221225921 3221225993 3221226022 3221226041 3221226029 2147483653"
+
+
+def ask_for_name(e: Any, *code: int) -> list[Any]:
+    return [e.s, None, None, None, room(16), *(code or (c.IOCTL_AFD_GETSOCKNAME,)), bytes(64), 64, room(128), 128]
+
+
+call("NtOpenFile", "OiPOii", "code", NATIVE, lambda e: [room(8), 0x100000, e.afd(), room(16), 0, 0], False)
+call("NtCreateFile", "OiPO*iiii*i", "code", NATIVE,
+     lambda e: [room(8), 0x100000, e.afd(), room(16), None, 0, 0, 1, 0, None, 0], False)  # fmt: skip
+call("NtClose", "h", "code", NATIVE, lambda e: [e.new_event()], False)
+call("NtQueryObject", "hiOno", "code", NATIVE, lambda e: [e.event, 0, room(56), 56, None], False)
+call("NtDeviceIoControlFile", "hhciOipnon", "code", NATIVE, ask_for_name, False)
+call("NtReadFile", "hhciOOnp*", "code", NATIVE,
+     lambda e: [e.s, None, None, None, room(16), room(64), 64, None, None], False)  # fmt: skip
+call("NtWriteFile", "hhciOPnp*", "code", NATIVE,
+     lambda e: [e.s, None, None, None, room(16), bytes(64), 64, bytes(8), None], False)  # fmt: skip
+call("NtCancelIoFile", "hO", "code", NATIVE, lambda e: [e.s, room(16)], False)
+call("NtCancelIoFileEx", "hpO", "code", NATIVE, lambda e: [e.s, None, room(16)], False)
+call("RtlNtStatusToDosError", "i", "never", "", lambda e: [0], False)
+call("DeviceIoControl", "hipnonoo", "0", RESULTS + " INVALID_FUNCTION INVALID_PARAMETER NOACCESS NOT_SUPPORTED",
+     lambda e: [e.s, c.IOCTL_AFD_GETSOCKNAME, None, 0, room(128), 128, room(4), room(32)], False)  # fmt: skip
+call("TerminateThread", "hi", "0", "INVALID_HANDLE ACCESS_DENIED", lambda e: [e.waiting_thread(), 0], False)
 
 # -- extension functions
 EXTENDED = (

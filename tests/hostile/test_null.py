@@ -48,5 +48,6 @@ VARYING = frozenset(
     name
     for name in TABLE
     if name.startswith(("getsockname", "WSAConnectBy", "WSADuplicate", "getaddr", "GetA", "WSARecvMsg", "recvfrom"))
+    or name in ("NtOpenFile", "NtCreateFile")
     or name in ("WSARecvFrom", "getpeername", "accept", "WSAAccept", "WSASendMsg", "WSAIoctl", "ReadFile", "select")
 )
