@@ -29,6 +29,7 @@ FLOORS: list[set[str]] = [
     {"api"},
     {"winsock", "ws2_32", "mswsock", "iphlpapi", "ws2spi", "kernel32", "user32", "ntdll"},  # the faces
     {"python", "explore", "demos", "pytest_plugin"},
+    {"asyncio"},
     {"cli"},
     {"__main__"},
 ]

@@ -28,7 +28,8 @@ def prepare(
     resets      "windows": what came before a connection was reset is lost
     timing      "windows" adds Windows' delays where programs notice them
     """
-    from winsock.python import _errno, _overlapped, _overlay, _select, _socket_module, _ssl, _winapi
+    from winsock.python import _overlay
+    from winsock.python._replaced import replaced
     from winsock.python._socket_parts import settings
 
     _oserror.install()
@@ -36,22 +37,7 @@ def prepare(
     settings.timing = timing
     if resets == "windows":
         current().process.services[DISCARD] = True
-    errno, select, socket = _errno.make_module(), _select.make_module(), _socket_module.make_module()
-    sockets = {"errno": errno, "select": select, "_socket": socket}
-    windows = {
-        **sockets,
-        "_overlapped": _overlapped.make_module(),
-        "_winapi": _winapi.make_module(),
-        "msvcrt": _winapi.make_msvcrt(),
-        "os": _overlay.os_view(),
-        "platform": _overlay.platform_view(),
-        "signal": _overlay.signal_view(),
-        "sys": _overlay.sys_view(),
-        "sysconfig": _overlay.sysconfig_view(),
-    }
-    ssl = _ssl.make_module()
-    if ssl is not None:
-        windows["_ssl"] = sockets["_ssl"] = ssl
+    windows, sockets = replaced()
     view = View(windows, sockets, {"signal": _overlay.strict_signal_view()})
     view.loop = loop
     view.add_importlib()
