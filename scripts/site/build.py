@@ -9,6 +9,7 @@ pages can be opened from the disk; the search in them needs a server (python -m 
 from __future__ import annotations
 
 import argparse
+import json
 import re
 import shutil
 import sys
@@ -30,7 +31,13 @@ ROOT = HERE.parents[1]
 STYLE = """\
 .md-typeset table:not([class]) { font-size: .68rem; }
 .languages { margin-top: 3em; }
+@media (max-width: 30em) {  /* a name of a code stays in one piece on a telephone */
+  .md-typeset table:not([class]) :is(th, td) { padding: .5em .6em; min-width: 0; }
+  .md-typeset table:not([class]) td:first-child code { white-space: nowrap; font-size: .55rem; }
+}
 .md-select__inner { left: auto; right: -.3rem; }  /* the menu of languages is the header's last thing */
+:lang(ja) { line-break: strict; word-break: auto-phrase; }  /* no small kana at a line's start */
+:lang(zh-Hant) { line-break: strict; }
 :lang(ja) { --md-text-font: "Noto Sans CJK JP", "Noto Sans JP", "Yu Gothic", "Hiragino Sans", Meiryo; }
 :lang(zh-Hant) { --md-text-font: "Noto Sans CJK TC", "Noto Sans TC", "Microsoft JhengHei", "PingFang TC"; }
 """
@@ -53,6 +60,8 @@ def main(argv: list[str]) -> int:
         write_source(source, lang, numbers, chosen)
         target = args.out if lang == "en" else args.out / lang
         build(load_config(str(configuration(source, target, lang, chosen))))
+        if lang == "zh-Hant":
+            cut_for_search(target / "search" / "search_index.json")
     print(f"built {args.out / 'index.html'}: {len(numbers)} codes in {', '.join(chosen)}")
     return 0
 
@@ -120,7 +129,8 @@ def configuration(source: Path, target: Path, lang: str, chosen: list[str]) -> P
                 {"media": "(prefers-color-scheme: dark)", "scheme": "slate", "primary": "indigo"},
             ],
         },
-        "plugins": [{"search": {"lang": search_languages(lang)}}],
+        # No stems: half a name that somebody types would not begin its stem.
+        "plugins": [{"search": {"lang": search_languages(lang), "pipeline": []}}],
         "markdown_extensions": ["attr_list", "tables", "toc"],
         "extra_css": ["style.css"],
         "extra": {
@@ -142,8 +152,17 @@ def configuration(source: Path, target: Path, lang: str, chosen: list[str]) -> P
     return path
 
 
+def cut_for_search(index: Path) -> None:
+    """Put the engine's invisible separator around each Chinese character: it knows no words, and finds them so."""
+    found = json.loads(index.read_text("utf-8"))
+    for page in found["docs"]:
+        for field in ("title", "text"):
+            page[field] = re.sub(r"(?<=[\u3400-\u9fff])(?=[\u3400-\u9fff])", "\u200b", page[field])
+    index.write_text(json.dumps(found, ensure_ascii=False, separators=(",", ":")), "utf-8")
+
+
 def search_languages(lang: str) -> list[str]:
-    """What the search engine stems; it has Chinese segmentation only with a further package."""
+    """What the search engine cuts into words its own way; it has that for Chinese only with a further package."""
     return {"fr": ["fr", "en"], "ja": ["ja", "en"]}.get(lang, ["en"])
 
 

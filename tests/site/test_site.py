@@ -195,14 +195,50 @@ class Quiet(SimpleHTTPRequestHandler):
         pass
 
 
-def test_the_search_finds_a_code(site, browser):
-    """The search needs a server, if only python -m http.server."""
+@pytest.mark.parametrize(
+    ("lang", "words"),
+    [
+        ("en", "actively refused"),
+        ("fr", "connexion refusée"),
+        ("ja", "WSAECONNREFUSED"),
+        ("zh-Hant", "連線遭拒"),
+    ],
+)
+def test_the_search_finds_a_code(site, browser, lang, words):
+    """Its own page first, whatever the language; the search needs a server, if only python -m http.server."""
     with ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=site)) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         page = browser.new_page(viewport={"width": 1400, "height": 900})
-        page.goto(f"http://127.0.0.1:{server.server_port}/codes/index.html")
-        page.fill("input[name=query]", "WSAECONNREFUSED")
+        place = (codes_of(site, lang) / "index.html").relative_to(site)
+        page.goto(f"http://127.0.0.1:{server.server_port}/{place}")
+        page.fill("input[name=query]", words)
         page.wait_for_selector(".md-search-result__item a", timeout=30_000)
-        assert "10061" in page.inner_text(".md-search-result__list")
+        assert "10061 WSAECONNREFUSED" in page.inner_text(".md-search-result__item >> nth=0")
         page.close()
         server.shutdown()
+
+
+@pytest.mark.parametrize("lang", [lang for lang in LANGUAGES if lang in CJK])
+def test_punctuation_is_that_of_the_language(site, lang):
+    """No half-width mark stands between two Chinese or Japanese characters, in what the site adds to the texts."""
+    half = re.compile(r"[぀-鿿][.,;:] ?[぀-鿿]")
+    for name in ("10054", "10061", *INDEXES):
+        words = " ".join("".join(Page(codes_of(site, lang) / f"{name}.html").words).split())
+        assert not half.search(words), (name, half.search(words))
+
+
+@pytest.mark.parametrize("lang", LANGUAGES)
+def test_the_index_by_symptom_leads_from_what_windows_says(site, lang):
+    page = Page(codes_of(site, lang) / "symptoms.html")
+    shown = squeezed("".join(page.words))
+    for number in (10013, 10048, 10054, 10060, 10061, 11001):
+        assert f"{number}.html" in page.links
+        assert squeezed(explain(number, lang=lang).message) in shown
+
+
+@pytest.mark.parametrize("lang", LANGUAGES)
+def test_a_page_has_the_spellings_of_other_languages(site, lang):
+    words = "".join(Page(codes_of(site, lang) / "10054.html").words)
+    for world, spelling in explain(10054).spellings:
+        assert world in words
+        assert spelling in words
