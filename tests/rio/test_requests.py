@@ -114,7 +114,7 @@ def test_a_stream_tells_its_ends(rig):
 def test_a_long_send_waits_for_room_and_is_whole(rig):
     a, b = rig.pair()
     cq = rig.cq()
-    data = bytes(range(256)) * (1 << 13)
+    data = bytes(range(256)) * (1 << 10)
     number = rig.register(bytearray(data), len(data))
     rig.option(a, c.SO_SNDBUF, 0)
     rq = rig.rq(a, cq)

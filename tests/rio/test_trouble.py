@@ -37,8 +37,8 @@ def hostile():
     wild = bytearray(b"\xff" * 64)
     return [
         None, 0, 1, -1, 3, 2**15, 2**31, 2**32 - 1, 2**32, 2**63, 2**64 - 1, 2**70, -(2**70), 1.5, "1", b"",
-        b"\0" * 64, bytearray(1), bytearray(64), wild, memoryview(wild)[::2], [], {}, object(), print, Index(), ctypes.c_byte(7),
-        bytearray(struct.pack("<QQ", 2**63, 2**63) * 4),
+        b"\0" * 64, bytearray(1), bytearray(64), wild, memoryview(wild)[::2], [], {}, object(), print, Index(),
+        ctypes.c_byte(7), bytearray(struct.pack("<QQ", 2**63, 2**63) * 4),
     ]  # fmt: skip
 
 
