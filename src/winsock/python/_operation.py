@@ -128,23 +128,18 @@ class _OwnEvent:
             pass  # the interpreter is on its way out
 
 
-class Overlapped:
+class Overlapped(Request):
     """Overlapped(event=INVALID_HANDLE_VALUE): one overlapped operation.
 
     event    a handle that is signalled at the end, NULL for none; by default a new one
     """
 
     # What programs ask
-    event = 0
+    event: Any = 0  # a handle; the core doesn't meet one that has an event
     error = 0
     pending = False
 
-    # What the core asks of a request in a lane, when this is one
-    lane = READS
-    overlapped = routine = None
-    quiet = False
-    total = told = transferred = 0
-    status = PENDING
+    # When the core knows it: as a request in a lane of reads
     requests: Any = None
     ep: Any = None
 
@@ -212,7 +207,7 @@ class Overlapped:
         finally:
             obj.leave(ts)
 
-    def cancel(self, status: int | None = None) -> bool | None:
+    def cancel(self, status: int | None = None) -> Any:
         """cancel(): end the operation with ERROR_OPERATION_ABORTED, if it is still under way."""
         if status is not None:  # the core asks
             return self._stop(status)
@@ -235,8 +230,8 @@ class Overlapped:
             requests.signal.signaled = False
             self._begun, self.pending, self.error = True, True, IO_PENDING
             reactor = requests.reactor
-            requests.pending[self] = None  # type: ignore[index]
-            requests.lanes[READS].append(self)  # type: ignore[arg-type]
+            requests.pending[self] = None
+            requests.lanes[READS].append(self)
             reactor.known.add(requests)
             if NOTE not in ep.rest.extra:
                 ep.note(NOTE, requests)
@@ -245,7 +240,7 @@ class Overlapped:
                 try:
                     requests.watch(ep)
                 except WinsockError:
-                    requests.remove(self)  # type: ignore[arg-type]
+                    requests.remove(self)
                     self._begun, self.pending, self.requests = False, False, None
                     raise
         if requests.news != news:
@@ -305,9 +300,9 @@ class Overlapped:
     def _stop(self, status: int) -> bool:
         requests: Requests = self.requests
         with requests.lock:
-            if self.status != PENDING or self not in requests.pending:  # type: ignore[comparison-overlap]
+            if self.status != PENDING or self not in requests.pending:
                 return False
-            requests.remove(self)  # type: ignore[arg-type]
+            requests.remove(self)
             self.complete(status)
             return True
 

@@ -91,7 +91,8 @@ class Overlapped:
     @property
     def event(self) -> int:
         """the event's handle"""
-        return self._inner.event
+        handle: int = self._inner.event
+        return handle
 
     def GetOverlappedResult(self, wait: bool, /) -> tuple[int, int]:
         """GetOverlappedResult(wait): (bytes, error)"""
