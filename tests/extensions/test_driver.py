@@ -303,7 +303,7 @@ def test_codes_that_are_none(lab):
 CODES = [v for k, v in vars(c).items() if k.startswith("IOCTL_AFD")]
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(code=st.sampled_from(CODES), data=st.binary(max_size=80), size=st.integers(0, 80))
 def test_any_input_is_answered(lab, code, data, size):
     s = lab.socket()
