@@ -136,9 +136,9 @@ def test_a_block_that_is_not_exact_is_told_of_the_one_that_is(verb, free, capsys
     winsock("reserve", "--persistent", f"{start}+4")
     assert winsock(verb, start + 1) == 1
     told = capsys.readouterr().err
-    assert f"exactly port {start + 1}; {start}-{start + 3} has some of them" in told
+    assert f"exactly port {start + 1}; there is one of ports {start}-{start + 3} [" in told
     assert winsock(verb, start, 5, "--protocol", "udp") == 1
-    assert f"exactly the 5 ports from {start} on [" in capsys.readouterr().err
+    assert f"exactly ports {start}-{start + 4} [" in capsys.readouterr().err
 
 
 @administrators_only

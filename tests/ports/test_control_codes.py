@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import dataclasses
 import gc
 import itertools
 import os
@@ -20,10 +21,11 @@ from own_network import NOBODY, in_child
 
 import winsock
 import winsock.ws2_32 as ws
-from winsock import kernel32, ports
+from winsock import kernel32, ports, spi
 from winsock.abi import _constants as c
 from winsock.abi._structs import INET_PORT_RANGE, INET_PORT_RESERVATION_INSTANCE, INET_PORT_RESERVATION_TOKEN
-from winsock.codes import WSA
+from winsock.afd import Endpoint
+from winsock.codes import WSA, WinsockError
 from winsock.ports import _placeholder
 from winsock.ports._runtime import POOL
 
@@ -742,6 +744,39 @@ def test_inside_a_callback_of_winsock_1():
         assert codes[:3] == [WSA.WSAEINPROGRESS] * 3
         assert ws.closesocket(s) == 0
         ws.WSACleanup()
+
+
+def test_a_layered_provider_sees_them_and_may_refuse(process):
+    """WSPIoctl: a provider's own entry, below WSAIoctl."""
+    seen: list[int] = []
+
+    def ioctl(ep: Endpoint, number: int, data: bytes | None, room: int | None) -> bytes:
+        seen.append(number)
+        if refusing:
+            raise WinsockError(WSA.WSAEINTR)
+        return spi.BASE.ioctl(ep, number, data, room)
+
+    refusing = False
+    s, other = new(), new()
+    for handle in (s, other):
+        ep = process.sockets[handle]
+        ep.procs = dataclasses.replace(spi.BASE, ioctl=ioctl, plain=False)
+    first, token = acquire(s, 2)
+    assert associate(other, token) == 0
+    assert bind(other) == 0
+    assert port_of(other) == first
+    assert release(s, token) == 0
+    assert seen == [ACQUIRE, ASSOCIATE, RELEASE]
+    refusing = True
+    assert control(s, ACQUIRE, bytes(2) + b"\1\0", bytearray(16))[0] == WSA.WSAEINTR
+    assert associate(new(), token) == WSA.WSAEINVAL
+    # and without a socket call above it
+    ep = process.sockets[s]
+    output = spi.BASE.ioctl(ep, ACQUIRE, bytes(2) + b"\1\0", 16)
+    assert len(output) == 16
+    with pytest.raises(WinsockError) as e:
+        spi.BASE.ioctl(ep, ASSOCIATE, bytes(7), None)
+    assert e.value.code == WSA.WSAEINVAL
 
 
 def test_programs_under_winsock_run(tmp_path):

@@ -257,7 +257,7 @@ def create(protocol: str, start: int, count: int) -> int:
     with _changing() as db:
         for row in _rows(db):
             if row.protocol == protocol and row.start < start + count and start < row.start + row.count:
-                text = f"ports {row.range[0]}-{row.range[1]} ({protocol}) are reserved persistently already"
+                text = f"{protocol} {_named(row.range)}: reserved persistently already"
                 raise Refused(c.ERROR_SHARING_VIOLATION, text)
         with _placeholder.HOLDING, _held(protocol, start, count):
             _agree(db, "INSERT INTO reservations (protocol, start, count) VALUES (?, ?, ?)", protocol, start, count)
@@ -322,14 +322,18 @@ def _check(protocol: str, start: int, count: int) -> None:
         raise Refused(c.ERROR_INVALID_PARAMETER, f"no block of {count} ports starts at {start}")
 
 
+def _named(block: Range) -> str:
+    first, last = block
+    return f"port {first}" if first == last else f"ports {first}-{last}"
+
+
 def _absent(protocol: str, start: int, count: int, there: Iterable[Row] = ()) -> Refused:
-    ports = f"port {start}" if count == 1 else f"the {count} ports from {start} on"
-    text = f"there is no persistent {protocol} reservation of exactly {ports}"
+    text = f"there is no persistent {protocol} reservation of exactly {_named((start, start + count - 1))}"
     near = [
         row.range for row in there if row.protocol == protocol and common([row.range], [(start, start + count - 1)])
     ]
     if near:
-        text += f"; {', '.join(f'{a}-{b}' for a, b in near[:3])} has some of them"
+        text += f"; there is one of {' and of '.join(map(_named, near[:3]))}"
     return Refused(c.ERROR_NOT_FOUND, text)
 
 
