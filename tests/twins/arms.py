@@ -152,6 +152,8 @@ class Here:
         self.ws = Dll(self, self.module)
         self.user = Dll(self, importlib.import_module("winsock.user32"))
         self.kernel = Dll(self, importlib.import_module("winsock.kernel32"))
+        self.mswsock = Dll(self, importlib.import_module("winsock.mswsock"))
+        self.nt = Dll(self, importlib.import_module("winsock.ntdll"))
         self._threads: list[Thread] = []
         self.main = self.thread("main")
 
@@ -189,6 +191,7 @@ class OnWine:
         self._wine = Wine()
         self.ws, self.user = self._wine.dll("ws2_32"), self._wine.dll("user32")
         self.kernel = self._wine.dll("kernel32")
+        self.mswsock, self.nt = self._wine.dll("mswsock"), self._wine.dll("ntdll")
         self.thread, self.callback = self._wine.thread, self._wine.callback
         self.alloc, self.read = self._wine.alloc, self._wine.read
 

@@ -269,14 +269,16 @@ def _receive(packet: Packet) -> int:
     """Receives; on a socket that does not block it pends only if AFD_OVERLAPPED says so."""
     if len(packet.data) < packet.source[1] or packet.source[1] < TRANSFER.size + 4:
         raise Status(S.STATUS_INVALID_PARAMETER)
-    views, how, message = _views(packet, True)
+    ep = packet.endpoint()
+    _, _, how, message = TRANSFER.unpack_from(packet.data)
     kinds = message & (c.TDI_RECEIVE_NORMAL | c.TDI_RECEIVE_EXPEDITED)
     if kinds not in (c.TDI_RECEIVE_NORMAL, c.TDI_RECEIVE_EXPEDITED):
         raise Status(S.STATUS_INVALID_PARAMETER)
     flags = c.MSG_OOB if kinds == c.TDI_RECEIVE_EXPEDITED else 0
     flags |= c.MSG_PEEK if message & c.TDI_RECEIVE_PEEK else 0
     flags |= c.MSG_WAITALL if message & c.TDI_RECEIVE_WAITALL else 0
-    ep = packet.endpoint()
+    request = _refused(lambda: Receive(packet.ts, ep, (), flags))  # what the state refuses comes first
+    views, _, _ = _views(packet, True)
     request = _refused(lambda: Receive(packet.ts, ep, views, flags))
     if ep.nonblocking and not how & c.AFD_OVERLAPPED and not ep.transport.readiness():
         raise Status(S.STATUS_DEVICE_NOT_READY)

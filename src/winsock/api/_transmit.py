@@ -96,9 +96,7 @@ def TransmitFile(
         pieces.append(FilePart(file.fd, offset, length or None))
     if after is not None:
         pieces.append(after)
-    perform(
-        Transmit(ts, ep, [pieces], overlapped, bool(flags & c.TF_DISCONNECT), bool(flags & c.TF_REUSE_SOCKET))
-    )
+    perform(Transmit(ts, ep, [pieces], overlapped, bool(flags & c.TF_DISCONNECT), bool(flags & c.TF_REUSE_SOCKET)))
     return 1
 
 
