@@ -62,7 +62,7 @@ def test_a_listener(capsys):
         status, text = explain(capsys, port, "--protocol", "tcp")
     assert status == 1
     assert "10048 WSAEADDRINUSE" in text
-    assert f"process {os.getpid()} " in text
+    assert f"Process {os.getpid()} (" in text
     assert "listens on 127.0.0.1" in " ".join(text.split())
     assert "Stop that program" in text
 

@@ -244,7 +244,7 @@ def _first_unprivileged() -> int:
 def _list(label: str, sentences: list[str], width: int) -> Iterator[str]:
     yield f"  {label}"
     for sentence in sentences:
-        yield from _wrapped(sentence, width)
+        yield from _wrapped(sentence[:1].upper() + sentence[1:], width)
 
 
 def _wrapped(sentence: str, width: int) -> Iterator[str]:
