@@ -103,6 +103,27 @@ def test_one_request_an_accept_socket(lab):
     assert ov.Internal == c.STATUS_PENDING
 
 
+def test_events_selected_on_the_accept_socket(lab):
+    """They are told of the connection that it gets, and of the next one."""
+    listener, s, event = lab.listener(), lab.socket(), lab.event()
+    lab.ok(ws.WSAEventSelect(s, event, c.FD_READ | c.FD_CLOSE))
+    found = bytearray(44)
+    for _ in range(2):
+        _, ov, _ = lab.accept_ex(listener, 0, s)
+        client = lab.client(listener)
+        assert lab.end(listener, ov) == (1, 0, 0)
+        lab.send(client, b"x")
+        assert lab.wait(event) == 0
+        lab.ok(ws.WSAEnumNetworkEvents(s, event, found))
+        assert struct.unpack_from("<i", found) == (c.FD_READ,)
+        assert lab.recv(s, 1) == b"x"
+        lab.ok(ws.closesocket(client))
+        assert lab.wait(event) == 0
+        lab.ok(ws.WSAEnumNetworkEvents(s, event, found))
+        lab.pends("DisconnectEx", s, ov := lab.overlapped(), c.TF_REUSE_SOCKET, 0)
+        assert lab.end(s, ov) == (1, 0, 0)
+
+
 def test_areas_are_judged_when_a_connection_comes(lab):
     listener = lab.listener()
     for local, remote in (AREA - 1, AREA), (AREA, AREA - 1):

@@ -193,9 +193,14 @@ class NetworkEvents:
         if self.messages:
             self._armed |= ANSWERED_BY.get(call, 0) & self.mask
 
-    def begin(self, stream: bool) -> None:
-        """A connection begins, or a datagram socket gets a peer.  To be followed by look()."""
+    def begin(self, stream: bool, accepted: bool = False) -> None:
+        """A connection begins, or a datagram socket gets a peer.  To be followed by look().
+
+        accepted    it came out of a listener, so that there was no connect to tell of
+        """
         events = _BEGINS[stream]
+        if accepted:
+            events &= ~c.FD_CONNECT
         self.record &= ~events
         self._open |= events
         if stream:

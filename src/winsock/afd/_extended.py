@@ -23,7 +23,7 @@ from winsock.afd._connection import (
     poll_connect,
 )
 from winsock.afd._endpoint import Endpoint, State
-from winsock.afd._reactor import CLOSING
+from winsock.afd._reactor import CLOSING, reactor_of
 from winsock.afd._requests import PENDING, READS, SUCCESS, WRITES, Request, serve_later, status_of
 from winsock.codes import WSA, WinsockError
 from winsock.nt import ThreadState
@@ -178,11 +178,11 @@ def _closing(ep: Any) -> None:
 
 def join(listener: Endpoint, into: Endpoint, transport: TransportSocket, address: Address) -> None:
     """The accepted connection is this endpoint's from now on."""
-    with _settling:
+    with _events.beginning(into), _settling:
         if into.closed:
             transport.finish(abortive=True)
             raise WinsockError(WSA.WSA_OPERATION_ABORTED)
-        into.transport.take_over(transport)
+        reactor_of(into.process, into.network).replace(into, lambda: into.transport.take_over(transport))
         for key, value in into.options.items():
             row = table.BY_NUMBER.get(key)
             if row is not None and row.carried:

@@ -118,6 +118,19 @@ class Reactor:
                 if not watch.callbacks:
                     self.forget(ep)
 
+    def replace(self, ep: Any, change: Callable[[], None]) -> None:
+        """change() puts another socket of the network's in the endpoint's place: who watches it watches that."""
+        with self._lock:
+            watch, watcher = self._watches.get(ep), self._watcher
+            if watch is None or watcher is None:
+                change()
+                return
+            watcher.remove(ep.transport)
+            try:
+                change()
+            finally:
+                watcher.add(ep.transport, watch)
+
     def forget(self, ep: Any) -> None:
         """Whoever watched it, nobody does any more: its socket is about to close."""
         if ep not in self._watches:

@@ -139,7 +139,7 @@ class Selection:
                 if e.code == WSA.WSAEWOULDBLOCK:
                     self.events.begin(ep.stream)
                 raise
-            self.events.begin(ep.stream)
+            self.events.begin(ep.stream, ep.accepted)
 
     def inherited(self, new: Endpoint) -> None:
         """A connection that was accepted from this listener has the listener's selection (document, fact)."""

@@ -226,8 +226,6 @@ def renew(ep: Endpoint) -> None:
     with _settling:
         if ep.closed:
             raise WinsockError(WSA.WSAENOTSOCK)
-        requests.reactor.forget(ep)
-        requests.watched = None
         state = State.BOUND
         try:
             if ep.accepted or ep.family not in ANY:
@@ -235,7 +233,7 @@ def renew(ep: Endpoint) -> None:
             ep.transport.connect_abandon()
         except WinsockError:
             state = State.OPEN
-            ep.transport.renew()
+            requests.reactor.replace(ep, ep.transport.renew)
             for key, value in ep.options.items():
                 row = table.BY_NUMBER.get(key)
                 if row is not None and row.carried:
