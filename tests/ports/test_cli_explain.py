@@ -51,7 +51,7 @@ def test_a_reserved_port(capsys):
     tcp, udp = text.split("\n\nPort ")
     assert status == 1
     assert tcp.startswith(f"Port {block.start + 1}/tcp: a bind fails now: 10013 WSAEACCES.\n")
-    assert f"process {os.getpid()} " in tcp
+    assert f"Process {os.getpid()} (" in tcp
     assert f"{block.start}-{block.start + 2}" in " ".join(tcp.split())
     assert udp.startswith(f"{block.start + 1}/udp: a bind works now.\n")
 
