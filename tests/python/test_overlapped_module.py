@@ -161,7 +161,15 @@ for wrong in "x", (1, 2, 3), ("nobody.invalid", 1):
 nobody = b.getsockname(); b.close()
 ov = o.Overlapped(0); ov.WSARecvFrom(a.fileno(), 10); a.sendto(b"x", nobody)
 print(get()[0], code(ov.getresult))
-""").splitlines() == ["5 True", "True", "234 b'hel' True"]
+""").splitlines() == [
+        "5 True",
+        "True",
+        "234 b'hel' True",
+        "must be tuple, not str",
+        "illegal address_as_bytes argument",
+        "('OSError', 10022, 22)",
+        "1234 ('OSError', 1234, 22)",
+    ]
 
 
 def test_a_port_is_a_queue(program) -> None:

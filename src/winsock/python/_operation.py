@@ -75,6 +75,7 @@ class _Told(Request):
     def complete(self, status: int, transferred: int = 0, at_once: bool = False) -> None:
         super().complete(status, transferred, at_once)
         self.owner.pending = False
+        del self.owner  # which refers to this
 
     def packet(self, port: CompletionPort, key: int) -> None:
         port.post((self.transferred, key, self.owner.address, self.status))
@@ -283,8 +284,8 @@ class Overlapped(Request):
         self.status, self.transferred, self.pending = status, transferred, False
         if not status:
             self._good = True
-        self._view = None
         requests, ep = self.requests, self.ep
+        self._view = self.ep = None
         signal = requests.signal
         signal.signaled = True
         if signal._waiters:
