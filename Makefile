@@ -8,7 +8,7 @@
 #   make bench-ports   port reservations against portpicker: failed binds, time, memory
 #   make test-wine     the twin checks, here and on Wine
 #   make test-cpython  CPython's own network tests under the Windows view
-#   make docs          refresh what the commands shown in docs/ print, and build the site in build/site
+#   make docs          refresh what docs/ shows and the index of messages, and build the site in build/site
 #   make clean         remove what was generated (make distclean: .venv too)
 
 PYTHON ?= python3
@@ -86,6 +86,7 @@ test-cpython: $(VENV)/.run
 	@$(PY) scripts/cpython_tests.py $(CPYTHON_TESTS)
 
 docs: $(VENV)/.dev
+	@$(PY) scripts/search_index.py
 	@$(PY) scripts/docs.py
 	@$(PY) -W ignore scripts/site/build.py
 

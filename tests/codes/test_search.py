@@ -17,7 +17,7 @@ from winsock.codes import _texts as texts
 from winsock.codes._elsewhere import numbers_of_message
 from winsock.codes._names import known_numbers
 from winsock.codes._phrases import PHRASES
-from winsock.codes._search import corpus, plain, search, similar
+from winsock.codes._search import corpus, folded, plain, search, similar
 
 KNOWN = sorted(known_numbers())
 
@@ -108,6 +108,23 @@ def test_the_c_librarys_text_of_a_shared_name(name):
 def test_every_phrase_stands_for_its_code(number):
     for phrase in PHRASES[number].split("|"):
         assert number in lookup_all(phrase), phrase
+
+
+def test_the_index_says_what_the_texts_say():
+    """data/search.txt is made from the texts: scripts/search_index.py renews it."""
+    for wide in (False, True):
+        assert corpus(wide) == folded(wide)
+        assert len(corpus(wide)) > 600
+
+
+def test_without_its_index_the_texts_are_searched(monkeypatch):
+    def gone(*_, **__):
+        raise FileNotFoundError
+
+    corpus.cache_clear()
+    monkeypatch.setattr("winsock.codes._search.open", gone, raising=False)
+    assert search("forcibly closed") == (10054,)
+    corpus.cache_clear()
 
 
 def test_no_phrase_stands_for_two_codes():

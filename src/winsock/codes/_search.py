@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 
+from winsock.codes import _texts
 from winsock.codes._elsewhere import FIRST_WINSOCK
 from winsock.codes._memo import cache
 from winsock.codes._phrases import PHRASES
@@ -67,7 +68,24 @@ def corpus(wide: bool) -> tuple[tuple[int, bool, str], ...]:
     """The texts that stand for codes: number, whether it is Windows' own message, and the text, plain.
 
     wide    those in Chinese and Japanese, or all others: no text of the one kind is part of one of the other
+
+    From data/search.txt, because folding them all takes longer than everything else that `winsock explain` does.
     """
+    try:
+        with open(os.path.join(_texts.DATA, "search.txt"), encoding="utf-8") as file:
+            lines = file.read().partition("\n\n")[2 if wide else 0].split("\n")
+    except FileNotFoundError:
+        return folded(wide)
+    found = []
+    for line in lines:
+        text, _, number = line.partition("\t")
+        if number:
+            found.append((int(number.rstrip("!")), number.endswith("!"), text))
+    return tuple(found)
+
+
+def folded(wide: bool) -> tuple[tuple[int, bool, str], ...]:
+    """The same from the files of the languages."""
     found: dict[tuple[int, bool, str], None] = {}
     for lang in languages():
         number = -1
