@@ -10,7 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from own_network import NOBODY, in_child, needs_root
+from own_network import NOBODY, Worker, in_child, needs_root
 
 import winsock
 import winsock.iphlpapi as ip
@@ -310,6 +310,42 @@ def test_another_process_of_an_administrator_may_use_it(isolated):
             assert bind(s) == 0
 
         assert in_child(other) == ("ok", "")
+
+    isolated(body)
+
+
+@PROTOCOLS
+def test_processes_at_once_share_a_block_without_meeting(isolated, protocol):
+    processes, each = 4, 5
+
+    def body() -> None:
+        assert create(7000, processes * each, protocol) == 0
+        token = lookup(7000, processes * each, protocol)[1]
+
+        def work(say: Callable[[str], None]) -> None:
+            start_winsock()
+            kept = []
+            for _ in range(each):
+                s, code = associate(token, protocol)
+                assert code == 0
+                assert bind(s) == 0
+                kept.append(s)
+                say(str(port_of(s)))
+            say("all")
+            os.read(go, 1)  # nobody leaves before all have theirs
+
+        go, end = os.pipe()
+        workers = [Worker(work) for _ in range(processes)]
+        for w in workers:
+            while b"all" not in w.text:
+                w.first_line()
+        start_winsock()
+        s, code = associate(token, protocol)
+        assert code == 0
+        assert bind(s) == WSA.WSAENOBUFS
+        os.write(end, b"x" * processes)
+        got = [int(line) for w in workers for line in w.end(kill=False)[:-1]]
+        assert sorted(got) == list(range(7000, 7000 + processes * each))
 
     isolated(body)
 
