@@ -10,6 +10,7 @@ The Wine column is there when Wine and its compiler are.
 from __future__ import annotations
 
 import argparse
+import importlib.util
 import os
 import resource
 import shutil
@@ -41,10 +42,11 @@ CALLS = {
     "overlapped": "overlapped receive, by port",
     "events": "set+wait+reset of an event",
 }
+# connections: the proactor loop's budget against CPython's selector loop
+LOOPS = {1: 0.8, 50: 0.8, 500: 0.95}
 PYTHON_BUDGET, C_BUDGET, WINE_BUDGET = 1.2, 1.5, 0.2
 EXPLAIN_BUDGET, IMPORT_BUDGET_MS, MEMORY_BUDGET = 3.0, 30.0, 2.0
 NOT_YET = {
-    "asyncio echo on the proactor loop, 1 / 50 / 500 connections": "the proactor loop comes later",
     "reserve 100 ports, then bind one, against portpicker": "make bench-ports measures it",
 }
 ANNOTATE_ROUNDS = 3
@@ -167,6 +169,37 @@ def crowd(table: Table, worker: Worker, rounds: int) -> None:
     busy.close()
 
 
+def loops(table: Table, rounds: int) -> None:
+    """Echo over connections within a process: ProactorEventLoop on winsock, SelectorEventLoop on Linux, uvloop."""
+    program = str(HERE / "worker_asyncio.py")
+    workers = {"plain": Worker(sys.executable, program), "ours": Worker(command("winsock"), "run", program)}
+    if importlib.util.find_spec("uvloop"):
+        workers["uvloop"] = Worker(sys.executable, program, "uvloop")
+    for count, budget in LOOPS.items():
+        work = f"echo_{count}"
+        times = {name: worker.times_for(work) for name, worker in workers.items()}
+        seen: dict[str, list[float]] = {name: [] for name in workers}
+        turns = list(workers.items())
+        for _ in range(rounds):
+            turns.reverse()
+            for name, worker in turns:
+                seen[name].append(worker.ask(work, times[name]) / times[name] / count)
+        a, b = sorted(zip(seen["ours"], seen["plain"]), key=lambda pair: pair[0] / pair[1])[rounds // 2]
+        each = f"{microseconds(a)} / {microseconds(b)}"
+        table.row(f"asyncio echo 1 KB, {count} connections", "SelectorEventLoop", a / b, budget, each)
+        if "uvloop" in seen:
+            print(f"uvloop: {microseconds(statistics.median(seen['uvloop']))}")
+    if "uvloop" not in workers:
+        print("uvloop: not installed, no figure")
+    for worker in workers.values():
+        worker.close()
+
+
+def command(name: str) -> str:
+    """A command of this interpreter's environment."""
+    return shutil.which(name, path=str(Path(sys.executable).parent)) or name
+
+
 def memory(table: Table, workers: dict[str, Worker]) -> None:
     plain = workers["plain"].ask("memory", IDLE_SOCKETS)
     for name, shape in (("python", "Python-shaped"), ("c", "C-shaped")):
@@ -202,7 +235,7 @@ def main() -> int:
     a = p.parse_args()
     print(f"{processor()}, Python {sys.version.split()[0]}, Linux {os.uname().release}")
     print(f"median of {a.rounds} rounds; ratio = winsock / the other side\n")
-    winsock = shutil.which("winsock", path=str(Path(sys.executable).parent)) or "winsock"
+    winsock = command("winsock")
     workers = {
         "plain": Worker(sys.executable, str(HERE / "worker.py")),
         "python": Worker(winsock, "run", str(HERE / "worker.py")),
@@ -212,6 +245,8 @@ def main() -> int:
         workers["wine"] = wine
     table = Table()
     compare(table, workers, a.rounds, a.only)
+    if a.only in "asyncio echo":
+        loops(table, a.rounds)
     if not a.only:
         memory(table, workers)
         crowd(table, workers["c"], a.rounds)
