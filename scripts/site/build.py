@@ -93,11 +93,23 @@ def write_source(source: Path, lang: str, numbers: list[int], chosen: list[str])
     if lang == "en":
         for document in (ROOT / "docs").glob("*.md"):
             shutil.copy(document, source)
+        with (source / "index.md").open("a", encoding="utf-8") as index:
+            index.write(links_to_codes(chosen))
     else:
         say = pages.LABELS[lang]
         links = "\n".join(f"- [{say[label]}](codes/{name}.md)" for name, label in pages.INDEXES)
         (source / "index.md").write_text(f"# {say['site']}\n\n{pages.text(say['intro'])}\n\n{links}\n", "utf-8")
     (source / "style.css").write_text(STYLE, "utf-8")
+
+
+def links_to_codes(chosen: list[str]) -> str:
+    """A section for the site's first page, which lies beside no codes in the repository."""
+    lines = ["", f"## {pages.LABELS['en']['codes']}", ""]
+    for lang in chosen:
+        say, folder = pages.LABELS[lang], "" if lang == "en" else f"{lang}/"
+        links = (f'<a href="{folder}codes/{name}.html">{say[label]}</a>' for name, label in pages.INDEXES)
+        lines.append(f'- <span lang="{lang}">{say["language"]}{say["colon"]}{say["comma"].join(links)}</span>')
+    return "\n".join([*lines, ""])
 
 
 def configuration(source: Path, target: Path, lang: str, chosen: list[str]) -> Path:

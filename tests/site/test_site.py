@@ -99,6 +99,13 @@ def test_links_lead_somewhere(site):
     assert len(pages) > 170
 
 
+def test_the_first_page_leads_to_the_indexes_of_every_language(site):
+    links = set(Page(site / "index.html").links)
+    for lang in LANGUAGES:
+        folder = codes_of(site, lang).relative_to(site)
+        assert {f"{folder}/{name}.html" for name in INDEXES} <= links
+
+
 def test_nothing_comes_from_elsewhere(site):
     """No page makes the reader's browser ask another machine."""
     asked = re.compile(r"<(?:script|img|iframe)[^>]+src=\"?(?:https?:)?//|<link[^>]+stylesheet[^>]+href=\"?https?:")
