@@ -20,10 +20,10 @@ each = pytest.mark.parametrize("demo", ALL, ids=[demo.id for demo in ALL])
 def test_it_happens_and_the_cure_holds(demo):
     with ThreadPoolExecutor(4) as pool:
         runs = [
-            pool.submit(run_plain, demo.trouble),
-            pool.submit(run_windows, demo.trouble, demo.options),
-            pool.submit(run_windows, demo.cure, demo.options),
-            pool.submit(run_plain, demo.cure),
+            pool.submit(run_plain, demo, demo.trouble),
+            pool.submit(run_windows, demo, demo.trouble),
+            pool.submit(run_windows, demo, demo.cure),
+            pool.submit(run_plain, demo, demo.cure),
         ]
     plain, trouble, cure, plain_cure = (run.result() for run in runs)
     assert all(text in plain.output for text in demo.linux), plain.output

@@ -24,6 +24,16 @@ BOLD, FAINT, GREEN = "1", "2", "32"
 
 def main(argv: list[str]) -> int:
     """The verb: 0, or 1 when there is no such problem or one did not go as its thread says."""
+    try:
+        status = _main(argv)
+        sys.stdout.flush()
+        return status
+    except BrokenPipeError:  # who read this has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return WRONG
+
+
+def _main(argv: list[str]) -> int:
     parser = argparse.ArgumentParser(
         prog="winsock demo",
         description="Problems with sockets on Windows that people reported: each runs here, on Linux, with its cure.",
@@ -81,10 +91,10 @@ def _show(demo: Demo) -> bool:
     """Run one and tell; False if it did not go as it should."""
     _head(demo)
     _text(demo.story)
-    good = _act("on Linux, as it is", f"python {demo.trouble.name}", run_plain(demo.trouble), demo.linux)
+    good = _act("on Linux, as it is", f"python {demo.trouble.name}", run_plain(demo, demo.trouble), demo.linux)
     options = "".join(f"{option} " for option in demo.options)
-    command = f"winsock run {options}{{}}".format
-    outcome = run_windows(demo.trouble, demo.options)
+    command = f"winsock run {options}{{}}{' PORT' if demo.reserves else ''}".format
+    outcome = run_windows(demo, demo.trouble)
     expected = demo.windows if not demo.fixed_here else demo.cured
     good &= _act("with Windows' sockets", command(demo.trouble.name), outcome, expected)
     if demo.fixed_here:
@@ -93,7 +103,7 @@ def _show(demo: Demo) -> bool:
     print(_style("the cure", BOLD))
     _text(demo.remedy)
     _difference(demo)
-    outcome = run_windows(demo.cure, demo.options)
+    outcome = run_windows(demo, demo.cure)
     good &= _act("with Windows' sockets", command(demo.cure.name), outcome, demo.cured)
     here, folder = Path.cwd(), demo.trouble.parent
     print(_style(f"programs: {folder.relative_to(here) if folder.is_relative_to(here) else folder}", FAINT))

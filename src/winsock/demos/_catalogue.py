@@ -22,6 +22,7 @@ class Demo:
     remedy    what the cure changes
     codes     the codes that the trouble meets on Windows, most telling first
     fixed_in  the Python that has it mended, where the fault is Python's; "" otherwise
+    reserves  a port is reserved while it runs under Windows' rules, and its number the program's argument
     options   further options of `winsock run` that it needs
     linux, windows, cured
               texts that the outputs contain: of the trouble on plain Linux, of the trouble under Windows' rules,
@@ -41,6 +42,7 @@ class Demo:
     also: tuple[str, ...] = ()
     options: tuple[str, ...] = ()
     fixed_in: str = ""
+    reserves: bool = False
 
     @property
     def fixed_here(self) -> bool:
@@ -81,11 +83,11 @@ def find(text: str) -> list[Demo]:
         return []
     everything = demos()
     for matches in (
-        lambda demo: demo.id == wanted,
+        lambda demo: demo.id.lower() == wanted,
         lambda demo: wanted in map(str.lower, (demo.thread, *demo.also, demo.url)),
         lambda demo: wanted.isdigit() and wanted in {t.rpartition("#")[2] for t in (demo.thread, *demo.also)},
         lambda demo: wanted.isdigit() and int(wanted) in demo.codes,
-        lambda demo: wanted in demo.id or wanted in demo.title.lower(),
+        lambda demo: wanted in demo.id.lower() or wanted in demo.title.lower(),
     ):
         found = [demo for demo in everything if matches(demo)]
         if found:

@@ -8,6 +8,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from winsock.demos._catalogue import Demo
+
 LIMIT = 60.0  # seconds; every program ends by itself long before
 
 
@@ -19,18 +21,25 @@ class Outcome:
     status: int | None
 
 
-def run_plain(program: Path) -> Outcome:
-    """Run it with this interpreter."""
-    return _run([sys.executable, "-X", "utf8", program.name], program.parent)
+def run_plain(demo: Demo, program: Path) -> Outcome:
+    """Run one of its programs with this interpreter."""
+    return _run([], demo, program, ["0"] if demo.reserves else [])
 
 
-def run_windows(program: Path, options: Sequence[str] = ()) -> Outcome:
-    """Run it with Windows' socket behaviour; options of `winsock run`."""
-    command = [sys.executable, "-X", "utf8", "-m", "winsock", "run", *options, program.name]
-    return _run(command, program.parent)
+def run_windows(demo: Demo, program: Path) -> Outcome:
+    """Run one of its programs with Windows' socket behaviour."""
+    winsock = ["-m", "winsock", "run", *demo.options]
+    if not demo.reserves:
+        return _run(winsock, demo, program, [])
+    from winsock import ports
+
+    with ports.reserve(1) as block:  # as Hyper-V and others do on Windows
+        return _run(winsock, demo, program, [str(block.ports[0])])
 
 
-def _run(command: list[str], folder: Path) -> Outcome:
+def _run(winsock: Sequence[str], demo: Demo, program: Path, arguments: Sequence[str]) -> Outcome:
+    command = [sys.executable, "-X", "utf8", *winsock, program.name, *arguments]
+    folder = program.parent
     process = subprocess.Popen(
         command,
         cwd=folder,
