@@ -111,8 +111,8 @@ def test_language(probe):
 
 
 def test_list(probe):
-    _, lines, _ = probe("--list", "getsockn")
-    assert lines == ["getsockname(s, name, namelen)"]
+    _, lines, _ = probe("--list", "getpeern")
+    assert lines == ["getpeername(s, name, namelen)"]
 
 
 ################ what is refused ################

@@ -25,7 +25,7 @@ A CALL is written as in C, in Python's spelling; variables keep results for late
 
 A trailing & lets a call that waits go on while the next ones are made.  A CALL of - reads calls from standard input.
 
-functions    everything that ws2_32, mswsock, iphlpapi, kernel32 and user32 have here (--list shows them)
+functions    everything that ws2_32, mswsock, iphlpapi, kernel32, user32 and ntdll have here (--list)
 constants    by name: AF_INET, SO_REUSEADDR, FIONBIO, WSAECONNRESET, NULL ...
 memory       buf(n) or buf(b"data"); i32(v), u32(v), u64(v): numbers to be written to
 addresses    sin("127.0.0.1", 80), sin6("::1", 80); name(b): what an address in a buffer says

@@ -16,7 +16,7 @@ import winsock
 from winsock import codes
 from winsock.abi import _constants as c
 
-FACES = ("ws2_32", "mswsock", "iphlpapi", "kernel32", "user32")
+FACES = ("ws2_32", "mswsock", "iphlpapi", "kernel32", "user32", "ntdll")
 LARGEST_BUFFER = 1 << 26
 MICROSECONDS = 1_000_000
 # Functions whose -1 is a value like any other.
