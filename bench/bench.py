@@ -135,10 +135,18 @@ def compare(table: Table, workers: dict[str, Worker], rounds: int, only: str) ->
 
 def processes(table: Table, rounds: int) -> None:
     """Whole processes: winsock explain, import winsock.codes."""
+    verb = [str(Path(sys.executable).with_name("winsock")), "explain"]
+    questions = {
+        "explain 10054": ["10054"],
+        "explain 10022 --function recv": ["10022", "--function", "recv"],
+        "explain 10054 --lang ja": ["10054", "--lang", "ja"],
+        "explain 'forcibly closed'": ["forcibly closed"],
+        "explain (a message in Japanese)": ["接続が拒否されました", "--lang", "ja"],
+    }
     commands = {
         "nothing": [sys.executable, "-c", "pass"],
-        "explain": [str(Path(sys.executable).with_name("winsock")), "explain", "10054"],
         "import": [sys.executable, "-c", "import winsock.codes"],
+        **{name: verb + arguments for name, arguments in questions.items()},
     }
     seen: dict[str, list[float]] = {name: [] for name in commands}
     for _ in range(rounds):
@@ -146,10 +154,11 @@ def processes(table: Table, rounds: int) -> None:
             begin = time.perf_counter()
             subprocess.run(command, stdout=subprocess.DEVNULL, check=True)
             seen[name].append(time.perf_counter() - begin)
-    nothing, explain = statistics.median(seen["nothing"]), statistics.median(seen["explain"])
-    ratio = statistics.median(a / b for a, b in zip(seen["explain"], seen["nothing"]))
-    each = f"{explain * 1e3:.1f} ms / {nothing * 1e3:.1f} ms"
-    table.row("winsock explain 10054", "python -c pass", ratio, EXPLAIN_BUDGET, each)
+    nothing = statistics.median(seen["nothing"])
+    for name in questions:
+        ratio = statistics.median(a / b for a, b in zip(seen[name], seen["nothing"]))
+        each = f"{statistics.median(seen[name]) * 1e3:.1f} ms / {nothing * 1e3:.1f} ms"
+        table.row(f"winsock {name}", "python -c pass", ratio, EXPLAIN_BUDGET, each)
     cost = statistics.median(a - b for a, b in zip(seen["import"], seen["nothing"])) * 1e3
     table.row("import winsock.codes", "time of its own", cost, IMPORT_BUDGET_MS, "", "m")
 

@@ -14,10 +14,9 @@ from hypothesis import strategies as st
 from winsock import codes
 from winsock.codes import WSA, from_spelling, lookup_all, spellings, suggest
 from winsock.codes import _texts as texts
-from winsock.codes._elsewhere import numbers_of_message
 from winsock.codes._names import known_numbers
 from winsock.codes._phrases import PHRASES
-from winsock.codes._search import corpus, folded, plain, search, similar
+from winsock.codes._search import corpus, folded, numbers_of_message, plain, search, similar
 
 KNOWN = sorted(known_numbers())
 

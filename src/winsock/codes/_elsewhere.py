@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from winsock.codes._memo import cache
-from winsock.codes._texts import content, languages, table
+from winsock.codes._texts import content, table
 
 _STEM = "names"
 # the file's key (none for Go, which needs no line), the world, what stands before a spelling
@@ -53,22 +53,6 @@ def numbers_of_names() -> dict[str, int]:
         elif key in ("name", "aliases"):
             found.update(dict.fromkeys(text[1:-1].split(), number))
     return found
-
-
-def numbers_of_message(message: str) -> tuple[int, ...]:
-    """The codes for which Windows shows this text, in one of the catalogue's languages and letter for letter."""
-    text = message.strip().rstrip(".。")
-    found = set()
-    if text and not set(text) & set('"\\\n'):
-        line = f'\nsystem = "{text}"\n'.encode(errors="replace")
-        for lang in languages():
-            data = content(lang)
-            at = data.find(line)
-            while at >= 0:
-                head = data.rindex(b"\n[", 0, at) + 2
-                found.add(int(data[head : data.index(b"]", head)]))
-                at = data.find(line, at + 1)
-    return tuple(sorted(found))
 
 
 def spellings(code: int) -> tuple[tuple[str, str], ...]:

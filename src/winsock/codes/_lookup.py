@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from winsock.codes._elsewhere import is_known, number_of_name, numbers_of_message
+from winsock.codes._elsewhere import is_known, number_of_name
 from winsock.codes._hresult import from_hresult
 
 _MARKS = ("winerror", "error", "errno", "code", "hresult", "socketexception", "エラー", "錯誤", "erreur")
@@ -34,6 +34,8 @@ def lookup_all(text: str) -> tuple[int, ...]:
     else:
         found = _from_marked_number(words)
         if found is None:
+            from winsock.codes._search import numbers_of_message
+
             if messages := numbers_of_message(text):
                 return messages
             found = from_name(bare)

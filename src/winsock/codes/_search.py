@@ -128,14 +128,11 @@ def search(text: str) -> tuple[int, ...]:
 def _search(wanted: str, wide: bool) -> tuple[int, ...]:
     if len(wanted) < (_FEWEST if wide else _LETTERS):
         return ()
+    if messages := _messages(wanted, wide):
+        return messages
     texts = corpus(wide)
-    whole = [(number, shown) for number, shown, known in texts if known == wanted]
-    if messages := {number for number, shown in whole if shown}:
-        if wanted in phrases():  # one code's message may be another's name in older documents
-            messages.add(phrases()[wanted])
-        return tuple(sorted(messages))
-    if whole:
-        return tuple(_winsocks(number for number, _ in whole))
+    if whole := [number for number, _, known in texts if known == wanted]:
+        return tuple(_winsocks(whole))
     if inside := [known for number, shown, known in texts if _holds(wanted, known, wide) and _tells(known, shown)]:
         longest = max(inside, key=len)
         return tuple(_winsocks(number for number, _, known in texts if known == longest))
@@ -148,6 +145,19 @@ def _search(wanted: str, wide: bool) -> tuple[int, ...]:
         return tuple(around) if len(around) == 1 else ()
     inside = [known for known in of_the_c_library() if _holds(wanted, known, wide) and _tells(known, False)]
     return (of_the_c_library()[max(inside, key=len)],) if inside else ()
+
+
+def numbers_of_message(text: str) -> tuple[int, ...]:
+    """The codes for which Windows shows this text and no more, in one of the catalogue's languages."""
+    wanted = plain(text)
+    return _messages(wanted, is_wide(wanted)) if wanted else ()
+
+
+def _messages(wanted: str, wide: bool) -> tuple[int, ...]:
+    found = {number for number, shown, known in corpus(wide) if known == wanted and shown}
+    if found and wanted in phrases():  # one code's message may be another's name in older documents
+        found.add(phrases()[wanted])
+    return tuple(sorted(found))
 
 
 def _holds(text: str, part: str, wide: bool) -> bool:
