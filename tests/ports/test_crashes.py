@@ -116,7 +116,7 @@ def test_killed_at_any_moment(isolated):
     def body() -> None:
         LIST.write_text(FOREIGN)
         choose = random.Random(4)
-        for turn in range(10):
+        for turn in range(6):
             workers = [Worker(creators(100 * turn + i, 200)) for i in range(3)]
             for w in workers:
                 w.first_line()
