@@ -225,6 +225,8 @@ def test_a_spelling_leads_back_to_its_code_or_to_the_commoner_one(number):
         ("SocketError.HostNotFound", 11001),
         ("System.Net.Sockets.SocketError.TryAgain", 11002),
         ("ErrorKind::AddrInUse", 10048),
+        ("ErrorKind::Unsupported", 120),
+        ("ErrorKind::QuotaExceeded", 10069),
         ("std::io::ErrorKind::TimedOut", 10060),
         ("syscall.WSAECONNRESET", 10054),
         ("windows.ERROR_IO_PENDING", 997),

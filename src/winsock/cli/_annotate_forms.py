@@ -6,6 +6,7 @@ import os
 from collections import namedtuple
 from functools import cache
 
+from winsock.cli._explain_text import wrap
 from winsock.codes import explain
 
 TYPE_CHECKING = False
@@ -258,34 +259,3 @@ def columns(text: str) -> int:
 def pad(text: str, width: int, right: bool = False) -> str:
     space = " " * (width - columns(text))
     return space + text if right else text + space
-
-
-def wrap(text: str, width: int) -> list[str]:
-    """The text in rows of at most so many columns: between words, in Chinese and Japanese anywhere."""
-    rows = [""]
-    used = 0
-    for word in text.split(" "):
-        size = columns(word)
-        if used and used + 1 + size <= width:
-            rows[-1] += " " + word
-            used += 1 + size
-            continue
-        if used:
-            if size > width and width - used > width // 4:  # begin a long one here
-                rows[-1] += " "
-                used += 1
-            else:
-                rows.append("")
-                used = 0
-        if size <= width - used:
-            rows[-1] += word
-            used += size
-            continue
-        for character in word:
-            one = columns(character)
-            if used + one > width and character not in "、。，．：；？！」』）》〉・…":
-                rows.append("")
-                used = 0
-            rows[-1] += character
-            used += one
-    return [row.rstrip() for row in rows]
