@@ -585,6 +585,43 @@ def test_other_kinds_of_sockets(number):
     assert control(s, number, bytes(8), bytearray(16))[0] == WSA.WSAEOPNOTSUPP
 
 
+def test_a_socket_of_neither_protocol(isolated):
+    def body() -> None:
+        s = ws.socket(c.AF_INET, c.SOCK_RAW, c.IPPROTO_ICMP)
+        for number in ACQUIRE, ASSOCIATE, RELEASE:
+            assert control(s, number, bytes(8), bytearray(16)) == (WSA.WSAEOPNOTSUPP, 0)
+            overlapped = bytearray(32)
+            assert request(s, number, bytes(8), bytearray(16), overlapped, None) == WSA.WSA_IO_PENDING
+            assert not ws.WSAGetOverlappedResult(s, overlapped, bytearray(4), True, bytearray(4))
+            assert code() == WSA.WSAEOPNOTSUPP
+
+    isolated(body)
+
+
+def test_a_network_without_reservations(process, monkeypatch):
+    first = new()
+    _, token = acquire(first)
+    monkeypatch.delattr(type(process.sockets[first].network), "ports")
+    data = struct.pack(">H", 0) + struct.pack("<H", 1) + bytes(4)
+    assert control(first, ACQUIRE, data, bytearray(16)) == (WSA.WSAEOPNOTSUPP, 0)
+    for number in ASSOCIATE, RELEASE:
+        assert control(first, number, struct.pack("<Q", token)) == (WSA.WSAEOPNOTSUPP, 0)
+        persistent = struct.pack("<Q", 1 << 63)
+        overlapped = bytearray(32)
+        assert request(first, number, persistent, None, overlapped, None) == WSA.WSA_IO_PENDING
+        assert not ws.WSAGetOverlappedResult(first, overlapped, bytearray(4), True, bytearray(4))
+        assert code() == WSA.WSAEOPNOTSUPP
+
+
+def test_an_unused_output_pointer_is_not_looked_at():
+    _, token = acquire(new())
+    s = new()
+    data, count = struct.pack("<Q", token), bytearray(b"\xaa" * 4)
+    for number, on in (ASSOCIATE, new()), (RELEASE, s):
+        assert ws.WSAIoctl(on, number, data, 8, 8, 0, count, None, None) == 0
+        assert count == bytes(4)  # there is no output, though the documents say that this is not zero
+
+
 @pytest.mark.parametrize(("start", "count"), [(0, 0), (5000, 0), (65535, 2), (2, 65535)], ids=str)
 def test_blocks_that_cannot_be(start, count):
     data = struct.pack(">H", start) + struct.pack("<H", count & 0xFFFF)
