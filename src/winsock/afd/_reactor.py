@@ -274,7 +274,7 @@ class Reactor:
         """
         watcher: Any = self._watcher
         lead = self._lead
-        if watcher is None or self._timers or self._leader is not None or not lead.acquire(False):
+        if watcher is None or self._leader is not None or not lead.acquire(False):
             return None
         packets, queue = port.packets, port._queue
         before = ts.wake
@@ -283,7 +283,7 @@ class Reactor:
         queue.append(ts)
         try:
             ts.wake = watcher.kick
-            if not packets and not port.closed:
+            if not packets and not port.closed and not self._timers:
                 events = watcher.poll(timeout)
                 ts.wake = None
                 for watch, got in events:
