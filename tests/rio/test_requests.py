@@ -6,10 +6,13 @@ import ctypes
 import struct
 
 import pytest
+from overlapped_kit import LOOPBACK, OVERLAPPED
 
+import winsock
 import winsock.kernel32 as k32
 import winsock.ws2_32 as ws
 from winsock.abi import _constants as c
+from winsock.abi._guids import WSAID
 from winsock.codes import WSA
 
 INET = 28
@@ -122,6 +125,51 @@ def test_a_long_send_waits_for_room_and_is_whole(rig):
         rig.yes(rig.Send(rq, rig.buf(0, len(data), number), 1, 0, context))
     assert rig.recv_all(b, 2 * len(data)) == data + data
     assert rig.results(cq, 2) == [(0, len(data), 0, 1), (0, len(data), 0, 2)]
+
+
+def test_a_server_that_accepts_ahead(rig):
+    """AcceptEx into sockets for registered I/O, whose request queues are there before the connections."""
+    guid, pointer = WSAID["AcceptEx"].bytes_le, ctypes.c_uint64()
+    at = rig.listener()
+    code = c.SIO_GET_EXTENSION_FUNCTION_POINTER
+    rig.ok(ws.WSAIoctl(at, code, guid, 16, pointer, 8, ctypes.c_uint32(), None, None))
+    event, told = rig.event(), rig.event()
+    cq = rig.cq(16, rig.by_event(told, True))
+    s, overlapped = rig.open(c.SOCK_STREAM), OVERLAPPED(hEvent=event)
+    rq = rig.rq(s, cq, context=s)
+    accept = winsock.function(pointer.value)
+    rig.fails(accept(at, s, bytearray(64), 0, 32, 32, None, overlapped), WSA.WSA_IO_PENDING, 0)
+    client = rig.socket()
+    rig.ok(ws.connect(client, rig.name(at), 16))
+    rig.comes(event)
+    rig.ok(ws.setsockopt(s, c.SOL_SOCKET, c.SO_UPDATE_ACCEPT_CONTEXT, struct.pack("<Q", at), 8))
+    rig.receive(rq, 0, 64, context=1)
+    assert rig.Notify(cq) == 0
+    rig.send(client, b"ping")
+    rig.comes(told)
+    assert rig.look(cq) == [(0, 4, s, 1)]
+    rig.transmit(rq, 64, b"pong", context=2)
+    assert rig.recv(client) == b"pong"
+    assert rig.results(cq, 1) == [(0, 4, s, 2)]
+
+
+def test_a_connection_made_ahead(rig):
+    """ConnectEx on a socket for registered I/O."""
+    guid, pointer = WSAID["ConnectEx"].bytes_le, ctypes.c_uint64()
+    at, s = rig.listener(), rig.open(c.SOCK_STREAM)
+    code = c.SIO_GET_EXTENSION_FUNCTION_POINTER
+    rig.ok(ws.WSAIoctl(s, code, guid, 16, pointer, 8, ctypes.c_uint32(), None, None))
+    rig.ok(ws.bind(s, LOOPBACK, 16))
+    cq, event = rig.cq(), rig.event()
+    overlapped = OVERLAPPED(hEvent=event)
+    rq = rig.rq(s, cq)
+    winsock.function(pointer.value)(s, rig.name(at), 16, None, 0, None, overlapped)
+    rig.comes(event)
+    rig.ok(ws.setsockopt(s, c.SOL_SOCKET, c.SO_UPDATE_CONNECT_CONTEXT, None, 0))
+    peer = ws.accept(at, None, None)
+    rig.transmit(rq, 0, b"hello")
+    assert rig.recv(peer) == b"hello"
+    assert rig.results(cq, 1)[0].n == 5
 
 
 # -- datagrams

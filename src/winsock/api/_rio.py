@@ -44,6 +44,8 @@ def _invalid() -> WinsockError:
 
 def _number(value: Any) -> int:
     """A descriptor or a context; NULL is 0, an object stands for its address."""
+    if type(value) is int:
+        return value & MASK
     return 0 if value is None else memory.address(value) & MASK
 
 
@@ -398,7 +400,7 @@ def _ask(
 
 def _slice(registry: Registry, ptr: Any, least: int) -> Slice | None:
     """The part of a registered buffer that a RIO_BUF names; WSAEINVAL for one that is not within it or too small."""
-    if memory.is_null(ptr):
+    if ptr is None or memory.is_null(ptr):
         return None
     number, offset, length = RIO_BUF.unpack(memory.read(ptr, RIO_BUF.size))
     buffer = registry.buffers.get(number)

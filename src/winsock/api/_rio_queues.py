@@ -331,8 +331,9 @@ class RegisteredReceive(Registered, Receive):
 
     def attempt(self) -> int | None:
         operation = self.operation
-        if any(part is not None and part.buffer.gone for part in operation[1:6]):
-            self.orphaned()  # the memory may be somebody else's by now
+        for part in operation[1:6]:
+            if part is not None and part.buffer.gone:
+                self.orphaned()  # the memory may be somebody else's by now
         try:
             return super().attempt()
         except Truncation:
