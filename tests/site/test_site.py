@@ -219,7 +219,7 @@ def test_the_search_finds_a_code(site, browser, lang, words):
         place = (codes_of(site, lang) / "index.html").relative_to(site)
         page.goto(f"http://127.0.0.1:{server.server_port}/{place}")
         page.fill("input[name=query]", words)
-        page.wait_for_selector(".md-search-result__item a", timeout=30_000)
+        page.wait_for_selector(".md-search-result__item a", timeout=100_000)
         assert "10061 WSAECONNREFUSED" in page.inner_text(".md-search-result__item >> nth=0")
         page.close()
         server.shutdown()
