@@ -17,6 +17,7 @@ from winsock.abi._options import Option
 from winsock.abi._sockaddrs import pack_address
 from winsock.afd import _connection, _control
 from winsock.afd._endpoint import Endpoint
+from winsock.afd._extended import ACCEPTING
 from winsock.afd._shape import State
 from winsock.codes import WSA, WinsockError
 from winsock.nt import ThreadState
@@ -355,6 +356,8 @@ def _set_accept_context(ep: Endpoint, row: Option, value: Value) -> None:
     listener = ep.process.sockets.get(int.from_bytes(_bytes(value), "little"))
     if not isinstance(listener, Endpoint):
         raise WinsockError(WSA.WSAENOTSOCK)
+    if ep in ep.process.services.get(ACCEPTING, ()):
+        raise WinsockError(WSA.WSAENOTCONN)  # AcceptEx has no connection for it yet
     if listener.state is not State.LISTENING:
         raise WinsockError(WSA.WSAEINVAL)
     for key in listener.options.keys() & ep.options.keys():
