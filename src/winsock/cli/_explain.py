@@ -163,11 +163,11 @@ def write(text: str) -> int:
         except UnicodeEncodeError:  # an old locale that lacks some of the letters
             encoding = sys.stdout.encoding
             print(text.encode(encoding, "replace").decode(encoding), flush=True)
-    except BrokenPipeError:
+    except OSError as error:
         # The interpreter flushes once more at exit, and must not fail then.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    except OSError as error:  # a full disk
-        fail(f"cannot write: {error.strerror}")
+        if not isinstance(error, BrokenPipeError):  # a full disk
+            fail(f"cannot write: {error.strerror}")
     return 0
 
 

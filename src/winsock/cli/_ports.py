@@ -56,6 +56,7 @@ def main(argv: list[str]) -> int:
     args = parser().parse_args(argv)
     try:
         status: int = args.verb(args)
+        sys.stdout.flush()  # at the interpreter's end it would be too late to be quiet
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
