@@ -399,3 +399,24 @@ def test_a_loop_in_a_thread_beside_waiting_calls(program) -> None:
         print(total)
     """
     assert program(source).split() == [str(20 * 68501)]
+
+
+def test_a_socket_goes_to_a_process_started_afresh(program) -> None:
+    """As uvicorn's --workers are: they see this machine."""
+    source = """
+        import multiprocessing, socket
+        def serve(listener):
+            s, _ = listener.accept()
+            s.sendall(s.recv(9).upper())
+            s.close()
+        if __name__ == "__main__":
+            with socket.create_server(("127.0.0.1", 0)) as listener:
+                process = multiprocessing.get_context("spawn").Process(target=serve, args=(listener,))
+                process.start()
+                with socket.create_connection(listener.getsockname()) as s:
+                    s.sendall(b"word")
+                    print(s.recv(9))
+                process.join()
+                print(process.exitcode)
+    """
+    assert program(source) == program(source, plain=True) == "b'WORD'\n0\n"

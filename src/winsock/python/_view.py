@@ -341,6 +341,21 @@ def _process_handles(view: View, module: ModuleType) -> None:
     module.Popen._handle = property(process_handle)
 
 
+def _sockets_for_children(view: View, module: ModuleType) -> None:
+    """Sockets can be handed to processes that multiprocessing starts afresh; they see this machine."""
+    host = view.host["socket"]
+
+    def reduce(s: Any) -> tuple[Any, ...]:
+        probe = host.socket(fileno=s.fileno())
+        try:
+            what = int(probe.family), int(probe.type), probe.proto
+            return module._rebuild_socket, (module.DupFd(probe.fileno()), *what)
+        finally:
+            probe.detach()
+
+    module.register(importlib.import_module("socket").socket, reduce)
+
+
 def _twisted_support(view: View, module: ModuleType) -> None:
     """Twisted is there: what it asks Windows for is, too."""
     from winsock.python._twisted import make_modules
@@ -364,5 +379,6 @@ AFTER_IMPORT: dict[str, Callable[[View, ModuleType], None]] = {
     "_pytest.assertion.rewrite": _pytest_rewriting,
     "asyncio.windows_events": _default_loop,
     "asyncio.windows_utils": _process_handles,
+    "multiprocessing.reduction": _sockets_for_children,
     "twisted.python.runtime": _twisted_support,
 }
