@@ -123,7 +123,7 @@ def test_what_is_not_known_is_refused(tmp_path):
 # ################ in a browser ################
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")  # its event loop would be in the way of other files' tests
 def browser():
     if BROWSER is None:
         pytest.skip("needs Chromium")
