@@ -420,3 +420,32 @@ def test_a_socket_goes_to_a_process_started_afresh(program) -> None:
                 print(process.exitcode)
     """
     assert program(source) == program(source, plain=True) == "b'WORD'\n0\n"
+
+
+def test_news_between_a_look_and_the_wait_is_not_lost(program) -> None:
+    """Another thread hears of data just when a receive has found none."""
+    source = """
+        import _overlapped as o, socket
+        from winsock.python import _operation
+        a, b = socket.socketpair()
+        port = o.CreateIoCompletionPort(o.INVALID_HANDLE_VALUE, 0, 0, 0)
+        o.CreateIoCompletionPort(a.fileno(), port, 0, 0)
+        first = o.Overlapped(0)
+        first.WSARecv(a.fileno(), 1)
+        b.send(b"1")
+        while o.GetQueuedCompletionStatus(port, 1000) is None:
+            pass
+        real = _operation._recv
+        def recv(*args):
+            try:
+                return real(*args)
+            finally:
+                _operation._recv = real
+                b.send(b"late")
+                heard.append(o.GetQueuedCompletionStatus(port, 1))  # as another thread's wait would
+        _operation._recv, heard = recv, []
+        late = o.Overlapped(0)
+        late.WSARecv(a.fileno(), 9)
+        print(heard, (o.GetQueuedCompletionStatus(port, 20000) or [None])[0], late.getresult())
+    """
+    assert program(source) == "[None] 0 b'late'\n"
