@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import os
 import struct
 import threading
 
@@ -170,6 +171,45 @@ def test_many_polls_from_many_threads(lab):
     lab.no_packet(port)
     for sender in senders:
         sender.result()
+
+
+def test_ends_that_race(lab):
+    """Data, cancelling, the socket's end and another exclusive poll at once: each poll ends once."""
+    handle = device()
+    port = lab.port(handle)
+    known = {}
+    for i in range(60):
+        a, b = lab.pair()
+        polls = [Poll(lab, handle, (b, READABLE), event=False, exclusive=i % 2).pends() for _ in range(2)]
+        known.update({poll.ov.address: poll for poll in polls})
+        racing = [
+            lab.run(lab.send, a, b"x"),
+            lab.run(k32.CancelIoEx, handle, polls[i % 2].ov),
+            lab.run(ws.closesocket, b),
+        ]
+        for future in racing:
+            future.result()
+        lab.ok(ws.closesocket(a))
+    seen = [lab.packet(port)[3] for _ in known]
+    assert sorted(seen) == sorted(known)
+    lab.no_packet(port)
+    assert all(poll.ov.Internal in (0, S.STATUS_CANCELLED) for poll in known.values())
+
+
+@pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
+def test_polls_in_a_forked_child(lab):
+    a, b = lab.pair()
+    handle = device()
+    poll = Poll(lab, handle, (b, READABLE)).pends()
+    child = os.fork()
+    if not child:
+        try:
+            os._exit(int(poll.ov.Internal != S.STATUS_CANCELLED))
+        finally:
+            os._exit(2)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+    lab.send(a, b"x")
+    poll.ends((b, c.AFD_POLL_RECEIVE))
 
 
 def test_thread_that_ends_takes_its_polls_along(lab):

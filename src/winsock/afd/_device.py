@@ -6,7 +6,6 @@ as well; then it goes on when that handle is closed (fact).
 
 from __future__ import annotations
 
-import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
@@ -14,6 +13,7 @@ from typing import Any
 
 from winsock.abi import _constants as c
 from winsock.afd import _poll
+from winsock.afd._connection import _settling
 from winsock.afd._endpoint import Endpoint
 from winsock.afd._reactor import CLOSING
 from winsock.afd._requests import PENDING, READS, SUCCESS, Request, _closing, known_requests
@@ -232,4 +232,4 @@ def _target_closes(ep: Any) -> None:
                 poll.targets = [target for target in poll.targets if target[1] is not ep]
 
 
-_lock = threading.RLock()  # for the tables of polls
+_lock = _settling  # for the tables of polls; free in a forked child before requests end there
