@@ -17,7 +17,7 @@ NEEDS = [name for name, call in TABLE.items() if call.startup]
 FREE = (
     "WSAStartup WSAGetLastError WSASetLastError __WSAFDIsSet htonl htons ntohl ntohs inet_addr inet_ntoa inet_pton "
     "inet_ntop InetPtonW InetNtopW freeaddrinfo FreeAddrInfoW FreeAddrInfoEx FreeAddrInfoExW WSCEnumProtocols "
-    "WSCGetProviderInfo WSCGetProviderPath"
+    "WSCGetProviderInfo WSCGetProviderPath GetAddrInfoExCancel GetAddrInfoExOverlappedResult"
 ).split()
 
 
