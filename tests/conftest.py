@@ -1,4 +1,6 @@
-"""What holds for all tests: hypothesis tries the same examples everywhere, however slow the machine is.
+"""What holds for all tests.
+
+Hypothesis tries the same examples everywhere, however slow the machine is.
 
 `make test PYTEST_ARGS=--hypothesis-profile=explore` tries others each time.
 """
@@ -10,6 +12,8 @@ import tempfile
 from pathlib import Path
 
 from hypothesis import HealthCheck, configuration, settings
+
+os.environ.pop("PYTHONUNBUFFERED", None)  # programs that tests start buffer their output, as a user's do
 
 # Not in the working directory, which may be somebody else's.
 configuration.set_hypothesis_home_dir(Path(tempfile.gettempdir(), f"winsock-hypothesis-{os.getuid()}"))
