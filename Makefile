@@ -15,8 +15,8 @@ PYTHON ?= python3
 VENV   ?= .venv
 PY     := $(VENV)/bin/python
 PYTEST_ARGS ?=
-# Processes for the test suite; 0 is pytest's own.  More are quicker, each file in one of them.
-JOBS   ?= 0
+# Processes for the test suite, each file in one of them; 0 is pytest's own alone.
+JOBS   ?= 2
 
 # modules for test-cpython; all that it knows by default
 CPYTHON_TESTS ?=
