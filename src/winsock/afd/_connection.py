@@ -38,6 +38,7 @@ LONGEST = 0x7FFFFFFF  # ms
 FAILURES = frozenset({WSA.WSAECONNREFUSED, WSA.WSAENETUNREACH, WSA.WSAEHOSTUNREACH, WSA.WSAETIMEDOUT})
 
 DEFERRED = "deferred"  # in Endpoint.extra of a listener: connections that WSAAccept was told to put off
+TOLD_OF_RESET = "told of reset"  # in Endpoint.extra: the program knows it from an overlapped call
 
 Condition = Callable[[TransportSocket, Address], int]
 
@@ -397,15 +398,20 @@ def shutdown(ep: Endpoint, how: int) -> None:
     check(ep, "shutdown")
     if how not in (c.SD_RECEIVE, c.SD_SEND, c.SD_BOTH):
         raise WinsockError(WSA.WSAEINVAL)
-    if ep.state is State.RESET and ep.extra.get("lost") == WSA.WSAECONNRESET:
-        # Document, and python/cpython#83037; when the peer had finished before, it succeeds (test_drain_raises).
+    if ep.state is State.RESET and ep.extra.get("lost") == WSA.WSAECONNRESET and TOLD_OF_RESET not in ep.extra:
+        # Document, and python/cpython#83037; when the peer had finished before, it succeeds (test_drain_raises), and
+        # after an overlapped call's end has told of the reset (test_create_server_ssl_over_ssl).
         raise WinsockError(WSA.WSAECONNRESET)
     if how != c.SD_RECEIVE and not ep.send_shut and ep.stream and not _later(ep):
         try:
             ep.transport.half_close(c.SD_SEND)
         except WinsockError as e:
-            if e.code != WSA.WSAENOTCONN:  # the peer was faster
+            if e.code != WSA.WSAENOTCONN:
                 raise
+            # The peer was faster; a reset that nobody was told of yet is told now.
+            if ep.transport.broken() == WSA.WSAECONNRESET and TOLD_OF_RESET not in ep.extra:
+                ep.became_reset()
+                raise WinsockError(WSA.WSAECONNRESET) from None
     ep.shut(how)
 
 

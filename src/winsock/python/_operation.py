@@ -13,6 +13,7 @@ from typing import Any
 from winsock.abi import _constants as c
 from winsock.afd import Endpoint
 from winsock.afd import _events as events
+from winsock.afd._connection import TOLD_OF_RESET
 from winsock.afd._data import lost
 from winsock.afd._extended import Accept, Connect
 from winsock.afd._receiving import Receive
@@ -191,6 +192,8 @@ class Overlapped(Request):
         if status:
             code = self.error = ntstatus_to_win32(status)
             ended = code == c.ERROR_BROKEN_PIPE and isinstance(self, _OfPipe) and request.lane == READS
+            if code == c.ERROR_NETNAME_DELETED and request.ep is not None and not request.ep.closed:
+                request.ep.note(TOLD_OF_RESET, True)
             if code not in _WARNINGS and not ended:
                 raise win32_error(code)
         else:
@@ -285,7 +288,9 @@ class Overlapped(Request):
         if not status:
             self._good = True
         requests, ep = self.requests, self.ep
-        self._view = self.ep = None
+        self._view = None
+        if not status:
+            self.ep = None
         signal = requests.signal
         signal.signaled = True
         if signal._waiters:
@@ -326,6 +331,8 @@ class Overlapped(Request):
             refusal = ep.failure(error)
             lost(ep, refusal.code)
             self.error = refusal.code
+            if not ep.closed:
+                ep.note(TOLD_OF_RESET, True)
             raise refusal
 
     def _ended(self, requests: Requests, n: int, value: Any) -> None:
@@ -342,6 +349,7 @@ class Overlapped(Request):
 
     def _start(self, make: Callable[[], Any], finish: Callable[[Any], Any] | None = None) -> None:
         """Start a request of the core's."""
+        request: Any = None
         try:
             request = make()
             request.owner = self
@@ -352,6 +360,8 @@ class Overlapped(Request):
         except WinsockError as e:
             self.pending = False
             self.error = e.code
+            if e.code == WSA.WSAECONNRESET and request is not None and not request.ep.closed:
+                request.ep.note(TOLD_OF_RESET, True)
             raise
         except BaseException:
             self.pending = False

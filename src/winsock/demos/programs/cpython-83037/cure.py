@@ -21,18 +21,16 @@ async def main():
     done = loop.create_future()
 
     async def serve(reader, writer):
-        try:
-            await reader.read(100)
-        except ConnectionResetError:
-            pass
+        await reader.read(100)
+        client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, NOW)
+        client.close()  # a reset, on its way while the server closes
         writer.close()
         done.set_result(None)
 
     server = await asyncio.start_server(serve, "127.0.0.1", 0)
     with socket.create_connection(server.sockets[0].getsockname()) as client:
-        await asyncio.sleep(0.1)
-        client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, NOW)
-    await done
+        client.sendall(b"hello")
+        await done
     await asyncio.sleep(0.1)
     print("\n".join(f"logged: {line}" for line in logged) or "no errors logged")
     server.close()
