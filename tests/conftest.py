@@ -8,9 +8,11 @@ Hypothesis tries the same examples everywhere, however slow the machine is.
 from __future__ import annotations
 
 import os
+import socket
 import tempfile
 from pathlib import Path
 
+import pytest
 from hypothesis import HealthCheck, configuration, settings
 
 os.environ.pop("PYTHONUNBUFFERED", None)  # programs that tests start buffer their output, as a user's do
@@ -22,3 +24,23 @@ slow = [HealthCheck.too_slow]
 settings.register_profile("same", deadline=None, derandomize=True, database=None, suppress_health_check=slow)
 settings.register_profile("explore", deadline=None, database=None, suppress_health_check=slow)
 settings.load_profile("same")
+
+
+def lacks(family: int, host: str) -> bool:
+    """Whether this machine's loopback interface has no such address."""
+    try:
+        with socket.socket(family, socket.SOCK_DGRAM) as s:
+            s.bind((host, 0))
+            s.sendto(b"", s.getsockname())
+    except OSError:
+        return True
+    return False
+
+
+def pytest_report_header() -> list[str]:
+    return ["here is no IPv6: tests that use ::1 fail"] if lacks(socket.AF_INET6, "::1") else []
+
+
+def pytest_sessionstart() -> None:
+    if lacks(socket.AF_INET, "127.0.0.1"):
+        pytest.exit("the loopback interface is down, and every test needs it", returncode=1)
