@@ -473,7 +473,9 @@ class _StandIn:
 
     def _lead(self, reactor: Reactor) -> None:
         process = reactor.process()
-        if process is None or not reactor._lead.acquire(False):
+        if process is None or reactor._watcher is None:  # whoever brings the first work has yet to make one
+            return
+        if not reactor._lead.acquire(False):
             return
         self._back = False
         self._enter("leading")
