@@ -365,8 +365,8 @@ def test_an_idle_program_uses_no_processor(lab):
     before = used()
     assert lab.wait(b, 300) == c.WAIT_TIMEOUT
     somebody = used() - before
-    assert nobody < 0.1
-    assert somebody < 0.1
+    assert nobody < 0.2  # of 0.3: spinning would take all of them
+    assert somebody < 0.2
     lab.send(a, b"x")
     lab.until(lambda: not op.pending)
 
