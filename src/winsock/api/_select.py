@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import struct
 from typing import Any
+from weakref import ref
 
 from winsock import afd
 from winsock.abi import _constants as c
@@ -58,45 +59,63 @@ def select(nfds: int, readfds: Any, writefds: Any, exceptfds: Any, timeout: Any)
         wanted: dict[Any, int] = {}
         reads = writes = 0
         ep: Any = None
-        if readfds is not None:
+        look: Any = None
+        if readfds is not None and writefds is not None and exceptfds is None and readfds is not writefds:
+            # one to read, one to write
             reads, handle = _unpack_one(readfds)
-            if reads == 1:
-                ep = sockets[handle]
-                if not ep.shape.ready:
+            writes, other_handle = _unpack_one(writefds)
+            if reads == 1 == writes and type(writefds) is not bytes:
+                ep, other = sockets[handle], sockets[other_handle]
+                if not (ep.shape.ready and other.shape.ready):
                     raise LookupError
-                wanted[ep.look_key()] = READ
-            elif reads:
-                ep = _want(wanted, READ, readfds, reads, sockets)
-            if readfds is writefds:
-                raise LookupError
-        if writefds is not None:
-            writes, handle = _unpack_one(writefds)
-            if writes == 1:
-                ep = sockets[handle]
-                if not ep.shape.ready:
+                first, second, look = ts.pair
+                if first() is not ep or second() is not other:
+                    wanted[ep.look_key()] = READ
+                    key = other.look_key()
+                    wanted[key] = READ_OR_WRITE if key in wanted else WRITE
+                    look = ep.shape.network.looker(ts, wanted)
+                    ts.pair = ref(ep), ref(other), look
+        if look is None:
+            if readfds is not None:
+                reads, handle = _unpack_one(readfds)
+                if reads == 1:
+                    ep = sockets[handle]
+                    if not ep.shape.ready:
+                        raise LookupError
+                    wanted[ep.look_key()] = READ
+                elif reads:
+                    ep = _want(wanted, READ, readfds, reads, sockets)
+                if readfds is writefds:
                     raise LookupError
-                key = ep.look_key()
-                wanted[key] = READ_OR_WRITE if key in wanted else WRITE
-            elif writes:
-                ep = _want(wanted, WRITE, writefds, writes, sockets)
-            if type(writefds) is bytes:
-                raise LookupError
-        if exceptfds is not None:
-            if exceptfds is readfds or exceptfds is writefds:
-                raise LookupError
-            count, handle = _unpack_one(exceptfds)
-            if count:
-                ep = _want(wanted, URGENT, exceptfds, count, sockets)
-                _set_count(exceptfds, 0, count)  # it can be written
+            if writefds is not None:
+                writes, handle = _unpack_one(writefds)
+                if writes == 1:
+                    ep = sockets[handle]
+                    if not ep.shape.ready:
+                        raise LookupError
+                    key = ep.look_key()
+                    wanted[key] = READ_OR_WRITE if key in wanted else WRITE
+                elif writes:
+                    ep = _want(wanted, WRITE, writefds, writes, sockets)
+                if type(writefds) is bytes:
+                    raise LookupError
+            if exceptfds is not None:
+                if exceptfds is readfds or exceptfds is writefds:
+                    raise LookupError
+                count, handle = _unpack_one(exceptfds)
+                if count:
+                    ep = _want(wanted, URGENT, exceptfds, count, sockets)
+                    _set_count(exceptfds, 0, count)  # it can be written
         waits = 1
         if timeout is not None:
             seconds, microseconds = _unpack_timeval(timeout)
             waits = seconds | microseconds
             if waits < 0:
                 raise LookupError
-        known, look = ts.looker
-        if known != wanted:
-            look = ep.shape.network.looker(ts, wanted)
+        if look is None:
+            known, look = ts.looker
+            if known != wanted:
+                look = ep.shape.network.looker(ts, wanted)
         ready = look(0)
         readable = writable = 0
         for _, got in ready:

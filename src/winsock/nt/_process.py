@@ -168,6 +168,10 @@ class Process:
         return f"<winsock.Process {self.pid} with {len(self.sockets)} sockets>"
 
 
+def nobody() -> None:
+    """A weak reference to nothing."""
+
+
 class ThreadState:
     """What Windows keeps for a thread: last error, blocking hook, what it is waiting for."""
 
@@ -182,6 +186,7 @@ class ThreadState:
         "last_error",
         "looker",
         "open_type",
+        "pair",
         "process",
         "sockets",
         "tid",
@@ -201,6 +206,7 @@ class ThreadState:
         self.open_type = 0  # SO_OPENTYPE
         self.apcs: list[Any] = []
         self.looker: Any = (None, None)  # what select looked at last, and how (Transport.looker)
+        self.pair: Any = (nobody, nobody, None)  # the same for one to read and one to write: weak references, and how
         self.wake: Callable[[], None] | None = None  # ends the wait under way, from any thread
 
     def ended(self) -> None:

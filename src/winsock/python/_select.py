@@ -10,6 +10,7 @@ import math
 from collections.abc import Sequence
 from types import ModuleType
 from typing import Any
+from weakref import ref
 
 from winsock import spi
 from winsock.afd import Endpoint
@@ -100,29 +101,45 @@ def select(
         reads, writes = len(rlist), len(wlist)  # of an iterator, which may be asked once only, there is no length
         ep: Any
         wanted: dict[Any, int] = {}
-        for item in rlist:
+        if reads == 1 == writes and not xlist:
+            item = rlist[0]
             ep = endpoints.get(item) if item.__class__ is int else item._ep
-            if not ep.shape.ready:
+            item = wlist[0]
+            other: Any = endpoints.get(item) if item.__class__ is int else item._ep
+            if not (ep.shape.ready and other.shape.ready):
                 raise LookupError
-            wanted[ep.look_key()] = READ
-        for item in wlist:
-            ep = endpoints.get(item) if item.__class__ is int else item._ep
-            if not ep.shape.ready:
+            ts = _tls.state
+            first, second, look = ts.pair
+            if first() is not ep or second() is not other:
+                wanted = {ep.look_key(): READ}
+                key = other.look_key()
+                wanted[key] = READ_OR_WRITE if key in wanted else WRITE
+                look = HOST.looker(ts, wanted)
+                ts.pair = ref(ep), ref(other), look
+        else:
+            for item in rlist:
+                ep = endpoints.get(item) if item.__class__ is int else item._ep
+                if not ep.shape.ready:
+                    raise LookupError
+                wanted[ep.look_key()] = READ
+            for item in wlist:
+                ep = endpoints.get(item) if item.__class__ is int else item._ep
+                if not ep.shape.ready:
+                    raise LookupError
+                key = ep.look_key()
+                wanted[key] = READ_OR_WRITE if key in wanted else WRITE
+            if xlist:
+                if len(xlist) > FD_SETSIZE:
+                    raise LookupError
+                for item in xlist:
+                    key = _key(item)
+                    wanted[key] = wanted.get(key, 0) | URGENT
+            if not wanted or reads + writes > FD_SETSIZE:
                 raise LookupError
-            key = ep.look_key()
-            wanted[key] = READ_OR_WRITE if key in wanted else WRITE
-        if xlist:
-            if len(xlist) > FD_SETSIZE:
-                raise LookupError
-            for item in xlist:
-                key = _key(item)
-                wanted[key] = wanted.get(key, 0) | URGENT
-        if not wanted or reads + writes > FD_SETSIZE:
-            raise LookupError
-        ts = _tls.state
-        known, look = ts.looker
-        if known != wanted:
-            look = HOST.looker(ts, wanted)
+            ts = _tls.state
+            known, look = ts.looker
+            if known != wanted:
+                look = HOST.looker(ts, wanted)
         ready = look(0)
         readable = writable = 0
         for _, got in ready:
