@@ -18,7 +18,7 @@ class Guest(asyncio.Protocol):
 async def visit(address):
     reader, writer = await asyncio.open_connection(*address)
     try:
-        return (await asyncio.wait_for(reader.read(), 1)).decode()
+        return (await asyncio.wait_for(reader.read(), 3)).decode()
     except TimeoutError:
         return "nothing"
     finally:

@@ -36,7 +36,7 @@ async def main():
     transport, client = await loop.create_datagram_endpoint(Client, remote_addr=address)
     transport.sendto(b"ping")
     try:
-        print("client got:", (await asyncio.wait_for(client.answer, 2)).decode())
+        print("client got:", (await asyncio.wait_for(client.answer, 5)).decode())
     except TimeoutError:
         print("client got no answer")
     transport.close()
