@@ -279,13 +279,13 @@ class Zoo:
     def unused_port(self) -> int:
         """A port that nobody has, in network order."""
         while True:
-            self.port += 1
-            try:
-                for protocol in ("tcp", "udp"):
-                    ports.reserve(1, protocol, start=self.port).close()
-            except ports.PortError:
-                continue
-            return linux.htons(self.port)
+            with ports.reserve(1, "tcp") as block:
+                port = block.ports[0]
+                try:
+                    ports.reserve(1, "udp", start=port).close()
+                except ports.PortError:
+                    continue
+            return linux.htons(port)
 
     def reserved_port(self, protocol: str) -> int:
         """The port of a persistent reservation, in network order."""

@@ -90,7 +90,10 @@ def absurd(zoo: Any) -> dict[str, list[Any]]:
     """Calls that say there is a lot of memory at a raw address where there is a page of it, or nothing."""
     zoo.state = "udp peer"
     calls: dict[str, list[Any]] = {}
-    for n in HUGE:
+    for at, n in enumerate(HUGE):
+        # An fd_set that says so, before a page that nobody may touch: as far as there is memory, it is believed.
+        fd_set = zoo.pages + 64 * at
+        ctypes.memmove(fd_set, struct.pack("<I4x", n), 8)
         for where in (zoo.pages, zoo.nowhere):
             some = struct.pack("<I4xQ", n, where)
             message = struct.pack("<Qi4xQI4xI4xQI4x", 0, 0, zoo.held(zoo.buffers), 2, n, where, 0)
@@ -110,7 +113,7 @@ def absurd(zoo: Any) -> dict[str, list[Any]]:
             calls["setsockopt" + key] = [zoo.s, c.SOL_SOCKET, c.SO_SNDBUF, where, n]
             calls["WriteFile" + key] = [zoo.file, where, n, got(), None]
             calls["ReadFile" + key] = [zoo.file, where, n, got(), None]
-            calls["select" + key] = [0, zoo.held(struct.pack("<I4x", n)), None, None, bytes(8)]
+            calls["select" + key] = [0, fd_set, None, None, bytes(8)]
             calls["VirtualAlloc" + key] = [None, 1 << 40, c.MEM_COMMIT | c.MEM_WRITE_WATCH, c.PAGE_NOACCESS]
     return calls
 
