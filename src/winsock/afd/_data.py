@@ -64,7 +64,7 @@ def _recv(ep: Endpoint, views: Sequence[Any], flags: int) -> tuple[int, Address 
         return message.stored, message.address, 0
     check_receive(ep)
     if flags:
-        _check_recv_flags(ep, flags)
+        check_recv_flags(ep, flags, not ep.nonblocking)
         if flags & c.MSG_OOB:
             return _recv_urgent(ep, views, flags), None, c.MSG_OOB
     return _recv_stream(ep, views, flags), None, 0
@@ -88,7 +88,7 @@ def recv_message(ep: Endpoint, views: Sequence[Any], control: bool, flags: int) 
 def _recv_message(ep: Endpoint, views: Sequence[Any], control: bool, flags: int) -> Message:
     check_receive(ep)
     if flags:
-        _check_recv_flags(ep, flags)
+        check_recv_flags(ep, flags, not ep.nonblocking)
     transport = ep.transport
     timeout = float(ep.receive_timeout) if ep.receive_timeout else None
     dirty = None
@@ -208,8 +208,11 @@ def check_send(ep: Endpoint, address: Address | None) -> None:
         check(ep, "send" if address is None else "sendto")
 
 
-def _check_recv_flags(ep: Endpoint, flags: int) -> None:
-    """Order: what no call knows, what this protocol has not, what does not go together."""
+def check_recv_flags(ep: Endpoint, flags: int, waits: bool) -> None:
+    """Order: what no call knows, what this protocol has not, what does not go together.
+
+    waits    the receive may take its time, so that it can wait for all; an overlapped one always may (fact)
+    """
     if flags & ~RECV_FLAGS:
         raise WinsockError(WSA.WSAEINVAL)
     if flags & c.MSG_OOB:
@@ -217,7 +220,7 @@ def _check_recv_flags(ep: Endpoint, flags: int) -> None:
             raise WinsockError(WSA.WSAEOPNOTSUPP)
         if _urgent.inline(ep):
             raise WinsockError(WSA.WSAEINVAL)
-    if flags & c.MSG_WAITALL and (not ep.stream or ep.nonblocking or flags & NOT_WITH_WAITALL):
+    if flags & c.MSG_WAITALL and (not ep.stream or not waits or flags & NOT_WITH_WAITALL):
         raise WinsockError(WSA.WSAEOPNOTSUPP)
 
 

@@ -19,7 +19,7 @@ import logging
 import os
 import threading
 import weakref
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from winsock.nt import Process, ThreadState
@@ -44,6 +44,16 @@ class _Watch:
     def __init__(self, ep: Any) -> None:
         self.ep = ep
         self.callbacks: tuple[Callback, ...] = ()
+
+
+def _tell(events: Iterable[tuple[_Watch, int]]) -> None:
+    """Call back for what the watcher has told of."""
+    for watch, got in events:
+        for callback in watch.callbacks:
+            try:
+                callback(watch.ep, got)
+            except Exception:
+                _log.exception("winsock: a callback of the reactor failed; please report this")
 
 
 class Timer:
@@ -258,12 +268,7 @@ class Reactor:
                 return None
             ts.wake = None  # it looks again anyway
             looked = True
-            for watch, got in events:
-                for callback in watch.callbacks:
-                    try:
-                        callback(watch.ep, got)
-                    except Exception:
-                        _log.exception("winsock: a callback of the reactor failed; please report this")
+            _tell(events)
             if self._timers:
                 self._ring()
 
@@ -286,12 +291,7 @@ class Reactor:
             if not packets and not port.closed and not self._timers:
                 events = watcher.poll(timeout)
                 ts.wake = None
-                for watch, got in events:
-                    for callback in watch.callbacks:
-                        try:
-                            callback(watch.ep, got)
-                        except Exception:
-                            _log.exception("winsock: a callback of the reactor failed; please report this")
+                _tell(events)
             return packets.popleft() if packets else None
         except BaseException:
             self._interrupted()
@@ -340,12 +340,7 @@ class Reactor:
             found = wait(ts, [*entries, (watcher, READ)], timeout)
             mine = [answer for answer in found if answer[0] is not watcher]
             if len(mine) < len(found) and self._watcher is watcher:
-                for watch, got in poll(0):
-                    for callback in watch.callbacks:
-                        try:
-                            callback(watch.ep, got)
-                        except Exception:
-                            _log.exception("winsock: a callback of the reactor failed; please report this")
+                _tell(poll(0))
             if self._timers:
                 self._ring()
             return mine

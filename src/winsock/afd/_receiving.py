@@ -8,9 +8,8 @@ from typing import Any
 from winsock.abi import _constants as c
 from winsock.afd import _control, _events, _urgent
 from winsock.afd._data import (
-    NOT_WITH_WAITALL,
-    RECV_FLAGS,
     check_receive,
+    check_recv_flags,
     ignored,
     lost,
     mark_pages,
@@ -26,19 +25,6 @@ from winsock.transports import Message
 
 _WOULDBLOCK = WSA.WSAEWOULDBLOCK
 Delivery = Callable[[Message], None]
-
-
-def check_flags(ep: Endpoint, flags: int) -> None:
-    """Flags of an overlapped receive: as of any, but it may wait for all whatever the socket's mode (fact)."""
-    if flags & ~RECV_FLAGS:
-        raise WinsockError(WSA.WSAEINVAL)
-    if flags & c.MSG_OOB:
-        if not ep.stream or ep.family == c.AF_UNIX:
-            raise WinsockError(WSA.WSAEOPNOTSUPP)
-        if _urgent.inline(ep):
-            raise WinsockError(WSA.WSAEINVAL)
-    if flags & c.MSG_WAITALL and (not ep.stream or flags & NOT_WITH_WAITALL):
-        raise WinsockError(WSA.WSAEOPNOTSUPP)
 
 
 class Receive(Request):
@@ -78,7 +64,7 @@ class Receive(Request):
         else:
             self.room = sum(map(len, views))
         if flags:
-            check_flags(ep, flags)
+            check_recv_flags(ep, flags, True)
             self.flags = flags
         if deliver is not None:
             self.deliver = deliver

@@ -12,6 +12,7 @@ from pathlib import Path
 from textwrap import wrap
 from typing import TYPE_CHECKING
 
+from winsock.cli._output import nobody_reads
 from winsock.demos import Demo, Outcome, demos, find, run_plain, run_windows
 
 if TYPE_CHECKING:
@@ -29,7 +30,7 @@ def main(argv: list[str]) -> int:
         sys.stdout.flush()
         return status
     except BrokenPipeError:  # who read this has seen enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        nobody_reads()
         return WRONG
 
 

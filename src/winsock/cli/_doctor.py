@@ -19,6 +19,7 @@ from typing import Any, NamedTuple
 from winsock._version import __version__
 from winsock.abi._controls import CONTROLS
 from winsock.abi._options import ALIASES, FOREIGN, OPTIONS, Fidelity
+from winsock.cli._output import nobody_reads
 from winsock.codes import WinsockError
 from winsock.nt import memory
 
@@ -72,7 +73,7 @@ def main(argv: list[str]) -> int:
         print(form(checks, rows, args.all))
         sys.stdout.flush()
     except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        nobody_reads()
     return int(any(check.good is False for check in checks))
 
 

@@ -164,8 +164,9 @@ def write(text: str) -> int:
             encoding = sys.stdout.encoding
             print(text.encode(encoding, "replace").decode(encoding), flush=True)
     except OSError as error:
-        # The interpreter flushes once more at exit, and must not fail then.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        from winsock.cli._output import nobody_reads
+
+        nobody_reads()
         if not isinstance(error, BrokenPipeError):  # a full disk
             fail(f"cannot write: {error.strerror}")
     return 0

@@ -12,6 +12,8 @@ from collections.abc import Iterable
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, NamedTuple, NoReturn
 
+from winsock.cli._output import nobody_reads
+
 if TYPE_CHECKING:
     from winsock.ports import Block
 
@@ -58,7 +60,7 @@ def main(argv: list[str]) -> int:
         status: int = args.verb(args)
         sys.stdout.flush()  # at the interpreter's end it would be too late to be quiet
     except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        nobody_reads()
         return 0
     except OSError as error:
         print(f"winsock ports {args.name}: {_told(error)}", file=sys.stderr)

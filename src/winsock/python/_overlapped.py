@@ -7,7 +7,7 @@ from types import ModuleType
 from typing import Any
 
 from winsock.abi import _constants as c
-from winsock.afd._connection import bind
+from winsock.afd._connection import ANY, bind
 from winsock.afd._reactor import REACTOR
 from winsock.afd._requests import SUCCESS, requests_of
 from winsock.codes import WinsockError, ntstatus_to_win32
@@ -19,7 +19,6 @@ from winsock.python._handles import FIRST, INVALID
 from winsock.python._operation import IO_PENDING, Overlapped, numeric
 from winsock.python._oserror import face
 
-ANY = {c.AF_INET: ("0.0.0.0", 0), c.AF_INET6: ("::", 0, 0, 0)}
 INFINITE = c.INFINITE
 
 # -- functions
