@@ -69,6 +69,7 @@ class Packet:
     block      the caller's OVERLAPPED or IO_STATUS_BLOCK
     routine    called as an APC with context and block
     quiet      no packet at the completion port
+    sockets    who is meant by the numbers in a poll: the process' handles, unless others are given
     """
 
     def __init__(
@@ -81,8 +82,10 @@ class Packet:
         quiet: bool = False,
         source: tuple[Any, int] = (None, 0),
         output: tuple[Any, int] = (None, 0),
+        sockets: Any = None,
     ) -> None:
         self.ts, self.target, self.block, self.event = ts, target, block, event
+        self.sockets = ts.process.sockets if sockets is None else sockets
         self.routine, self.quiet = routine, quiet
         self.source, self.output = source, output
 
@@ -197,7 +200,7 @@ def _poll(packet: Packet) -> int:
         raise Status(S.STATUS_INVALID_PARAMETER)
     targets = []
     for handle, wanted, _ in HANDLE.iter_unpack(data[HEADER.size : HEADER.size + count * HANDLE.size]):
-        ep: Any = packet.ts.process.sockets.get(handle)
+        ep: Any = packet.sockets.get(handle)
         if not isinstance(ep, Endpoint):
             raise Status(S.STATUS_INVALID_HANDLE)
         targets.append((handle, ep, wanted))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import struct
 import tempfile
 from collections.abc import Callable
 from typing import Any
@@ -10,17 +11,20 @@ from typing import Any
 from winsock.abi import _constants as c
 from winsock.afd import Endpoint
 from winsock.afd._receiving import Receive
-from winsock.afd._requests import Request
+from winsock.afd._requests import FLAGS_AT, HANDLE_AT, OVERLAPPED_SIZE, Request
 from winsock.afd._sending import Send
 from winsock.api._buffers import buffer
 from winsock.api._call import INVALID_SOCKET, dword
+from winsock.api._events import event_object
 from winsock.api._kernel import handle_object, kernel
 from winsock.api._overlapped import start
+from winsock.api._ports import ASSOCIATIONS
 from winsock.codes import WSA, WinsockError, ntstatus_to_win32, wsa_to_ntstatus
 from winsock.nt import ThreadState, memory
 from winsock.nt._files import FileObject, file_error
 
 INVALID_HANDLE_VALUE = INVALID_SOCKET
+DONE = struct.Struct("<QQ")  # OVERLAPPED: Internal, InternalHigh
 _ROOTS = "\\\\.\\globalroot", "\\\\?\\globalroot"  # the object manager's names, among which is AFD
 
 
@@ -148,9 +152,33 @@ def _transfer(ep: Endpoint, overlapped: Any, count: Any, make: Callable[[], Requ
     return 1
 
 
+def _finish(ts: ThreadState, target: FileObject, overlapped: Any, count: Any, action: Callable[[int], int]) -> int:
+    """Do it at once, at the OVERLAPPED's offset, and tell event and completion port; a failure is told to nobody."""
+    memory.writable(overlapped, OVERLAPPED_SIZE)
+    offset = memory.read_u64(memory.address(overlapped) + FLAGS_AT)
+    handle = memory.read_u64(memory.address(overlapped) + HANDLE_AT)
+    event = event_object(ts, handle) if handle & ~3 else None
+    if event is not None:
+        event.reset()
+    n = action(offset)
+    memory.write(overlapped, DONE.pack(0, n))
+    if not memory.is_null(count):
+        memory.write_u32(count, n)
+    if event is not None:
+        event.set()
+    association = (ts.process.services.get(ASSOCIATIONS) or {}).get(target)
+    if association is not None and not (handle & 1 or target.modes & c.FILE_SKIP_COMPLETION_PORT_ON_SUCCESS):
+        port, key = association
+        port.post((n, key, memory.address(overlapped), 0))
+    return 1
+
+
 @kernel(0)
 def WriteFile(ts: ThreadState, hFile: int, lpBuffer: Any, nBytes: int, lpWritten: Any, lpOverlapped: Any) -> int:
-    """Write to a file, without OVERLAPPED; or send on a connected socket (see _transfer)."""
+    """Write to a file, with OVERLAPPED at its offset; or send on a connected socket (see _transfer).
+
+    With a file it is over when the call returns.
+    """
     target = handle_object(ts, hFile)
     if isinstance(target, Endpoint):
         views = [memory.read(lpBuffer, dword(nBytes))]
@@ -160,10 +188,11 @@ def WriteFile(ts: ThreadState, hFile: int, lpBuffer: Any, nBytes: int, lpWritten
             lpWritten,
             lambda: Send(ts, target, views, 0, None if memory.is_null(lpOverlapped) else lpOverlapped),
         )
-    target = _file(ts, hFile)
+    file = _file(ts, hFile)
     if not memory.is_null(lpOverlapped):
-        raise WinsockError(c.ERROR_NOT_SUPPORTED)
-    n = target.write(memory.read(lpBuffer, dword(nBytes)))
+        data = memory.read(lpBuffer, dword(nBytes))
+        return _finish(ts, file, lpOverlapped, lpWritten, lambda offset: file.write_at(offset, data))
+    n = file.write(memory.read(lpBuffer, dword(nBytes)))
     if not memory.is_null(lpWritten):
         memory.write_u32(lpWritten, n)
     return 1
@@ -171,7 +200,10 @@ def WriteFile(ts: ThreadState, hFile: int, lpBuffer: Any, nBytes: int, lpWritten
 
 @kernel(0)
 def ReadFile(ts: ThreadState, hFile: int, lpBuffer: Any, nBytes: int, lpRead: Any, lpOverlapped: Any) -> int:
-    """Read from a file, without OVERLAPPED, or receive from a socket (see _transfer); 0 bytes at its end."""
+    """Read from a file, or receive from a socket (see _transfer); 0 bytes at its end.
+
+    With OVERLAPPED, a file is read at its offset, and that is over when the call returns: ERROR_HANDLE_EOF there.
+    """
     source = handle_object(ts, hFile)
     if isinstance(source, Endpoint):
         view = buffer(lpBuffer, dword(nBytes), True)
@@ -181,12 +213,18 @@ def ReadFile(ts: ThreadState, hFile: int, lpBuffer: Any, nBytes: int, lpRead: An
             lpRead,
             lambda: Receive(ts, source, [view], 0, None if memory.is_null(lpOverlapped) else lpOverlapped),
         )
-    source = _file(ts, hFile)
-    if not memory.is_null(lpOverlapped):
-        raise WinsockError(c.ERROR_NOT_SUPPORTED)
+    file = _file(ts, hFile)
     if dword(nBytes):
         memory.writable(lpBuffer, dword(nBytes))
-    data = source.read(dword(nBytes))
+    if not memory.is_null(lpOverlapped):
+
+        def read(offset: int) -> int:
+            got = file.read_at(offset, dword(nBytes))
+            memory.write(lpBuffer, got)
+            return len(got)
+
+        return _finish(ts, file, lpOverlapped, lpRead, read)
+    data = file.read(dword(nBytes))
     memory.write(lpBuffer, data)
     if not memory.is_null(lpRead):
         memory.write_u32(lpRead, len(data))

@@ -313,13 +313,27 @@ def DeviceIoControl(
 
     Without OVERLAPPED it waits for the end.  0 with ERROR_IO_PENDING while it goes on, or with the status' error.
     """
-    target = _target_32(ts, hDevice)
     source, output = (lpInBuffer, dword(nInBufferSize)), (lpOutBuffer, dword(nOutBufferSize))
+    return device_control(ts, hDevice, dwIoControlCode, source, output, lpBytesReturned, lpOverlapped)
+
+
+def device_control(
+    ts: ThreadState,
+    device: int,
+    code: int,
+    source: tuple[Any, int],
+    output: tuple[Any, int],
+    lpBytesReturned: Any,
+    lpOverlapped: Any,
+    sockets: Any = None,
+) -> int:
+    """DeviceIoControl; sockets: see Packet."""
+    target = _target_32(ts, device)
     if memory.is_null(lpOverlapped):
         memory.writable(lpBytesReturned, 4)
         block = bytearray(BLOCK_SIZE)
-        packet = Packet(ts, target, StatusBlock(block, ts.process), None, None, True, source, output)
-        status = _driver.control(packet, dword(dwIoControlCode))
+        packet = Packet(ts, target, StatusBlock(block, ts.process), None, None, True, source, output, sockets)
+        status = _driver.control(packet, dword(code))
         if status == S.STATUS_PENDING:
             raise WinsockError(c.ERROR_INVALID_PARAMETER)
         transferred = int.from_bytes(block[8:12], "little")
@@ -328,8 +342,8 @@ def DeviceIoControl(
         overlapped = Overlapped(lpOverlapped, ts.process)
         handle = overlapped.event
         event = event_object(ts, handle) if handle & ~3 else None
-        packet = Packet(ts, target, overlapped, event, None, bool(handle & 1), source, output)
-        status = _driver.control(packet, dword(dwIoControlCode))
+        packet = Packet(ts, target, overlapped, event, None, bool(handle & 1), source, output, sockets)
+        status = _driver.control(packet, dword(code))
         if status == S.STATUS_PENDING:
             raise WinsockError(c.ERROR_IO_PENDING)
         transferred = memory.read_u64(_internal_high(lpOverlapped)) if not status else 0

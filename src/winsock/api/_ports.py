@@ -84,8 +84,7 @@ def SetFileCompletionNotificationModes(ts: ThreadState, FileHandle: int, Flags: 
     flags = operator.index(Flags) & 0xFF
     if flags & ~MODES or not isinstance(target, (Endpoint, Device, FileObject)):
         raise WinsockError(c.ERROR_INVALID_PARAMETER)
-    if isinstance(target, (Endpoint, Device)):
-        requests_of(target).modes |= flags
+    (requests_of(target) if isinstance(target, (Endpoint, Device)) else target).modes |= flags
     return 1
 
 

@@ -37,7 +37,12 @@ def file_error(error: OSError) -> WinsockError:
 
 
 class FileObject:
-    """An open file; a path is the host's own."""
+    """An open file; a path is the host's own.
+
+    modes    FILE_SKIP_*
+    """
+
+    modes = 0
 
     def __init__(self, path: str, access: int, disposition: int, flags: int) -> None:
         self.fd = -1
@@ -64,6 +69,27 @@ class FileObject:
         """Read at the file's position."""
         try:
             return os.read(self.fd, n)
+        except OSError as e:
+            raise file_error(e) from None
+
+    def read_at(self, offset: int, n: int) -> bytes:
+        """Read at an offset, wherever the position is; ERROR_HANDLE_EOF where nothing is."""
+        try:
+            data = os.pread(self.fd, n, offset)
+        except OverflowError:
+            raise WinsockError(c.ERROR_INVALID_PARAMETER) from None
+        except OSError as e:
+            raise file_error(e) from None
+        if n and not data:
+            raise WinsockError(c.ERROR_HANDLE_EOF)
+        return data
+
+    def write_at(self, offset: int, data: bytes) -> int:
+        """Write at an offset, wherever the position is; bytes written."""
+        try:
+            return os.pwrite(self.fd, data, offset)
+        except OverflowError:
+            raise WinsockError(c.ERROR_INVALID_PARAMETER) from None
         except OSError as e:
             raise file_error(e) from None
 

@@ -190,11 +190,16 @@ def set_language(language: str | None) -> None:
     _made.clear()
 
 
-def _prepare(code: int) -> tuple[type[OSError], tuple[Any, ...]]:
+def text_of(code: int) -> str | None:
+    """Windows' text for the code; None for a code that has none."""
     from winsock.codes import message
 
+    return message(code) if _language is None else message(code, _language)
+
+
+def _prepare(code: int) -> tuple[type[OSError], tuple[Any, ...]]:
     code = int(code)
-    text = message(code) if _language is None else message(code, _language)
+    text = text_of(code)
     cls = _subclasses.get(exception_class(code), _subclasses[OSError])
     made = _made[code] = (cls, (winerror_to_errno(code), text, None, code, None))
     return made
@@ -204,6 +209,14 @@ def winsock_error(code: int, base: type[OSError] | None = None) -> OSError:
     """The OSError that CPython on Windows makes of this code; of another class than its own rule gives if asked."""
     cls, args = _made.get(code) or _prepare(code)
     return cls(*args) if base is None else _subclasses[base](*args)
+
+
+def with_winerror(number: int, text: Any, filename: Any, code: int, filename2: Any = None) -> OSError:
+    """OSError(errno, text, filename, winerror, filename2), where on Windows the code decides errno and class."""
+    cls = _subclasses.get(exception_class(code), _subclasses[OSError])
+    error = cls(winerror_to_errno(code), text, filename, code, filename2)
+    error.winerror = code  # type: ignore[attr-defined]  # Linux drops it where there is a file's name
+    return error
 
 
 def is_windows(error: OSError) -> bool:

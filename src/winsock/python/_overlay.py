@@ -128,7 +128,7 @@ def sys_view() -> ModuleType:
 # What networking code asks for by hasattr() to decide how to serve, and Windows lacks.
 _NO_OS = (
     "fork", "forkpty", "sendfile", "register_at_fork", "posix_spawn", "posix_spawnp", "getuid", "geteuid", "getgid",
-    "getegid", "uname", "killpg", "setsid", "getpgid", "set_blocking", "get_blocking",
+    "getegid", "uname", "killpg", "setsid", "getpgid", "set_blocking", "get_blocking", "pidfd_open",
 )  # fmt: skip
 
 

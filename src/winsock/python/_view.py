@@ -45,12 +45,14 @@ CARRIERS = frozenset(
     {"bdb", "cProfile", "code", "doctest", "pdb", "profile", "runpy", "timeit", "trace"}
 )
 SOCKETS_ONLY = frozenset({"urllib", "cgi"})
-HOST = frozenset({"multiprocessing", "pty", "subprocess", "paramiko.agent", "trio"})
+HOST = frozenset({"multiprocessing", "pty", "subprocess", "paramiko.agent", "winsock"})
+# What of trio makes paths of os.name, or works with files.
+TRIO_FILES = frozenset({"trio._file_io", "trio._path"})
 # Third-party code that stands on this machine's own system calls, or decides far more than sockets by the platform.
 OUTSIDE = frozenset(
     {
         "_pytest", "cffi", "click", "colorama", "execnet", "gevent", "numpy", "pip", "pkg_resources", "pluggy",
-        "psutil", "pytest", "rich", "setuptools", "uvloop", "winsock", "xdist", "zmq",
+        "psutil", "pytest", "rich", "setuptools", "uvloop", "xdist", "zmq",
     }
 )  # fmt: skip
 # Third-party modules in which a networking library asks once for the platform, or for nothing but error codes.
@@ -118,6 +120,7 @@ class View:
     ) -> None:
         self.original_import = builtins.__import__
         self.windows = windows
+        self._strict = strict
         self.host: dict[str, ModuleType] = {}
         self.builtins: dict[str, dict[str, Any]] = {
             "windows": self._make_builtins(ChainMap(strict, windows), ABSENT),
@@ -202,6 +205,8 @@ class View:
         if _under(name, HOST):
             return "host"
         top = name.partition(".")[0]
+        if top == "trio" and origin is not None and self._is_trio(name, origin):
+            return None if name in TRIO_FILES else "trio"
         if top in sys.stdlib_module_names or top == "test":
             if origin is not None and not self._in_stdlib(origin):
                 return "program"  # a module of the program that has such a name
@@ -217,6 +222,20 @@ class View:
         if _under(name, DECIDING):
             return "program"
         return "ask" if self._in_site(origin) else "program"
+
+    def _is_trio(self, name: str, origin: str) -> bool:
+        """Whether it is trio's, which sees Windows where there is cffi, by which it calls it; else this machine."""
+        core = os.path.join(os.path.dirname(origin), "_core")
+        if name == "trio" and "trio" not in self.builtins and os.path.isdir(core):
+            from winsock.python._cffi import modules
+
+            try:
+                own = modules(os.path.exists(os.path.join(core, "_generated_windows_ffi.py")))
+            except ImportError:
+                self.builtins["trio"] = self.builtins["host"]
+            else:
+                self.builtins["trio"] = self._make_builtins(ChainMap(own, self._strict, self.windows), ABSENT)
+        return "trio" in self.builtins
 
     def _in_stdlib(self, origin: str) -> bool:
         return origin.startswith(self._stdlib) and not self._in_site(origin)
@@ -323,12 +342,12 @@ class HookedLoader(ViewLoader):
 
 
 def _pytest_rewriting(view: View, module: ModuleType) -> None:
-    """pytest loads test modules itself; they are part of the program."""
-    namespace = view.builtins["program"]
+    """pytest loads test modules itself; they are part of the program, or of who else has his own view."""
 
     def create_module(self: Any, spec: ModuleSpec) -> ModuleType:
+        profile = view.profile(spec.name, spec.origin)
         new = ModuleType(spec.name)
-        vars(new)["__builtins__"] = namespace
+        vars(new)["__builtins__"] = view.builtins[profile if profile in ("host", "trio") else "program"]
         return new
 
     module.AssertionRewritingHook.create_module = create_module
@@ -356,6 +375,13 @@ def _sockets_for_children(view: View, module: ModuleType) -> None:
     module.register(importlib.import_module("socket").socket, reduce)
 
 
+def _trio_errors(view: View, module: ModuleType) -> None:
+    """trio makes its OSErrors of Windows' codes."""
+    from winsock.python._cffi import os_error
+
+    vars(module)["OSError"] = os_error
+
+
 def _twisted_support(view: View, module: ModuleType) -> None:
     """Twisted is there: what it asks Windows for is, too."""
     from winsock.python._twisted import make_modules
@@ -380,5 +406,6 @@ AFTER_IMPORT: dict[str, Callable[[View, ModuleType], None]] = {
     "asyncio.windows_events": _default_loop,
     "asyncio.windows_utils": _process_handles,
     "multiprocessing.reduction": _sockets_for_children,
+    "trio._core._windows_cffi": _trio_errors,
     "twisted.python.runtime": _twisted_support,
 }

@@ -157,7 +157,7 @@ def WriteFile(handle: int, buffer: Any, overlapped: bool = False) -> tuple[Any, 
 @face
 def WaitForSingleObject(handle: int, milliseconds: int, /) -> int:
     """WaitForSingleObject(handle, ms): WAIT_OBJECT_0 or WAIT_TIMEOUT"""
-    return _wait([handle], False, milliseconds)
+    return wait([handle], False, milliseconds)
 
 
 @face
@@ -165,10 +165,11 @@ def WaitForMultipleObjects(handle_seq: Sequence[int], wait_flag: bool, milliseco
     """WaitForMultipleObjects(handles, all, ms=INFINITE): WAIT_OBJECT_0 + index, or WAIT_TIMEOUT"""
     if len(handle_seq) > MAXIMUM_WAIT_OBJECTS:
         raise ValueError(f"need at most {MAXIMUM_WAIT_OBJECTS} handles, got a sequence of length {len(handle_seq)}")
-    return _wait(handle_seq, bool(wait_flag), milliseconds)
+    return wait(handle_seq, bool(wait_flag), milliseconds)
 
 
-def _wait(handles: Sequence[int], together: bool, milliseconds: int) -> int:
+def wait(handles: Sequence[int], together: bool, milliseconds: int) -> int:
+    """Wait for one of these handles, or for all of them together: WAIT_OBJECT_0 + index, or WAIT_TIMEOUT."""
     ts = current()
     reactor = _handles.reactor(ts)
     objects = [_handles.waitable(handle) for handle in handles]
