@@ -28,25 +28,54 @@ MODULES = (
     "test_asyncio.test_futures test_asyncio.test_futures2 test_asyncio.test_locks test_asyncio.test_queues "
     "test_asyncio.test_taskgroups test_asyncio.test_timeouts test_asyncio.test_waitfor test_asyncio.test_context "
     "test_asyncio.test_pep492 test_asyncio.test_protocols test_asyncio.test_threads test_asyncio.test_transports "
+    "test_asyncio.test_eager_task_factory test_asyncio.test_staggered test_asyncio.test_unix_events "
     "test_socket test_selectors test_socketserver test_select test_timeout test_errno test_httplib test_httpservers "
     "test_ftplib test_smtplib test_poplib test_imaplib test_telnetlib test_asyncore test_asynchat test_wsgiref "
-    "test_xmlrpc test_urllib2_localnet test_docxmlrpc test_smtpd test_robotparser test_urllib_response"
+    "test_xmlrpc test_urllib2_localnet test_docxmlrpc test_smtpd test_robotparser test_urllib_response "
+    "test_signal test_exceptions test_winapi"
 ).split()
 
 TEST_LIMIT = 60.0  # s for one test
 MODULE_LIMIT = 900.0  # s for one module
 
-# test: why it fails
-KNOWN: dict[str, str] = {
-    "test_ssl.BasicSocketTests.test_enum_crls": "this machine's store of authorities keeps no revocation lists",
-    "test_asyncio.test_events.ProactorEventLoopTests.test_subprocess_close_client_stream": "the child process is a "
-    "plain one of this machine, where writing to a closed pipe is BrokenPipeError",
-    "test_asyncio.test_subprocess.SubprocessProactorTests.test_kill_issue43884": "subprocess starts this machine's "
-    "processes and has no CREATE_NEW_PROCESS_GROUP",
-    "test_asyncio.test_subprocess.SubprocessProactorTests.test_stdin_broken_pipe": "subprocess starts this machine's "
-    "processes and has no STARTUPINFO",
-}
+NEWEST = (9, 9)
 
+_CHILD = "subprocess starts this machine's programs, "
+_SIGNALS = "signals and exit statuses are this machine's"
+_PATHS = "paths are this machine's"
+
+# (test, why it fails, first and last version of Python that it fails in)
+KNOWN: tuple[tuple[str, str, tuple[int, int], tuple[int, int]], ...] = tuple(
+    (f"{module}.{test}", why, since, until)
+    for module, why, since, until, tests in (
+        ("test_ssl", "this machine's store of authorities keeps no revocation lists", (3, 11), NEWEST,
+         "BasicSocketTests.test_enum_crls"),
+        ("test_asyncio.test_events", _CHILD + "where writing to a closed pipe is BrokenPipeError", (3, 11), NEWEST,
+         "ProactorEventLoopTests.test_subprocess_close_client_stream"),
+        ("test_asyncio.test_subprocess", _CHILD + "and has no CREATE_NEW_PROCESS_GROUP", (3, 11), NEWEST,
+         "SubprocessProactorTests.test_kill_issue43884"),
+        ("test_asyncio.test_subprocess", _CHILD + "and has no STARTUPINFO", (3, 11), NEWEST,
+         "SubprocessProactorTests.test_stdin_broken_pipe"),
+        ("test_signal", _SIGNALS, (3, 11), NEWEST,
+         "RaiseSignalTest.test_invalid_argument WindowsSignalTests.test_issue9324 "
+         "WindowsSignalTests.test_keyboard_interrupt_exit_code GenericTests.test_enums"),
+        ("test_signal", "looks for the word 'send' in a message of the interpreter itself", (3, 11), NEWEST,
+         "WakeupSocketSignalTests.test_send_error WakeupSocketSignalTests.test_warn_on_full_buffer"),
+        ("test_exceptions", "asks OSError for an errno by the winerror that it is made with", (3, 11), NEWEST,
+         "ExceptionTests.test_WindowsError"),
+        ("test_exceptions", "asks this machine's libpython for a function that Windows' has", (3, 11), NEWEST,
+         "ExceptionTests.test_windows_message"),
+        ("test_winapi", _PATHS, (3, 13), NEWEST,
+         "WinAPITests.test_getlongpathname WinAPITests.test_getshortpathname"),
+        ("test_winapi", "open() does not know the names of pipes", (3, 13), NEWEST, "WinAPITests.test_namedpipe"),
+    )
+    for test in tests.split()
+)  # fmt: skip
+
+
+def known_failures(version: tuple[int, int]) -> dict[str, str]:
+    """{test: why it fails} under one version of Python."""
+    return {test: why for test, why, since, until in KNOWN if since <= version <= until}
 
 # -- in the child
 
@@ -113,7 +142,11 @@ def child(module: str, log_path: str, skip_path: str, pattern: str | None) -> No
             else:
                 yield item
 
-    suite = unittest.defaultTestLoader.loadTestsFromName(f"test.{module}")
+    try:
+        suite = unittest.defaultTestLoader.loadTestsFromName(f"test.{module}")
+    except unittest.SkipTest as e:
+        say("skipped", module, str(e))
+        suite = unittest.TestSuite()
     chosen = [
         t for t in flat(suite)
         if t.id() not in skip and (pattern is None or fnmatch.fnmatchcase(t.id(), f"*{pattern}*"))
@@ -201,6 +234,7 @@ def main() -> int:
         print(f"not among this Python's tests: {', '.join(missing)}")
     print(f"{'module':32} {'run':>5} {'passed':>7} {'failed':>7} {'skipped':>8} {'seconds':>8}")
     unknown = 0
+    known = known_failures(sys.version_info[:2])
     total = dict.fromkeys(("passed", "failed", "skipped"), 0)
     begun = time.monotonic()
 
@@ -217,11 +251,13 @@ def main() -> int:
         print(f"{module:32} {ran:5} {count['passed']:7} {count['failed']:7} {count['skipped']:8} {seconds:8.1f}")
         for name, (outcome, detail) in outcomes.items():
             if outcome == "failed":
-                reason = KNOWN.get(name.removeprefix("test."))
+                reason = known.get(name.removeprefix("test."))
                 unknown += reason is None
                 print(f"    {'known' if reason else 'FAILED'}: {name}{': ' + reason if reason else ''}")
                 if args.verbose and not reason:
                     print("        " + detail.rstrip().replace("\n", "\n        "))
+            elif outcome == "passed" and name.removeprefix("test.") in known:
+                print(f"    passed: {name}, which is listed as one that does not")
             elif outcome == "skipped" and args.verbose:
                 print(f"    skipped: {name}: {detail}")
         sys.stdout.flush()

@@ -103,6 +103,17 @@ def test_errno_has_what_winsock_has() -> None:
     assert not {"ENONET", "EREMOTEIO", "ECHRNG", "ERESTART"} & set(values)
 
 
-@pytest.mark.skipif(sys.version_info < (3, 12), reason="names that CPython 3.12 added")
-def test_names_since_3_12() -> None:
-    assert _socket_names.CONSTANTS["AF_HYPERV"] == 34
+@pytest.mark.parametrize(
+    ("name", "value"),
+    {
+        "AF_HYPERV": 34, "IP_PKTINFO": 19, "IP_ADD_SOURCE_MEMBERSHIP": 15, "HV_PROTOCOL_RAW": 1,
+        "HVSOCKET_CONNECT_TIMEOUT_MAX": 300_000, "HVSOCKET_CONNECTED_SUSPEND": 4,
+        "HV_GUID_WILDCARD": "00000000-0000-0000-0000-000000000000",
+        "HV_GUID_LOOPBACK": "E0E16197-DD56-4A10-9195-5EE7A155A838",
+    }.items(),
+)  # fmt: skip
+def test_names_since_3_12(name: str, value: object) -> None:
+    assert name not in _socket_names.constants((3, 11))
+    for version in ((3, 12), (3, 13)):
+        assert _socket_names.constants(version)[name] == value
+    assert (name in _socket_names.CONSTANTS) is (sys.version_info >= (3, 12))

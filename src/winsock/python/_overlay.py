@@ -17,6 +17,8 @@ from collections.abc import Callable, Collection, Mapping
 from types import ModuleType
 from typing import Any
 
+from winsock.python import _versions
+
 MACHINE = "AMD64"
 BUILD = (10, 0, 19045)  # Windows 10 22H2
 
@@ -128,7 +130,7 @@ def sys_view() -> ModuleType:
 # What networking code asks for by hasattr() to decide how to serve, and Windows lacks.
 _NO_OS = (
     "fork", "forkpty", "sendfile", "register_at_fork", "posix_spawn", "posix_spawnp", "getuid", "geteuid", "getgid",
-    "getegid", "uname", "killpg", "setsid", "getpgid", "set_blocking", "get_blocking", "pidfd_open",
+    "getegid", "uname", "killpg", "setsid", "getpgid", "pidfd_open",
 )  # fmt: skip
 
 
@@ -143,7 +145,7 @@ def os_view() -> ModuleType:
             "O_BINARY": 0,
             "O_NOINHERIT": os.O_CLOEXEC,
         },
-        _NO_OS,
+        {*_NO_OS, *_versions.later(_versions.OS_NAMES)},
     )
 
 
@@ -152,7 +154,37 @@ def os_view() -> ModuleType:
 
 def signal_view() -> ModuleType:
     """`signal`, which has all of this machine's signals and Windows' names besides."""
-    return overlay(signal, {"CTRL_C_EVENT": 0, "CTRL_BREAK_EVENT": 1, "SIGBREAK": 21})
+    return overlay(signal, _signal_changes())
+
+
+def _signal_changes() -> dict[str, Any]:
+    events = {"CTRL_C_EVENT": 0, "CTRL_BREAK_EVENT": 1, "SIGBREAK": 21}
+    return {"set_wakeup_fd": set_wakeup_fd, **{name: _signal_named(name, value) for name, value in events.items()}}
+
+
+def _signal_named(name: str, value: int) -> signal.Signals:
+    """A signal that only Windows has: of the class of the others, though not in its list."""
+    member = int.__new__(signal.Signals, value)
+    member._name_, member._value_ = name, value
+    return member
+
+
+def set_wakeup_fd(fd: int, /, *, warn_on_full_buffer: bool = True) -> int:
+    """set_wakeup_fd(fd, *, warn_on_full_buffer=True): Windows takes sockets that block, too."""
+    try:
+        blocks = os.get_blocking(fd)
+    except (OSError, TypeError, OverflowError):
+        blocks = False  # the real one will tell
+    if blocks:
+        os.set_blocking(fd, False)
+    try:
+        return signal.set_wakeup_fd(fd, warn_on_full_buffer=warn_on_full_buffer)
+    finally:
+        if blocks:
+            os.set_blocking(fd, True)
+
+
+set_wakeup_fd.__module__ = "signal"
 
 
 # What Windows has of what `signal` offers here.
@@ -169,7 +201,7 @@ _NO_SIGNAL = frozenset(
 def strict_signal_view() -> ModuleType:
     """`signal` for the standard library, which chooses by what is there: Windows' signals alone."""
     absent = {name for name in dir(signal) if name.startswith("SIG") and name not in _SIGNALS} | _NO_SIGNAL
-    return overlay(signal, {"CTRL_C_EVENT": 0, "CTRL_BREAK_EVENT": 1, "SIGBREAK": 21}, absent)
+    return overlay(signal, _signal_changes(), absent)
 
 
 # -- platform

@@ -1,10 +1,9 @@
-"""The constants that CPython's `_socket` has on Windows: exactly these, with these values."""
+"""The constants that CPython's `_socket` has on Windows: these and those of _versions, with these values."""
 
 from __future__ import annotations
 
-import sys
-
 from winsock.abi import _constants as c
+from winsock.python import _versions
 
 _NAMES = """
 AF_APPLETALK AF_BLUETOOTH AF_DECnet AF_INET AF_INET6 AF_IPX AF_IRDA AF_LINK AF_SNA AF_UNSPEC
@@ -35,10 +34,6 @@ SO_RCVBUF SO_RCVLOWAT SO_RCVTIMEO SO_REUSEADDR SO_SNDBUF SO_SNDLOWAT SO_SNDTIMEO
 TCP_FASTOPEN TCP_KEEPCNT TCP_KEEPIDLE TCP_KEEPINTVL TCP_MAXSEG TCP_NODELAY
 """.split()
 
-_SINCE_3_12 = """
-AF_HYPERV IP_ADD_SOURCE_MEMBERSHIP IP_BLOCK_SOURCE IP_DROP_SOURCE_MEMBERSHIP IP_PKTINFO IP_UNBLOCK_SOURCE
-""".split()
-
 _INT_MAX = 0x7FFFFFFF
 
 
@@ -47,11 +42,14 @@ def _as_long(name: str, value: int) -> int:
     return value - (1 << 32) if name.startswith("INADDR_") and value > _INT_MAX else value
 
 
-CONSTANTS: dict[str, int | str] = {
-    name: _as_long(name, getattr(c, name))
-    for name in (_NAMES + _SINCE_3_12 if sys.version_info >= (3, 12) else _NAMES)
-}
-CONSTANTS.update(
-    BDADDR_ANY="00:00:00:00:00:00", BDADDR_LOCAL="00:00:00:FF:FF:FF", SHUT_RD=c.SD_RECEIVE, SHUT_WR=c.SD_SEND,
-    SHUT_RDWR=c.SD_BOTH,
-)  # fmt: skip
+def constants(version: _versions.Version = _versions.THIS) -> dict[str, int | str]:
+    """{name: value} of one version's module."""
+    names = _NAMES + _versions.here(_versions.SOCKET_NAMES, version)
+    return {
+        **{name: _as_long(name, getattr(c, name)) for name in names},
+        "BDADDR_ANY": "00:00:00:00:00:00", "BDADDR_LOCAL": "00:00:00:FF:FF:FF",
+        "SHUT_RD": c.SD_RECEIVE, "SHUT_WR": c.SD_SEND, "SHUT_RDWR": c.SD_BOTH,
+    }  # fmt: skip
+
+
+CONSTANTS = constants()

@@ -29,6 +29,7 @@ from types import CodeType, ModuleType
 from typing import Any
 
 from winsock.python._overlay import overlay
+from winsock.python._versions import SELECTOR_BY_DEFAULT
 
 # Standard library modules that see Windows; a name covers its submodules.
 WINDOWS = frozenset(
@@ -392,11 +393,7 @@ def _twisted_support(view: View, module: ModuleType) -> None:
 def _default_loop(view: View, module: ModuleType) -> None:
     """The default event loop is another one than Windows'."""
     if view.loop == "selector":
-        for name, value in (
-            ("DefaultEventLoopPolicy", "WindowsSelectorEventLoopPolicy"),
-            ("_DefaultEventLoopPolicy", "_WindowsSelectorEventLoopPolicy"),  # since 3.14
-            ("EventLoop", "SelectorEventLoop"),  # since 3.13
-        ):
+        for name, value in SELECTOR_BY_DEFAULT.items():
             if hasattr(module, name) and hasattr(module, value):
                 setattr(module, name, getattr(module, value))
 
