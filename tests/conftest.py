@@ -37,10 +37,19 @@ def lacks(family: int, host: str) -> bool:
     return False
 
 
-def pytest_report_header() -> list[str]:
-    return ["here is no IPv6: tests that use ::1 fail"] if lacks(socket.AF_INET6, "::1") else []
-
-
 def pytest_sessionstart() -> None:
     if lacks(socket.AF_INET, "127.0.0.1"):
         pytest.exit("the loopback interface is down, and every test needs it", returncode=1)
+
+
+@pytest.fixture(scope="session")
+def loopback_hosts() -> list[str]:
+    """127.0.0.1, and ::1 where there is IPv6."""
+    return ["127.0.0.1"] if lacks(socket.AF_INET6, "::1") else ["127.0.0.1", "::1"]
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    if lacks(socket.AF_INET6, "::1"):
+        for item in items:
+            if item.get_closest_marker("ipv6"):
+                item.add_marker(pytest.mark.skip(reason="no IPv6 here"))

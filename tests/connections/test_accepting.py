@@ -89,7 +89,7 @@ def test_refused_before_there_is_a_connection(net, accept):
 
 
 @both
-@pytest.mark.parametrize("host", ["127.0.0.1", "::1"])
+@pytest.mark.parametrize("host", ["127.0.0.1", pytest.param("::1", marks=pytest.mark.ipv6)])
 def test_the_peer_and_its_length(net, accept, host):
     lst = net.listener(host)
     client = net.socket(c.AF_INET6 if ":" in host else c.AF_INET)

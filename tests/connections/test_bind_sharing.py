@@ -36,13 +36,18 @@ CELLS = [
 ]
 
 
+families = pytest.mark.parametrize(
+    "family", [pytest.param(c.AF_INET, id="ipv4"), pytest.param(c.AF_INET6, id="ipv6", marks=pytest.mark.ipv6)]
+)
+
+
 def opened(net, family, kind, use):
     s = net.socket(family, kind)
     return net.set(s, USES[use]) if USES[use] is not None else s
 
 
 @pytest.mark.parametrize("kind", [c.SOCK_STREAM, c.SOCK_DGRAM], ids=["tcp", "udp"])
-@pytest.mark.parametrize("family", [c.AF_INET, c.AF_INET6], ids=["ipv4", "ipv6"])
+@families
 @pytest.mark.parametrize(("first", "second", "code"), CELLS, ids=lambda x: "-".join(x) if type(x) is tuple else "")
 def test_cell_of_the_documented_table(net, kind, family, first, second, code):
     def host(place):
@@ -85,7 +90,7 @@ def dual(net, host):
         ("::", "127.0.0.1", 0),
         ("::ffff:127.0.0.1", "127.0.0.1", WSA.WSAEADDRINUSE),
         ("::ffff:127.0.0.1", "0.0.0.0", 0),
-        ("::1", "127.0.0.1", 0),
+        pytest.param("::1", "127.0.0.1", 0, marks=pytest.mark.ipv6),
     ],
 )
 def test_dual_stack_and_ipv4(net, first, second, code):
@@ -250,7 +255,7 @@ def taken_by(net, family, port, *listeners):
     return None
 
 
-@pytest.mark.parametrize("family", [c.AF_INET, c.AF_INET6], ids=["ipv4", "ipv6"])
+@families
 def test_first_of_equal_listeners_gets_every_connection_until_it_closes(net, family):
     listeners = []
     port = 0

@@ -41,8 +41,10 @@ def test_no_host_or_port_to_connect_to(net, host, port):
     s = net.socket(c.AF_INET6 if ":" in host else c.AF_INET)
     net.fails(net.connect(s, net.at(host, port)), WSA.WSAEADDRNOTAVAIL)
     net.fails(ws.getsockname(s, bytearray(28), b"\x1c\0\0\0"), WSA.WSAEINVAL)  # it is as it was
-    lst = net.listener("::1" if ":" in host else "127.0.0.1")
-    net.ok(net.connect(s, net.name(lst)))
+    if ":" in host:
+        net.set(s, c.IPV6_V6ONLY, 0, c.IPPROTO_IPV6)
+    to = net.port(net.listener())
+    net.ok(net.connect(s, net.sin6("::ffff:127.0.0.1", to) if ":" in host else net.sin(port=to)))
 
 
 @pytest.mark.parametrize(
@@ -249,10 +251,14 @@ def test_blocking_socket_whose_outcome_select_learns_first(net, refused):
 def test_ipv6_only_is_the_default(net):
     lst = net.listener("::")
     net.fails(net.connect(net.tcp(), net.sin(port=net.port(lst))), WSA.WSAECONNREFUSED)
-    s = net.socket(c.AF_INET6)
-    net.ok(net.connect(s, net.sin6(port=net.port(lst))))
     mapped = net.socket(c.AF_INET6)
     assert net.connect(mapped, net.sin6("::ffff:127.0.0.1", net.port(lst))) == -1
+
+
+@pytest.mark.ipv6
+def test_wildcard_of_ipv6(net):
+    s = net.socket(c.AF_INET6)
+    net.ok(net.connect(s, net.sin6(port=net.port(net.listener("::")))))
 
 
 def test_dual_stack_both_ways(net):
@@ -266,13 +272,14 @@ def test_dual_stack_both_ways(net):
     net.ok(net.connect(dual, net.sin6("::ffff:127.0.0.1", net.port(net.listener()))))
 
 
-@pytest.mark.parametrize("host", ["::1", "::"])
+@pytest.mark.parametrize("host", [pytest.param("::1", marks=pytest.mark.ipv6), "::"])
 def test_scope_of_no_interface(net, host):
     s = net.socket(c.AF_INET6)
     net.fails(net.bind(s, net.sin6(host, 0, 0xABACAB)), WSA.WSAEADDRNOTAVAIL)
     net.ok(net.bind(s, net.sin6(host)))
 
 
+@pytest.mark.ipv6
 def test_scope_of_the_addresss_own_interface(net):
     s = net.socket(c.AF_INET6)
     net.ok(net.bind(s, net.sin6("::1", 0, linux.if_nametoindex("lo"))))
@@ -347,7 +354,7 @@ def test_broadcast_needs_permission(net):
 def test_only_addresses_of_this_machine_can_be_bound(net, kind, host):
     s = net.socket(c.AF_INET6 if ":" in host else c.AF_INET, kind)
     net.fails(net.bind(s, net.at(host)), WSA.WSAEADDRNOTAVAIL)
-    net.ok(net.bind(s, net.at("::1" if ":" in host else "127.0.0.1")))
+    net.ok(net.bind(s, net.at("::" if ":" in host else "127.0.0.1")))
 
 
 # -- WSAConnect

@@ -144,6 +144,7 @@ def test_ipv4(net, recvmsg, option, kind, data):
     assert msg.name.mem[: msg.namelen] == net.name(a)
 
 
+@pytest.mark.ipv6
 def test_ipv6(net, recvmsg):
     a, b = net.udp_pair(c.AF_INET6)
     for option in (c.IPV6_PKTINFO, c.IPV6_HOPLIMIT, c.IPV6_RECVTCLASS):

@@ -17,7 +17,7 @@ from winsock.codes import WSA
 UNMAPPED = 0x10  # an address where nothing ever is
 
 
-@pytest.fixture(params=[c.AF_INET, c.AF_INET6], ids=["ipv4", "ipv6"])
+@pytest.fixture(params=[c.AF_INET, pytest.param(c.AF_INET6, marks=pytest.mark.ipv6)], ids=["ipv4", "ipv6"])
 def pair(request, net):
     return net.pair(request.param)
 

@@ -14,9 +14,10 @@ from winsock.demos import demos, find, run_plain, run_windows
 
 ALL = demos()
 each = pytest.mark.parametrize("demo", ALL, ids=[demo.id for demo in ALL])
+RUN = [pytest.param(demo, id=demo.id, marks=[pytest.mark.ipv6] if demo.ipv6 else []) for demo in ALL]
 
 
-@each
+@pytest.mark.parametrize("demo", RUN)
 def test_it_happens_and_the_cure_holds(demo):
     with ThreadPoolExecutor(4) as pool:
         runs = [

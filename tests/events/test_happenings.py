@@ -346,6 +346,7 @@ def test_local_sockets(lab, watch, tmp_path):
     watch.none(listener)
 
 
+@pytest.mark.ipv6
 def test_ipv6(lab, watch):
     name = struct.pack("<HHI16sI", c.AF_INET6, 0, 0, bytes(15) + b"\1", 0)
     listener, client = lab.socket(family=c.AF_INET6), lab.socket(family=c.AF_INET6)

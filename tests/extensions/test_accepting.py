@@ -265,13 +265,15 @@ def test_hundred_clients_at_once(lab):
 
 def test_family_of_the_areas(lab):
     listener = ws.socket(c.AF_INET6, c.SOCK_STREAM, 0)
-    lab.ok(ws.bind(listener, struct.pack("<H6x16s4x", c.AF_INET6, bytes(15) + b"\1"), 28))
+    lab.ok(ws.setsockopt(listener, c.IPPROTO_IPV6, c.IPV6_V6ONLY, ctypes.c_int32(0), 4))
+    lab.ok(ws.bind(listener, struct.pack("<H26x", c.AF_INET6), 28))
     lab.ok(ws.listen(listener, 5))
     name = bytearray(28)
     lab.ok(ws.getsockname(listener, name, ctypes.c_int32(28)))
+    to = struct.pack("<H2s4s8x", c.AF_INET, bytes(name[2:4]), b"\x7f\0\0\1")
     for area, ends in (43, (0, 0, c.ERROR_INSUFFICIENT_BUFFER)), (44, (1, 0, 0)):
         ov = lab.overlapped()
-        into, client = (ws.socket(c.AF_INET6, c.SOCK_STREAM, 0) for _ in range(2))
+        into, client = (ws.socket(family, c.SOCK_STREAM, 0) for family in (c.AF_INET6, c.AF_INET))
         lab.pends("AcceptEx", listener, into, bytearray(128), 0, area, area, None, ov)
-        lab.ok(ws.connect(client, name, 28))
+        lab.ok(ws.connect(client, to, 16))
         assert lab.end(listener, ov) == ends

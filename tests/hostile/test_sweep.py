@@ -200,7 +200,7 @@ def problem(call: Call, args: list[Any], kind: str, tag: str, zoo: Any) -> str:
     # A connect that is under way, a message that was too long and an error that was told are no refusals.
     if (after := zoo.look()) == before or call.name in ("sendto", "WSASendTo"):  # these name the socket first
         return ""
-    if code not in ("EWOULDBLOCK", "IO_PENDING", "EMSGSIZE", "ECONNRESET", "ECONNREFUSED"):
+    if code not in ("EWOULDBLOCK", "IO_PENDING", "EMSGSIZE", "ECONNRESET", "ECONNREFUSED", "ENETUNREACH"):
         return f"{what} failed with {code} and changed {before} to {after}"
     return ""
 

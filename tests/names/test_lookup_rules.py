@@ -14,7 +14,6 @@ from winsock.codes import WSA, WinsockError
 from winsock.names import _hosts, _interfaces, _services
 
 HAS_IPV6 = _interfaces.has_ipv6()
-needs_ipv6 = pytest.mark.skipif(not HAS_IPV6, reason="no IPv6 here")
 
 
 def refused(code, function, *args, **keywords):
@@ -62,7 +61,7 @@ def test_localhost(resolver, name):
     assert resolver.asked == []
 
 
-@needs_ipv6
+@pytest.mark.ipv6
 def test_nobody_is_loopback_or_any():
     assert [i.address for i in names.lookup(None, "7")] == [("::1", 7, 0, 0), ("127.0.0.1", 7)]
     assert [i.address for i in names.lookup(None, "7", flags=c.AI_PASSIVE)] == [("::", 7, 0, 0), ("0.0.0.0", 7)]

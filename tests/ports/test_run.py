@@ -153,7 +153,9 @@ def test_a_block_by_its_numbers(quiet):
 
 # -- using the ports ---------------------------------------------------------------------------
 
-HOSTS = ["127.0.0.1", "0.0.0.0", "::1", "::"]
+needs_ipv6 = pytest.mark.ipv6
+V4 = ["127.0.0.1", "0.0.0.0"]
+HOSTS = [*V4, pytest.param("::1", marks=needs_ipv6), pytest.param("::", marks=needs_ipv6)]
 REUSE = {"plain": [], "SO_REUSEADDR": [socket.SO_REUSEADDR], "SO_REUSEPORT": [socket.SO_REUSEPORT]}
 
 SERVE = """
@@ -173,27 +175,50 @@ SERVE = """
 """
 
 
-WAYS = [(host, name, ()) for host in HOSTS for name in REUSE] + [(host, "plain", ("--listen",)) for host in HOSTS]
+WAYS = [("plain", ("--listen",)), *((name, ()) for name in REUSE)]
+TARGETS = {"127.0.0.1": "127.0.0.1", "0.0.0.0": "127.0.0.1", "::1": "::1", "::": "::1"}
 
 
-@pytest.mark.parametrize(("host", "name", "listen"), WAYS, ids=[" ".join([h, n, *o]) for h, n, o in WAYS])
+@pytest.mark.parametrize("host", HOSTS)
+@pytest.mark.parametrize(("name", "listen"), WAYS, ids=[" ".join([name, *listen]) for name, listen in WAYS])
 def test_binding_by_number(running, host, name, listen):
     process = running(*listen, script=SERVE.format(host=host, options=[int(o) for o in REUSE[name]]))
     port = int(process.stdout.readline() or 0)
     assert port, process.stderr.read()
-    target = "::1" if ":" in host else "127.0.0.1"
-    with socket.create_connection((target, port), GENEROUS) as client:
+    with socket.create_connection((TARGETS[host], port), GENEROUS) as client:
         assert client.recv(99) == b"served"
     assert process.communicate("\n", GENEROUS) == ("", "")
     assert process.returncode == 0
 
 
-def test_nobody_else_gets_in(running, quiet):
+def test_a_wildcard_of_both_families_serves_ipv4(running):
+    process = running(script=SERVE.format(host="::", options=[]))
+    with socket.create_connection(("127.0.0.1", int(process.stdout.readline() or 0)), GENEROUS) as client:
+        assert client.recv(99) == b"served"
+    assert process.communicate("\n", GENEROUS) == ("", "")
+
+
+@pytest.mark.parametrize("host", ["2001:db8::1", "203.0.113.1"])
+def test_an_address_of_another_machine(host):
+    done = run(
+        script=f"""
+        import errno, os, socket
+        with socket.socket(socket.{"AF_INET6" if ":" in host else "AF_INET"}) as s:
+            try:
+                s.bind(("{host}", int(os.environ["PORT"])))
+            except OSError as error:
+                print(errno.errorcode[error.errno])
+        """
+    )
+    assert (done.stdout, done.stderr) == ("EADDRNOTAVAIL\n", "")
+
+
+@pytest.mark.parametrize("host", HOSTS)
+def test_nobody_else_gets_in(running, quiet, host):
     process = running("--tcp", quiet(), script="import os; print(os.environ['PORT']); input()")
     port = int(process.stdout.readline())
-    for host in HOSTS:
-        for options in REUSE.values():
-            assert bind(port, host, socket.SOCK_STREAM, *options) == IN_USE
+    for options in REUSE.values():
+        assert bind(port, host, socket.SOCK_STREAM, *options) == IN_USE
     process.communicate("\n", GENEROUS)
     assert bind(port) == 0
 
@@ -214,24 +239,24 @@ def test_the_reservation_outlives_the_command_s_sockets(running):
     assert bind(port) == bind(port, "::") == IN_USE
 
 
-def test_passed_sockets_serve():
+@pytest.mark.parametrize("host", ["127.0.0.1", pytest.param("::1", marks=needs_ipv6)])
+def test_passed_sockets_serve(host):
     done = run(
         "--tcp",
         "2",
         "--",
-        script="""
+        script=f"""
         import os, socket
         for fd in (3, 4):
             s = socket.socket(fileno=fd)
             s.listen()
-            for host in ("127.0.0.1", "::1"):
-                c = socket.create_connection((host, s.getsockname()[1]))
-                a, _ = s.accept()
-                a.sendall(b"!")
-                print(c.recv(9).decode(), end="")
+            c = socket.create_connection(("{host}", s.getsockname()[1]))
+            a, _ = s.accept()
+            a.sendall(b"!")
+            print(c.recv(9).decode(), end="")
         """,
     )
-    assert (done.stdout, done.stderr) == ("!!!!", "")
+    assert (done.stdout, done.stderr) == ("!!", "")
 
 
 DATAGRAM = """
@@ -360,15 +385,14 @@ PERL = """
     sysread($c, my $got, 99);
     die "got $got" unless $got eq "served";
 """
-TARGETS = {"127.0.0.1": "127.0.0.1", "0.0.0.0": "127.0.0.1", "::1": "::1", "::": "::1"}
 
 
 @pytest.mark.skipif(not os.access("/usr/bin/perl", os.X_OK), reason="no perl here, which stands for other languages")
 @pytest.mark.parametrize("user", [None, NOBODY], ids=["this user", "ordinary user"])
-@pytest.mark.parametrize(("host", "target"), TARGETS.items(), ids=TARGETS)
-def test_another_language(isolated, host, target, user):
+@pytest.mark.parametrize("host", HOSTS)
+def test_another_language(isolated, host, user):
     def body():
-        assert cli.main(["ports", "run", "--", "/usr/bin/perl", "-e", dedent(PERL), host, target]) == 0
+        assert cli.main(["ports", "run", "--", "/usr/bin/perl", "-e", dedent(PERL), host, TARGETS[host]]) == 0
 
     isolated(body, user)
 

@@ -117,15 +117,17 @@ def test_no_port_is_lent_twice(steps, taken):
 
 HELD = {
     "tcp v4": (socket.AF_INET, socket.SOCK_STREAM, "127.0.0.1"),
-    "tcp v6": (socket.AF_INET6, socket.SOCK_STREAM, "::1"),
+    "tcp v6": (socket.AF_INET6, socket.SOCK_STREAM, "::"),
     "udp v4": (socket.AF_INET, socket.SOCK_DGRAM, "127.0.0.1"),
-    "udp v6": (socket.AF_INET6, socket.SOCK_DGRAM, "::1"),
+    "udp v6": (socket.AF_INET6, socket.SOCK_DGRAM, "::"),
 }
 
 
 @pytest.mark.parametrize(("family", "kind", "host"), HELD.values(), ids=HELD)
 def test_is_free_looks_at_both_families_and_protocols(family, kind, host):
     with socket.socket(family, kind) as sock:
+        if family == socket.AF_INET6:
+            sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
         sock.bind((host, 0))
         assert not is_free(sock.getsockname()[1])
 

@@ -265,7 +265,7 @@ PROGRAMS = {
 
 TWISTED = """
     import sys
-    if sys.argv[1:]:
+    if "iocp" in sys.argv:
         from twisted.internet.iocpreactor import reactor
         reactor.install()
     from twisted.internet import error, protocol, reactor, task, threads
@@ -301,7 +301,8 @@ TWISTED = """
     def main(reactor):
         factory = protocol.ServerFactory()
         factory.protocol = Echo
-        for host, endpoint in ("127.0.0.1", TCP4ClientEndpoint), ("::1", TCP6ClientEndpoint):
+        for host in sys.argv[1].split():
+            endpoint = TCP6ClientEndpoint if ":" in host else TCP4ClientEndpoint
             listening = reactor.listenTCP(0, factory, interface=host)
             to = endpoint(reactor, host, listening.getHost().port)
             clients = yield gatherResults([connectProtocol(to, Client(i)) for i in range(10)])
@@ -339,11 +340,12 @@ def test_library(program, name: str) -> None:
 
 
 @pytest.mark.parametrize(("arguments", "reactor"), [((), "SelectReactor"), (("iocp",), "IOCPReactor")])
-def test_twisted(run, tmp_path, arguments: tuple[str, ...], reactor: str) -> None:
+def test_twisted(run, tmp_path, loopback_hosts: list[str], arguments: tuple[str, ...], reactor: str) -> None:
     need("twisted")
     (tmp_path / "program.py").write_text(textwrap.dedent(TWISTED))
     quiet = {"PYTHONWARNINGS": "ignore"}  # that pyOpenSSL is missing
-    here, there = run("program.py", *arguments, **quiet), run("program.py", plain=True, **quiet)
+    hosts = " ".join(loopback_hosts)
+    here, there = run("program.py", hosts, *arguments, **quiet), run("program.py", hosts, plain=True, **quiet)
     assert (here.returncode, here.stderr.split()) == (0, [reactor])
     assert here.stdout == there.stdout
     assert here.stdout

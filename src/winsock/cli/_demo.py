@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from winsock.cli._output import nobody_reads
 from winsock.demos import Demo, Outcome, demos, find, run_plain, run_windows
+from winsock.names import has_ipv6
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -92,6 +93,12 @@ def _show(demo: Demo) -> bool:
     """Run one and tell; False if it did not go as it should."""
     _head(demo)
     _text(demo.story)
+    if demo.ipv6 and not has_ipv6():
+        _text("It is not run here: this machine has no IPv6, and localhost is 127.0.0.1 alone.")
+        print(_style("the cure", BOLD))
+        _text(demo.remedy)
+        _difference(demo)
+        return True
     good = _act("on Linux, as it is", f"python {demo.trouble.name}", run_plain(demo, demo.trouble), demo.linux)
     options = "".join(f"{option} " for option in demo.options)
     command = f"winsock run {options}{{}}{' PORT' if demo.reserves else ''}".format

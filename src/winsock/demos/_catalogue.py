@@ -24,6 +24,7 @@ class Demo:
     fixed_in  the Python that has it mended, where the fault is Python's; "" otherwise
     reserves  a port is reserved while it runs under Windows' rules, and its number the program's argument
     options   further options of `winsock run` that it needs
+    ipv6      it happens only on a machine with IPv6
     linux, windows, cured
               texts that the outputs contain: of the trouble on plain Linux, of the trouble under Windows' rules,
               of the cure under Windows' rules
@@ -43,6 +44,7 @@ class Demo:
     options: tuple[str, ...] = ()
     fixed_in: str = ""
     reserves: bool = False
+    ipv6: bool = False
 
     @property
     def fixed_here(self) -> bool:

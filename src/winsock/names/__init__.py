@@ -9,6 +9,7 @@ from winsock.names._hosts import host_by_name as host_by_name
 from winsock.names._hosts import local_name as local_name
 from winsock.names._interfaces import Interface as Interface
 from winsock.names._interfaces import InterfaceAddress as InterfaceAddress
+from winsock.names._interfaces import has_ipv6 as has_ipv6
 from winsock.names._interfaces import interfaces as interfaces
 from winsock.names._interfaces import local_addresses as local_addresses
 from winsock.names._lookup import Info as Info

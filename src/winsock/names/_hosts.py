@@ -112,7 +112,10 @@ def resolve(name: str, family: int) -> tuple[list[Found], str]:
     try:
         answers = _socket.getaddrinfo(data, None, _TO_HOST[family], _socket.SOCK_STREAM, 0, _socket.AI_CANONNAME)
     except OSError as e:
-        raise WinsockError(from_eai(e.args[0] if e.args else 0)) from None
+        code = from_eai(e.args[0] if e.args else 0)
+        if code == WSA.WSATRY_AGAIN and name.lower().rstrip(".").endswith(".invalid"):
+            code = WSA.WSAHOST_NOT_FOUND  # no name server is needed to know that (RFC 6761)
+        raise WinsockError(code) from None
     found: list[Found] = []
     for host_family, _, _, _, address in answers:
         if host_family not in _FROM_HOST:

@@ -260,7 +260,7 @@ def _index_for(address: Any) -> int:
     for number, found in _ipv6_addresses():
         if found == packed:
             return number
-    return JOINING  # no address of this machine, as bind will say
+    return LOOPBACK  # no address of this machine, as bind says only with an index that exists
 
 
 def _ipv6_addresses() -> list[tuple[int, bytes]]:

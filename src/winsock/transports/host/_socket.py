@@ -21,7 +21,7 @@ from typing import Any
 from winsock.abi import _constants as c
 from winsock.codes import WSA, WinsockError
 from winsock.transports._contract import Address, Message
-from winsock.transports.host import _bind, _control, _descriptors, _errors, _options
+from winsock.transports.host import _bind, _control, _descriptors, _errors, _interfaces, _options
 from winsock.transports.host._descriptors import Grave
 from winsock.transports.host._numbers import FAMILIES, FAMILIES_BACK, family_of, flags_to_host
 
@@ -88,12 +88,19 @@ IPPROTO_TCP, TCP_INFO = int(linux.IPPROTO_TCP), int(linux.TCP_INFO)
 EINPROGRESS = errno.EINPROGRESS
 TCP_CLOSED = b"\x07"  # the state of a connection that was reset before anybody took it
 
+BROADCAST = "255.255.255.255"
+
 # What connect's errors mean on Windows where it is not what they mean elsewhere
 CONNECT_CODES: dict[int, int] = {
     errno.EINVAL: WSA.WSAEADDRNOTAVAIL,  # the local address cannot reach that one
     errno.EADDRNOTAVAIL: WSA.WSAEADDRINUSE,  # the very same connection exists, or has just ended
     errno.EPROTOTYPE: WSA.WSAECONNREFUSED,
 }
+
+
+def _connect_code(number: int) -> int:
+    """What connect's error means."""
+    return CONNECT_CODES.get(number) or _errors.code_of(number)
 
 
 _RECVERR = {
@@ -281,6 +288,8 @@ class HostSocket(_socket.socket):
             except OSError as e:
                 # A send reports an earlier datagram's ICMP error on Linux; on Windows only a receive does.  This
                 # took the error from the socket but not from its queue: send again, and receive looks there.
+                if address is not None and (code := self._no_way(e.errno or 0, address)):
+                    raise WinsockError(code) from None
                 if e.errno not in ICMP_ERRORS or self.type == c.SOCK_STREAM:
                     raise self.failure(e) from None
                 self.errors_waiting = True
@@ -407,7 +416,7 @@ class HostSocket(_socket.socket):
         except OverflowError:
             raise WinsockError(WSA.WSAEADDRNOTAVAIL) from None
         except OSError as e:
-            raise WinsockError(CONNECT_CODES.get(e.errno or 0) or _errors.code_of(e.errno)) from None
+            raise WinsockError(_connect_code(e.errno or 0)) from None
         finally:
             if was:
                 self._give_blocking_back()
@@ -420,7 +429,19 @@ class HostSocket(_socket.socket):
         if error == errno.EAGAIN:
             # The path's queue is full; of ports, none is left.
             raise WinsockError(WSA.WSAECONNREFUSED if family_of(self) == AF_UNIX else WSA.WSAENOBUFS)
-        raise WinsockError(CONNECT_CODES.get(error) or _errors.code_of(error))
+        raise WinsockError(self._no_way(error, address) or _connect_code(error))
+
+    def _no_way(self, number: int, address: Address) -> int:
+        """The code of an error that comes of there being no way to that address; 0 for others."""
+        if number == errno.ENETUNREACH and address[0] == BROADCAST:
+            # On Windows the permission is asked for before the route.
+            return 0 if self.getsockopt(linux.SOL_SOCKET, linux.SO_BROADCAST) else WSA.WSAEACCES
+        if number == errno.EADDRNOTAVAIL and family_of(self) == AF_INET6:
+            try:
+                _interfaces.route_to(c.AF_INET6, address)
+            except WinsockError as e:  # no IPv6 address here to come from
+                return WSA.WSAENETUNREACH if e.code == WSA.WSAEADDRNOTAVAIL else 0
+        return 0
 
     def _give_blocking_back(self) -> None:
         try:
@@ -434,7 +455,7 @@ class HostSocket(_socket.socket):
         except OSError as e:
             return _errors.code_of(e.errno)
         if error:
-            return CONNECT_CODES.get(error) or _errors.code_of(error)
+            return _connect_code(error)
         _bind.connected(self)
         return 0
 

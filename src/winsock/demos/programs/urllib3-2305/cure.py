@@ -5,7 +5,7 @@ import socket
 NO_SUCH_HOST = socket.EAI_NONAME
 
 try:
-    socket.getaddrinfo("no-such-host.invalid", 80)
+    socket.getaddrinfo("no such host", 80)
 except socket.gaierror as e:
     if e.errno == NO_SUCH_HOST:
         print("no such host")
