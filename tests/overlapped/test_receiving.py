@@ -7,7 +7,7 @@ import random
 import struct
 
 import pytest
-from overlapped_kit import Operation
+from overlapped_kit import WSABUF, Operation
 
 import winsock.kernel32 as k32
 import winsock.ws2_32 as ws
@@ -587,3 +587,104 @@ def test_lazy_receives_miss_nothing(lab, seed):
         if not n:
             break
     assert got == total
+
+
+# -- receives that are told by a port alone, which take a shorter way
+
+
+AS_A_PROGRAM_MAY = {
+    "objects": lambda op: (op.array, op.flags, op.ov),
+    "by-reference": lambda op: (ctypes.byref(op.array), ctypes.byref(op.flags), ctypes.byref(op.ov)),
+    "addresses": lambda op: tuple(map(ctypes.addressof, (op.array, op.flags, op.ov))),
+}
+
+
+@pytest.mark.parametrize("given", AS_A_PROGRAM_MAY.values(), ids=AS_A_PROGRAM_MAY)
+@pytest.mark.parametrize("count", [True, False], ids=["count", "no-count"])
+def test_pointers_of_every_kind(lab, given, count):
+    a, b = lab.pair()
+    port = lab.port(b)
+    for data in b"first", b"second":
+        op = Operation((16,))
+        array, flags, ov = given(op)
+        lab.fails(ws.WSARecv(b, array, 1, op.count if count else None, flags, ov, None), PENDING)
+        assert (op.ov.Internal, op.count.value) == (c.STATUS_PENDING, 0xAAAA)
+        lab.send(a, data)
+        assert lab.packet(port, c.INFINITE) == (1, len(data), 1, op.ov.address, 0)
+        assert (op.ov.Internal, op.ov.InternalHigh, op.data.rstrip(b"\0")) == (0, len(data), data)
+    lab.send(a, b"there already")
+    lab.readable(b)
+    op = Operation((5,))
+    array, flags, ov = given(op)
+    lab.ok(ws.WSARecv(b, array, 1, op.count if count else None, flags, ov, None))
+    assert (op.count.value, op.data, ws.WSAGetLastError()) == (5 if count else 0xAAAA, b"there", 0)
+    assert lab.packet(port) == (1, 5, 1, op.ov.address, 0)
+    assert lab.recv(b) == b" already"
+
+
+def test_refusals_on_a_port(lab):
+    _, b = lab.pair()
+    port, op, short = lab.port(b), Operation(), (ctypes.c_char * 31)()
+    nowhere = WSABUF(16, 8)
+    for code, arguments in (
+        (WSA.WSAEFAULT, (nowhere, 1, None, op.flags, op.ov, None)),
+        (WSA.WSAEFAULT, (None, 1, None, op.flags, op.ov, None)),
+        (WSA.WSAEFAULT, (op.array, 1, None, None, op.ov, None)),
+        (WSA.WSAEFAULT, (op.array, 1, None, op.flags, short, None)),
+        (WSA.WSAEINVAL, (op.array, 0, None, op.flags, op.ov, None)),
+        (WSA.WSAEINVAL, (op.array, 1, None, op.flags, op.ov, lambda *_: None)),
+    ):
+        lab.fails(ws.WSARecv(b, *arguments), code)
+    lab.ok(ws.shutdown(b, c.SD_RECEIVE))
+    assert (lab.start_recv(b, op).result, op.error) == (-1, WSA.WSAESHUTDOWN)
+    lab.no_packet(port)
+
+
+@pytest.mark.parametrize("modes", [0, c.FILE_SKIP_COMPLETION_PORT_ON_SUCCESS], ids=["told", "not-told"])
+def test_ends_on_a_port(lab, modes):
+    """The end of the stream, a reset before and after it was asked for, a cancellation, the end of the handle."""
+    a, b = lab.pair()
+    port = lab.port(b)
+    assert k32.SetFileCompletionNotificationModes(b, modes)
+    op = lab.pend_recv(b)
+    lab.ok(ws.shutdown(a, c.SD_SEND))
+    assert lab.packet(port) == (1, 0, 1, op.ov.address, 0)
+    op = lab.start_recv(b, Operation())
+    assert (op.result, op.count.value, op.ov.Internal) == (0, 0, 0)
+    if not modes:
+        assert lab.packet(port) == (1, 0, 1, op.ov.address, 0)
+    lab.no_packet(port)
+
+    a, b = lab.pair()
+    assert k32.CreateIoCompletionPort(b, port, 2, 0) == port
+    assert k32.SetFileCompletionNotificationModes(b, modes)
+    op = lab.pend_recv(b)
+    assert k32.CancelIoEx(b, op.ov)
+    assert lab.packet(port) == (0, 0, 2, op.ov.address, c.ERROR_OPERATION_ABORTED)
+    op = lab.pend_recv(b)
+    lab.reset(a)
+    assert lab.packet(port) == (0, 0, 2, op.ov.address, c.ERROR_NETNAME_DELETED)
+    op = lab.start_recv(b, Operation())
+    assert (op.result, op.error) == (-1, WSA.WSAECONNRESET)
+    lab.no_packet(port)
+
+    a, b = lab.pair()
+    assert k32.CreateIoCompletionPort(b, port, 3, 0) == port
+    ops = [lab.pend_recv(b), lab.pend_recv(b)]
+    lab.ok(ws.closesocket(b))
+    for op in ops:
+        assert lab.packet(port) == (0, 0, 3, op.ov.address, c.ERROR_OPERATION_ABORTED)
+
+
+def test_receives_of_a_port_end_in_order(lab):
+    a, b = lab.pair()
+    port = lab.port(b)
+    ops = [lab.pend_recv(b, 4) for _ in range(5)]
+    plain = lab.run(lab.recv, b, 4)
+    lab.send(a, b"0000111122223333444455556666")
+    for i, op in enumerate(ops):
+        assert lab.packet(port) == (1, 4, 1, op.ov.address, 0)
+        assert op.data == b"%d" % i * 4
+    assert plain.result(30)[0] == b"5555"
+    op = lab.start_recv(b, Operation((4,)))
+    assert (op.result, op.data) == (0, b"6666")

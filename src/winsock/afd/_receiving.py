@@ -75,11 +75,11 @@ class Receive(Request):
         ep = self.ep
         if not self.simple:
             return self._message() if ep.type != c.SOCK_STREAM else self._stream()
-        extra = ep.extra
+        extra = ep.rest.extra
         if extra and (len(extra) > 1 or NOTE not in extra):
             return self._stream()
         try:
-            n = ep.transport.receive_now(self.views[0], self.room)
+            n = ep.receive_now(self.views[0], self.room)
         except WinsockError as e:
             lost(ep, e.code)
             raise
@@ -165,7 +165,7 @@ class Receive(Request):
 
     def _waits(self) -> None:
         """There is nothing yet: the buffers' pages count as written from now on (fact)."""
-        if self.dirty is None and "pages" in self.ep.process.services:
+        if self.dirty is None and "pages" in self.ep.shape.process.services:
             self.dirty = mark_pages(self.ep, self.views)
 
     def orphaned(self) -> None:
@@ -176,7 +176,7 @@ class Receive(Request):
         if self.dirty:
             settle_pages(self.ep, self.dirty)
         self.views = ()
-        if _events.NETWORK_EVENTS in self.ep.extra and self.status != CANCELLED:
+        if _events.NETWORK_EVENTS in self.ep.rest.extra and self.status != CANCELLED:
             # Now that it waits no more: what is left of the data is somebody else's.
             _events.told(self.ep, _events.RECEIVE_URGENT if self.flags & c.MSG_OOB else _events.RECEIVE, self.code)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import operator
 import struct
 from ctypes import c_uint32, c_uint64
@@ -11,6 +12,7 @@ from weakref import WeakKeyDictionary
 from winsock.abi import _constants as c
 from winsock.afd import Endpoint
 from winsock.afd._device import Device
+from winsock.afd._reactor import REACTOR
 from winsock.afd._requests import requests_of
 from winsock.api._call import INVALID_SOCKET, dword
 from winsock.api._events import milliseconds, reactor
@@ -133,13 +135,26 @@ def GetQueuedCompletionStatus(
             and type(lpCompletionKey) is c_uint64
             and type(lpNumberOfBytesTransferred) is c_uint32
         ):
-            transferred, key, overlapped, status = current().process.handles.objects[CompletionPort].packets.popleft()
+            ts = current()
+            port = ts.process.handles.objects[CompletionPort]
+            if port.packets or not dwMilliseconds:
+                packet = port.packets.popleft()
+            else:
+                # The thread leads the reactor, and what it waits for is among the first that happen.
+                pump = ts.process.services[REACTOR]
+                if dwMilliseconds == c.INFINITE:
+                    packet = pump.next_packet(ts, port, None)
+                else:
+                    end = pump.now() + dwMilliseconds
+                    packet = pump.next_packet(ts, port, dwMilliseconds)
+                    dwMilliseconds = max(0, math.ceil(end - pump.now()))
+            transferred, key, overlapped, status = packet
             lpNumberOfBytesTransferred.value = transferred
             lpCompletionKey.value = key
             lpOverlapped.value = overlapped
             if status < FAILED:
                 return 1
-            current().last_error = ntstatus_to_win32(status)
+            ts.last_error = ntstatus_to_win32(status)
             return 0
     except (LookupError, AttributeError, TypeError):
         pass  # no packet yet, or no port

@@ -2,22 +2,29 @@
 
 from __future__ import annotations
 
-from typing import Any
+import struct
+from ctypes import Structure, c_uint32
+from typing import Any, Final
 
 from winsock.abi import _constants as c
 from winsock.abi._sockaddrs import pack_address
 from winsock.afd import Endpoint, Truncated
+from winsock.afd._plain import OwnOverlapped, PlainReceive
 from winsock.afd._receiving import Receive
-from winsock.afd._requests import Truncation
+from winsock.afd._requests import TABLE, Truncation
 from winsock.afd._sending import Send
 from winsock.api import _buffers, _sockaddr
-from winsock.api._call import SOCKET_ERROR, dword, endpoint, export
+from winsock.api._call import SOCKET_ERROR, dword, endpoint, export, slow_way, unexpected
 from winsock.api._data import destination, name_room
-from winsock.api._overlapped import as_routine, start
+from winsock.api._overlapped import as_routine, start, store
 from winsock.codes import WSA, WinsockError
-from winsock.nt import ThreadState, memory
+from winsock.nt import ThreadState, current, memory
 from winsock.transports import Message
 
+_event: Final = struct.Struct("<24xQ").unpack_from  # of an OVERLAPPED
+_wsabuf: Final = _buffers.WSABUF.unpack_from
+BY_REFERENCE: Final = memory._ByRef
+IO_PENDING: Final = int(WSA.WSA_IO_PENDING)
 SENDMSG_FLAGS = c.MSG_DONTROUTE | c.MSG_PARTIAL | c.MSG_OOB
 
 
@@ -88,9 +95,7 @@ def WSASendTo(
     return 0
 
 
-@export(SOCKET_ERROR)
 def WSARecv(
-    ts: ThreadState,
     s: int,
     lpBuffers: Any,
     dwBufferCount: int,
@@ -105,7 +110,50 @@ def WSARecv(
 
     Errors: see recv; a failure leaves the byte count as it was.  Source: document, facts.
     """
-    return _receive(ts, s, lpBuffers, dwBufferCount, lpNumberOfBytesRecvd, lpFlags, lpOverlapped, lpCompletionRoutine)
+    ts = current()
+    request = None
+    try:
+        if dwBufferCount == 1 and lpCompletionRoutine is None and not ts.blocking:
+            request = _plain(ts, ts.sockets[s], lpBuffers, lpFlags, lpOverlapped)
+    except Exception:
+        pass  # the long way finds out what was wrong
+    if request is None:
+        rest = lpNumberOfBytesRecvd, lpFlags, lpOverlapped, lpCompletionRoutine
+        return slow_way("WSARecv", _receive, ts, s, lpBuffers, dwBufferCount, *rest)
+    try:
+        if request.begin():
+            store(request, lpNumberOfBytesRecvd)
+            ts.last_error = 0
+            return 0
+        ts.last_error = IO_PENDING
+    except WinsockError as e:
+        ts.last_error = e.code
+    except Exception as e:
+        ts.last_error = unexpected("WSARecv", e, (s,))
+    return SOCKET_ERROR
+
+
+def _plain(ts: ThreadState, ep: Any, array: Any, flags: Any, overlapped: Any) -> PlainReceive | None:
+    """The request for one buffer, without flags or event, on a socket with a port; None if it is not as plain."""
+    if type(flags) is BY_REFERENCE:
+        flags = flags._obj  # type: ignore[attr-defined]
+    if type(overlapped) is BY_REFERENCE:
+        overlapped = overlapped._obj  # type: ignore[attr-defined]
+    shape = ep.shape
+    if (
+        not shape.open_recv
+        or type(flags) is not c_uint32
+        or flags.value
+        or not isinstance(overlapped, Structure)
+        or _event(overlapped)[0]
+    ):
+        return None
+    requests = shape.process.services[TABLE][ep]
+    room, address = _wsabuf(array)
+    if not room or requests.port is None:
+        return None
+    _buffers.probe(address, room)
+    return PlainReceive(ts, ep, requests, _buffers.octets(address, room), room, OwnOverlapped(overlapped))
 
 
 @export(SOCKET_ERROR)
