@@ -10,10 +10,12 @@ import os
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 from own_network import ROOT, become, in_child, own_network, visit
+from own_ports import lent
 
 
 @pytest.fixture(scope="session")
@@ -63,6 +65,13 @@ def quiet() -> Iterator[None]:
     """Where that is possible, a network in which nobody else takes ports."""
     with visit():
         yield
+
+
+@pytest.fixture
+def lend() -> Iterator[Callable[[int], int]]:
+    """lend(count): the first of so many ports in a row that are this test's alone, where the kernel assigns none."""
+    with ExitStack() as stack:
+        yield lambda count: stack.enter_context(lent(count))
 
 
 @pytest.fixture(autouse=True)

@@ -15,7 +15,6 @@ from winsock.cli import _ports_show, _ports_text
 from winsock.codes import WSA
 from winsock.ports import Finding, PortReport
 
-QUIET = (25_000, 32_000)  # where the kernel assigns nothing
 LANGUAGES = ["en", "fr", "ja", "zh-Hant"]
 KINDS = [
     "runtime reservation", "persistent reservation", "listener", "bound", "connection", "time-wait",
@@ -36,17 +35,16 @@ def explain(capsys, *arguments):
     return status, capsys.readouterr().out
 
 
-def test_a_free_port(capsys):
-    with ports.reserve(within=QUIET) as block:
-        port = block.start
+def test_a_free_port(lend, capsys):
+    port = lend(1)
     status, text = explain(capsys, port, "--protocol", "tcp")
     assert status == 0
     assert text.startswith(f"Port {port}/tcp: a bind works now.\n")
     assert "No socket and no reservation" in text
 
 
-def test_a_reserved_port(capsys):
-    with ports.reserve(3, within=QUIET) as block:
+def test_a_reserved_port(lend, capsys):
+    with ports.reserve(3, start=lend(3)) as block:
         status, text = explain(capsys, block.start + 1)
     tcp, udp = text.split("\n\nPort ")
     assert status == 1
@@ -91,17 +89,16 @@ def test_what_the_kernel_may_assign(capsys):
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root may write the persistent reservations")
-def test_a_persistent_reservation(capsys):
-    with ports.reserve(2, within=QUIET) as block:
-        start = block.start
+def test_a_persistent_reservation(lend, capsys):
+    start = lend(2)
     ports.persistent.create(start, 2)
     status, text = explain(capsys, start, "--protocol", "tcp")
     assert status == 0
     assert f"winsock ports delete {start}-{start + 1} --protocol tcp" in " ".join(text.split())
 
 
-def test_json(capsys):
-    with ports.reserve(2, within=QUIET) as block:
+def test_json(lend, capsys):
+    with ports.reserve(2, start=lend(2)) as block:
         status, text = explain(capsys, block.start, block.start + 1, "--format", "json", "--protocol", "tcp")
     assert status == 1
     first, second = json.loads(text)

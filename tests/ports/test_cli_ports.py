@@ -19,7 +19,6 @@ from winsock.cli import _ports, _ports_show
 from winsock.ports import _listing
 
 GENEROUS = 60
-QUIET = (25_000, 32_000)  # where the kernel assigns nothing
 administrators_only = pytest.mark.skipif(os.geteuid() != 0, reason="only root may write the persistent reservations")
 
 
@@ -31,17 +30,6 @@ def store(tmp_path, monkeypatch):
     sysctl.write_text("\n")
     monkeypatch.setenv("WINSOCK_PORTS_SYSCTL", str(sysctl))
     return tmp_path
-
-
-@pytest.fixture
-def free():
-    """free(count): the first of so many free ports."""
-
-    def choose(count):
-        with ports.reserve(count, within=QUIET) as block:
-            return block.start
-
-    return choose
 
 
 @pytest.fixture
@@ -102,8 +90,8 @@ def test_a_pool_has_each_port_once(parts):
 
 
 @administrators_only
-def test_reserve_lookup_list_delete(free, capsys):
-    start = free(4)
+def test_reserve_lookup_list_delete(lend, capsys):
+    start = lend(4)
     assert winsock("reserve", "--persistent", f"{start}+4") == 0
     token = capsys.readouterr().out
     assert re.fullmatch(r"\d+\n", token)
@@ -131,8 +119,8 @@ def test_reserve_lookup_list_delete(free, capsys):
 
 @administrators_only
 @pytest.mark.parametrize("verb", ["lookup", "delete"])
-def test_a_block_that_is_not_exact_is_told_of_the_one_that_is(verb, free, capsys):
-    start = free(4)
+def test_a_block_that_is_not_exact_is_told_of_the_one_that_is(verb, lend, capsys):
+    start = lend(4)
     winsock("reserve", "--persistent", f"{start}+4")
     assert winsock(verb, start + 1) == 1
     told = capsys.readouterr().err
@@ -142,8 +130,8 @@ def test_a_block_that_is_not_exact_is_told_of_the_one_that_is(verb, free, capsys
 
 
 @administrators_only
-def test_protocols_are_apart(free, capsys):
-    start = free(1)
+def test_protocols_are_apart(lend, capsys):
+    start = lend(1)
     assert winsock("reserve", "--persistent", start, "--protocol", "udp") == 0
     assert winsock("lookup", start, "--protocol", "udp") == 0
     assert winsock("lookup", start) == 1
@@ -151,16 +139,16 @@ def test_protocols_are_apart(free, capsys):
 
 
 @administrators_only
-def test_overlap_is_error_32(free, capsys):
-    start = free(4)
+def test_overlap_is_error_32(lend, capsys):
+    start = lend(4)
     winsock("reserve", "--persistent", f"{start}+4")
     assert winsock("reserve", "--persistent", start + 3, 2) == 1
     assert "[WinError 32]" in capsys.readouterr().err
 
 
 @administrators_only
-def test_apply_writes_the_kernel_s_list(free, store):
-    start = free(2)
+def test_apply_writes_the_kernel_s_list(lend, store):
+    start = lend(2)
     winsock("reserve", "--persistent", f"{start}+2")
     (store / "sysctl").write_text("\n")  # as after a restart
     assert winsock("apply") == 0
@@ -200,8 +188,8 @@ def test_not_an_administrator():
 # -- runtime reservations ----------------------------------------------------------------------
 
 
-def test_reserve_holds_until_it_is_ended(holding, free, capsys):
-    start = free(3)
+def test_reserve_holds_until_it_is_ended(holding, lend, capsys):
+    start = lend(3)
     process, held = holding(f"{start}+3")
     assert held == [start, start + 1, start + 2]
     assert winsock("list", "--format", "json", "--protocol", "tcp") == 0
@@ -214,8 +202,8 @@ def test_reserve_holds_until_it_is_ended(holding, free, capsys):
         pass
 
 
-def test_reserve_for_a_process(holding, free):
-    start = free(1)
+def test_reserve_for_a_process(holding, lend):
+    start = lend(1)
     with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as other:
         process, held = holding(str(start), "--for", str(other.pid))
         assert held == [start]
@@ -246,8 +234,8 @@ def test_reserve_for_nobody(capsys):
     assert signal.pthread_sigmask(signal.SIG_BLOCK, ()) == before
 
 
-def test_a_taken_block_is_refused(capsys):
-    with ports.reserve(2, within=QUIET) as block:
+def test_a_taken_block_is_refused(lend, capsys):
+    with ports.reserve(2, start=lend(2)) as block:
         assert winsock("reserve", f"{block.start}+2") == 1
     told = capsys.readouterr()
     assert "[WinError 10048]" in told.err
@@ -257,8 +245,8 @@ def test_a_taken_block_is_refused(capsys):
 # -- the table ---------------------------------------------------------------------------------
 
 
-def test_netsh_s_table(capsys):
-    with ports.reserve(2, "udp", within=QUIET) as block:
+def test_netsh_s_table(lend, capsys):
+    with ports.reserve(2, "udp", start=lend(2)) as block:
         assert winsock("list", "--format", "netsh", "--protocol", "udp") == 0
     lines = capsys.readouterr().out.split("\n")
     assert lines[:5] == [
@@ -273,8 +261,8 @@ def test_netsh_s_table(capsys):
 
 
 @administrators_only
-def test_administered_rows_have_a_star(free, capsys):
-    start = free(1)
+def test_administered_rows_have_a_star(lend, capsys):
+    start = lend(1)
     winsock("reserve", "--persistent", start)
     capsys.readouterr()
     for form in ("netsh", "text"):
@@ -282,17 +270,17 @@ def test_administered_rows_have_a_star(free, capsys):
         assert f"{start:10}{start:12}     *" in capsys.readouterr().out.split("\n")
 
 
-def test_the_owner_is_told(capsys):
-    with ports.reserve(within=QUIET) as block:
+def test_the_owner_is_told(lend, capsys):
+    with ports.reserve(start=lend(1)) as block:
         assert winsock("list") == 0
     (row,) = [line for line in capsys.readouterr().out.split("\n") if line.startswith(f"{block.start:10}")]
     assert row.split()[2] == str(os.getpid())
     assert len(row.split()) > 4
 
 
-def test_lines_end_with_the_terminal(capsys, monkeypatch):
+def test_lines_end_with_the_terminal(lend, capsys, monkeypatch):
     monkeypatch.setattr(_listing, "command", lambda pid: "python -c 'first\nsecond' " + "\x1b[31m\u65e5" * 500)
-    with ports.reserve(within=QUIET) as block:
+    with ports.reserve(start=lend(1)) as block:
         assert winsock("list", "--protocol", "tcp") == 0  # no terminal: all of it
         whole = capsys.readouterr().out
         monkeypatch.setenv("COLUMNS", "80")
@@ -316,11 +304,12 @@ def test_cutting_keeps_the_beginning(text, width):
     assert len(text) > width or short == text or any(east_asian_width(c) in "WF" for c in text)
 
 
-def test_rows_ascend(capsys):
-    with ports.reserve(within=QUIET), ports.reserve(within=QUIET), ports.reserve(within=QUIET):
+def test_rows_ascend(lend, capsys):
+    start = lend(3)
+    with ports.reserve(start=start + 1), ports.reserve(start=start), ports.reserve(start=start + 2):
         assert winsock("list", "--format", "json", "--protocol", "tcp") == 0
     starts = [row["start"] for row in json.loads(capsys.readouterr().out)]
-    assert len(starts) >= 3
+    assert {start, start + 1, start + 2} <= set(starts)
     assert starts == sorted(starts)
 
 

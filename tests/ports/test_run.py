@@ -18,7 +18,7 @@ from textwrap import dedent
 import pytest
 from own_network import NOBODY
 
-from winsock import cli, ports
+from winsock import cli
 from winsock.cli import _ports_trap
 
 GENEROUS = 60
@@ -68,20 +68,6 @@ def bind(port, host="127.0.0.1", kind=socket.SOCK_STREAM, *options):
         except OSError as error:
             return error.errno
     return 0
-
-
-@pytest.fixture
-def quiet():
-    """quiet(count): a free block where nothing is assigned automatically, as the command line has it.
-
-    What is free there once is free again after its use: nobody else gets a port of it by chance.
-    """
-
-    def choose(count=1):
-        with ports.reserve(count, within=(25_000, 32_000)) as block:
-            return f"{block.start}+{count}"
-
-    return choose
 
 
 # -- what the command finds --------------------------------------------------------------------
@@ -144,8 +130,8 @@ def test_same_numbers_for_both_protocols():
     assert found["LISTEN_FDS"] == "6"
 
 
-def test_a_block_by_its_numbers(quiet):
-    start = int(quiet(2).partition("+")[0])
+def test_a_block_by_its_numbers(lend):
+    start = lend(2)
     for block in (f"{start}-{start + 1}", f"{start}+2"):
         found = printed(run("--tcp", block, "--", script=SHOW))
         assert found["WINSOCK_TCP_PORTS"] == f"{start} {start + 1}"
@@ -214,8 +200,8 @@ def test_an_address_of_another_machine(host):
 
 
 @pytest.mark.parametrize("host", HOSTS)
-def test_nobody_else_gets_in(running, quiet, host):
-    process = running("--tcp", quiet(), script="import os; print(os.environ['PORT']); input()")
+def test_nobody_else_gets_in(running, lend, host):
+    process = running("--tcp", f"{lend(1)}+1", script="import os; print(os.environ['PORT']); input()")
     port = int(process.stdout.readline())
     for options in REUSE.values():
         assert bind(port, host, socket.SOCK_STREAM, *options) == IN_USE
@@ -561,10 +547,10 @@ def test_the_command_starts_with_ordinary_signals():
     assert not int(found["SigIgn:"], 16) & 1 << (signal.SIGPIPE - 1)
 
 
-def test_a_killed_winsock_leaves_nothing(running, quiet):
+def test_a_killed_winsock_leaves_nothing(running, lend):
     process = running(
         "--tcp",
-        quiet(),
+        f"{lend(1)}+1",
         script="""
         import os, signal
         signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTERM])
@@ -581,13 +567,13 @@ def test_a_killed_winsock_leaves_nothing(running, quiet):
     assert bind(port) == 0
 
 
-def test_what_the_command_leaves_behind_can_bind_on(tmp_path, quiet):
+def test_what_the_command_leaves_behind_can_bind_on(tmp_path, lend):
     # The ports are free again by then: an ordinary bind, which must not fail for the trap's sake.
     answer = tmp_path / "answer"
     os.mkfifo(answer)
     done = run(
         "--tcp",
-        quiet(),
+        f"{lend(1)}+1",
         "--",
         script=f"""
         import os, socket, sys

@@ -17,7 +17,6 @@ from hypothesis import strategies as st
 from winsock.cli._ports_serve import Pool, Server, is_free
 
 GENEROUS = 60
-POOL = "20000-23999"  # some of them will be free
 
 
 @pytest.fixture
@@ -220,17 +219,25 @@ def test_a_file_is_not_overwritten(tmp_path):
 # -- the command -------------------------------------------------------------------------------
 
 
-def test_lent_ports_differ_and_can_be_bound(serving):
-    _, address = serving("--pool", POOL)
+@pytest.fixture
+def pool(lend):
+    """The --pool of 20 ports that nobody else has."""
+    first = lend(20)
+    return f"{first}-{first + 19}"
+
+
+def test_lent_ports_differ_and_can_be_bound(serving, pool):
+    _, address = serving("--pool", pool)
     ports = [int(ask(address, os.getpid())) for _ in range(20)]
+    assert pool == f"{min(ports)}-{max(ports)}"
     assert len(set(ports)) == 20
     for port in ports:
         with socket.create_server(("127.0.0.1", port)), socket.socket(type=socket.SOCK_DGRAM) as udp:
             udp.bind(("127.0.0.1", port))
 
 
-def test_the_port_of_a_dead_process_is_lent_again(serving, bystander):
-    first = next(port for port in range(24000, 25000) if is_free(port))
+def test_the_port_of_a_dead_process_is_lent_again(serving, bystander, lend):
+    first = lend(1)
     _, address = serving("--pool", str(first))
     child = bystander()
     assert int(ask(address, child.pid)) == first
@@ -241,13 +248,14 @@ def test_the_port_of_a_dead_process_is_lent_again(serving, bystander):
     assert int(ask(address, os.getpid())) == first
 
 
-def test_abstract_address(serving):
-    _, address = serving("--pool", POOL, address=f"@winsock-test-{os.getpid()}")
-    assert int(ask(address, os.getpid())) >= 20000
+def test_abstract_address(serving, lend):
+    first = lend(1)
+    _, address = serving("--pool", str(first), address=f"@winsock-test-{os.getpid()}")
+    assert int(ask(address, os.getpid())) == first
 
 
-def test_silent_clients_keep_nobody_waiting(serving):
-    _, address = serving("--pool", POOL)
+def test_silent_clients_keep_nobody_waiting(serving, pool):
+    _, address = serving("--pool", pool)
     silent = [socket.socket(socket.AF_UNIX) for _ in range(20)]
     try:
         for sock in silent:
@@ -259,50 +267,53 @@ def test_silent_clients_keep_nobody_waiting(serving):
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP], ids=lambda s: s.name)
-def test_it_ends_when_told(serving, number):
-    process, address = serving("--pool", POOL)
+def test_it_ends_when_told(serving, pool, number):
+    process, address = serving("--pool", pool)
     process.send_signal(number)
     assert process.wait(GENEROUS) == 0
     assert not os.path.exists(address)
 
 
-def test_statistics_on_sigusr1(serving):
-    process, _ = serving("--pool", "20000-20009,21000")
+def test_statistics_on_sigusr1(serving, lend):
+    first = lend(12)
+    process, _ = serving("--pool", f"{first}-{first + 9},{first + 11}")
     process.send_signal(signal.SIGUSR1)
     lines = [process.stderr.readline() for _ in range(5)]
     assert "winsock ports serve: num-ports-managed 11\n" in lines
     assert "winsock ports serve: total-allocations 0\n" in lines
 
 
-def serve_once(tmp_path, *command, options=("--pool", POOL)):
+def serve_once(tmp_path, *command, options):
     line = [sys.executable, "-m", "winsock", "ports", "serve", "--address", str(tmp_path / "s"), *options, "--"]
     return subprocess.run([*line, *command], capture_output=True, text=True, timeout=GENEROUS)
 
 
-def test_with_a_command(tmp_path):
+def test_with_a_command(tmp_path, lend):
+    first = lend(1)
     script = (
         "import os, socket, sys; s = socket.socket(socket.AF_UNIX); s.connect(os.environ['PORTSERVER_ADDRESS']);"
         "s.sendall(b'%d\\n' % os.getpid()); print(s.recv(99).decode(), end=''); sys.exit(9)"
     )
-    done = serve_once(tmp_path, sys.executable, "-c", script)
+    done = serve_once(tmp_path, sys.executable, "-c", script, options=("--pool", str(first)))
     assert (done.returncode, done.stderr) == (9, "")
-    assert 20000 <= int(done.stdout) < 24000
+    assert int(done.stdout) == first
     assert not (tmp_path / "s").exists()
 
 
-def test_a_command_s_signal_is_told(tmp_path):
-    assert serve_once(tmp_path, "sh", "-c", "kill -TERM $$").returncode == 128 + signal.SIGTERM
+def test_a_command_s_signal_is_told(tmp_path, pool):
+    done = serve_once(tmp_path, "sh", "-c", "kill -TERM $$", options=("--pool", pool))
+    assert done.returncode == 128 + signal.SIGTERM
 
 
-def test_no_such_command(tmp_path):
-    done = serve_once(tmp_path, "winsock-no-such-command")
+def test_no_such_command(tmp_path, pool):
+    done = serve_once(tmp_path, "winsock-no-such-command", options=("--pool", pool))
     assert done.returncode == 127
     assert "winsock-no-such-command" in done.stderr
 
 
-def test_address_that_can_t_be_used(tmp_path):
+def test_address_that_can_t_be_used(tmp_path, pool):
     (tmp_path / "s").mkdir()
-    done = serve_once(tmp_path, "true")
+    done = serve_once(tmp_path, "true", options=("--pool", pool))
     assert done.returncode == 125
     assert str(tmp_path / "s") in done.stderr
 
