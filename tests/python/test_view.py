@@ -63,6 +63,15 @@ def test_the_rest_of_the_standard_library_sees_this_machine(program) -> None:
     ]
 
 
+def test_loop_that_windows_does_not_have_is_not_found(program, tmp_path: Path) -> None:
+    (tmp_path / "uvloop.py").write_text("print('found')")
+    (tmp_path / "library.py").write_text(
+        "import asyncio\ntry:\n    import uvloop\nexcept ImportError as e:\n    print(e.name)\n"
+    )
+    assert program("import library") == "uvloop\n"
+    assert program("import library", plain=True) == "found\n"
+
+
 def test_multiprocessing_works(program) -> None:
     out = program("""
         import multiprocessing, socket

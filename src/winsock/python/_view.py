@@ -68,6 +68,8 @@ NETWORKING = frozenset(
 )  # fmt: skip
 # Modules of Unix that networking code of the standard library must not find.
 ABSENT = frozenset({"fcntl", "grp", "posix", "pwd", "resource", "syslog", "termios"})
+# What others look for and prefer where it is, and which is not for Windows.
+NOT_FOR_WINDOWS = frozenset({"uvloop"})
 
 # Of the replaced modules, those that have submodules of their own.
 PACKAGES = frozenset({"importlib"})
@@ -125,7 +127,7 @@ class View:
         self.host: dict[str, ModuleType] = {}
         self.builtins: dict[str, dict[str, Any]] = {
             "windows": self._make_builtins(ChainMap(strict, windows), ABSENT),
-            "program": self._make_builtins(windows, frozenset()),
+            "program": self._make_builtins(windows, NOT_FOR_WINDOWS),
             "sockets": self._make_builtins(sockets, frozenset()),
             "host": self._make_builtins(self.host, frozenset()),
         }
