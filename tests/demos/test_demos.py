@@ -10,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from winsock.codes import WSA
-from winsock.demos import demos, find, run_plain, run_windows
+from winsock.demos import STAGES, demos, find, hindrance, run_plain, run_windows
 
 ALL = demos()
 each = pytest.mark.parametrize("demo", ALL, ids=[demo.id for demo in ALL])
@@ -19,6 +19,8 @@ RUN = [pytest.param(demo, id=demo.id, marks=[pytest.mark.ipv6] if demo.ipv6 else
 
 @pytest.mark.parametrize("demo", RUN)
 def test_it_happens_and_the_cure_holds(demo):
+    if demo.stage and (reason := hindrance(demo)):
+        pytest.skip(reason)
     with ThreadPoolExecutor(4) as pool:
         runs = [
             pool.submit(run_plain, demo, demo.trouble),
@@ -48,6 +50,7 @@ def test_its_texts(demo):
     assert demo.linux
     assert demo.windows
     assert demo.cured
+    assert demo.stage in STAGES
     assert all(code in [*WSA] or code < WSA.WSAEINTR for code in demo.codes)
     for text in (demo.trouble.read_text("utf-8"), demo.cure.read_text("utf-8")):
         assert "winsock" not in text, "the programs are ordinary ones"
@@ -74,6 +77,12 @@ def test_one_is_shown():
     assert "!!" not in done.stdout
 
 
+def test_what_a_program_finds_around_it_is_told():
+    shown = winsock("XX-Net-13552").stdout
+    assert "(PORT: a port that is reserved" in shown
+    assert "$ winsock run trouble.py PORT" in shown
+
+
 def test_the_source_is_shown():
     done = winsock("--source", "cpython-80907")
     assert done.returncode == 0
@@ -89,6 +98,8 @@ def test_the_source_is_shown():
         ("119711", "cpython-119711"),
         ("https://github.com/python/cpython/issues/119711", "cpython-119711"),
         ("10040", "ping3-40"),
+        ("1236", "Nim-4098"),
+        ("10036", "materials-119"),
         ("three empty LISTS", "cpython-80907"),
     ],
 )

@@ -12,9 +12,7 @@ from pathlib import Path
 from textwrap import wrap
 from typing import TYPE_CHECKING
 
-from winsock.cli._output import nobody_reads
-from winsock.demos import Demo, Outcome, demos, find, run_plain, run_windows
-from winsock.names import has_ipv6
+from winsock.demos import STAGES, Demo, Outcome, demos, find, hindrance, run_plain, run_windows
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -26,16 +24,6 @@ BOLD, FAINT, GREEN = "1", "2", "32"
 
 def main(argv: list[str]) -> int:
     """The verb: 0, or 1 when there is no such problem or one did not go as its thread says."""
-    try:
-        status = _main(argv)
-        sys.stdout.flush()
-        return status
-    except BrokenPipeError:  # who read this has seen enough
-        nobody_reads()
-        return WRONG
-
-
-def _main(argv: list[str]) -> int:
     parser = argparse.ArgumentParser(
         prog="winsock demo",
         description="Problems with sockets on Windows that people reported: each runs here, on Linux, with its cure.",
@@ -93,18 +81,24 @@ def _show(demo: Demo) -> bool:
     """Run one and tell; False if it did not go as it should."""
     _head(demo)
     _text(demo.story)
-    if demo.ipv6 and not has_ipv6():
-        _text("It is not run here: this machine has no IPv6, and localhost is 127.0.0.1 alone.")
+    reason = hindrance(demo)
+    if reason:
+        _text(f"It is not run here: {reason}.")
         print(_style("the cure", BOLD))
         _text(demo.remedy)
         _difference(demo)
         return True
-    good = _act("on Linux, as it is", f"python {demo.trouble.name}", run_plain(demo, demo.trouble), demo.linux)
+    stage = STAGES[demo.stage]
+    arguments = f" {stage.arguments}" if stage.arguments else ""
+    if stage.note:
+        _text(f"({stage.arguments}: {stage.note}.)")
+    command = f"python {demo.trouble.name}{arguments}"
+    good = _act("on Linux, as it is", command, run_plain(demo, demo.trouble), demo.linux)
     options = "".join(f"{option} " for option in demo.options)
-    command = f"winsock run {options}{{}}{' PORT' if demo.reserves else ''}".format
+    command = f"winsock run {options}{demo.trouble.name}{arguments}"
     outcome = run_windows(demo, demo.trouble)
     expected = demo.windows if not demo.fixed_here else demo.cured
-    good &= _act("with Windows' sockets", command(demo.trouble.name), outcome, expected)
+    good &= _act("with Windows' sockets", command, outcome, expected)
     if demo.fixed_here:
         _text(f"This Python has the fix, which came with {demo.fixed_in}; an older one shows the trouble.")
     _explain(demo.codes)
@@ -112,7 +106,8 @@ def _show(demo: Demo) -> bool:
     _text(demo.remedy)
     _difference(demo)
     outcome = run_windows(demo, demo.cure)
-    good &= _act("with Windows' sockets", command(demo.cure.name), outcome, demo.cured)
+    command = f"winsock run {options}{demo.cure.name}{arguments}"
+    good &= _act("with Windows' sockets", command, outcome, demo.cured)
     here, folder = Path.cwd(), demo.trouble.parent
     print(_style(f"programs: {folder.relative_to(here) if folder.is_relative_to(here) else folder}", FAINT))
     return good

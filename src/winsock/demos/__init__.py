@@ -10,3 +10,6 @@ from winsock.demos._catalogue import find as find
 from winsock.demos._running import Outcome as Outcome
 from winsock.demos._running import run_plain as run_plain
 from winsock.demos._running import run_windows as run_windows
+from winsock.demos._stages import STAGES as STAGES
+from winsock.demos._stages import Stage as Stage
+from winsock.demos._stages import hindrance as hindrance

@@ -74,14 +74,17 @@ def cut(accepted: socket.socket) -> None:
 
 def attempt() -> None:
     """Cut a connection of one's own; OSError if anything of that is not allowed."""
-    with socket.create_server((LOOPBACK, 0)) as listener:
-        with socket.create_connection(listener.getsockname()) as victim, listener.accept()[0] as accepted:
-            cut(accepted)
-            try:
-                victim.recv(1)
-            except ConnectionAbortedError:
-                return
-            raise OSError(errno.ENOTSUP, "the kernel does not abort connections")
+    with (
+        socket.create_server((LOOPBACK, 0)) as listener,
+        socket.create_connection(listener.getsockname()) as victim,
+        listener.accept()[0] as accepted,
+    ):
+        cut(accepted)
+        try:
+            victim.recv(1)
+        except ConnectionAbortedError:
+            return
+        raise OSError(errno.ENOTSUP, "the kernel does not abort connections")
 
 
 def main(command: list[str]) -> int:

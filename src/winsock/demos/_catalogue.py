@@ -22,7 +22,7 @@ class Demo:
     remedy    what the cure changes
     codes     the codes that the trouble meets on Windows, most telling first
     fixed_in  the Python that has it mended, where the fault is Python's; "" otherwise
-    reserves  a port is reserved while it runs under Windows' rules, and its number the program's argument
+    stage     what it needs around it, and is told of by its arguments: see _stages.py
     options   further options of `winsock run` that it needs
     ipv6      it happens only on a machine with IPv6
     linux, windows, cured
@@ -43,7 +43,7 @@ class Demo:
     also: tuple[str, ...] = ()
     options: tuple[str, ...] = ()
     fixed_in: str = ""
-    reserves: bool = False
+    stage: str = ""
     ipv6: bool = False
 
     @property

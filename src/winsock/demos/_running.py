@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -9,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from winsock.demos._catalogue import Demo
+from winsock.demos._stages import STAGES
 
 LIMIT = 60.0  # seconds; every program ends by itself long before
 
@@ -23,26 +26,22 @@ class Outcome:
 
 def run_plain(demo: Demo, program: Path) -> Outcome:
     """Run one of its programs with this interpreter."""
-    return _run([], demo, program, ["0"] if demo.reserves else [])
+    with STAGES[demo.stage].set_up(False) as arguments:
+        return _run(demo, program, [], arguments)
 
 
 def run_windows(demo: Demo, program: Path) -> Outcome:
     """Run one of its programs with Windows' socket behaviour."""
-    winsock = ["-m", "winsock", "run", *demo.options]
-    if not demo.reserves:
-        return _run(winsock, demo, program, [])
-    from winsock import ports
-
-    with ports.reserve(1) as block:  # as Hyper-V and others do on Windows
-        return _run(winsock, demo, program, [str(block.ports[0])])
+    with STAGES[demo.stage].set_up(True) as arguments:
+        return _run(demo, program, ["-m", "winsock", "run", *demo.options], arguments)
 
 
-def _run(winsock: Sequence[str], demo: Demo, program: Path, arguments: Sequence[str]) -> Outcome:
-    command = [sys.executable, "-X", "utf8", *winsock, program.name, *arguments]
-    folder = program.parent
+def _run(demo: Demo, program: Path, winsock: Sequence[str], arguments: Sequence[str]) -> Outcome:
+    command = [*STAGES[demo.stage].before, sys.executable, "-X", "utf8", *winsock, program.name, *arguments]
     process = subprocess.Popen(
         command,
-        cwd=folder,
+        cwd=program.parent,
+        start_new_session=True,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
@@ -53,10 +52,15 @@ def _run(winsock: Sequence[str], demo: Demo, program: Path, arguments: Sequence[
         output, _ = process.communicate(timeout=LIMIT)
         return Outcome(output, process.returncode)
     except subprocess.TimeoutExpired:
-        process.kill()
+        _kill(process)
         output, _ = process.communicate()
         return Outcome(f"{output}\n(stopped after {LIMIT:.0f} seconds)\n", None)
     except BaseException:
-        process.kill()
+        _kill(process)
         process.wait()
         raise
+
+
+def _kill(process: subprocess.Popen[str]) -> None:
+    """End it and what it has started."""
+    os.killpg(process.pid, signal.SIGKILL)

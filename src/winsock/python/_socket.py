@@ -544,6 +544,8 @@ class socket:
             return 0
         except WinsockError as e:
             code = e.code
+        if code == WSA.WSAEALREADY:
+            return WSA.WSAEINVAL  # CPython starts Winsock as a 1.1 program, and such a one is told this instead
         if code == WSA.WSAEWOULDBLOCK and timeout:
             if not _readiness_wait(ep, WRITE, timeout):
                 raise TimeoutError("timed out")
