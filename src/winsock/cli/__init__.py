@@ -2,12 +2,14 @@
 
 A verb's module has `main(argv: list[str]) -> int`: the arguments after the verb, and the exit status (0 done,
 1 the answer is no or the work failed, 2 the command line was wrong).  Verbs parse with argparse and call
-themselves `winsock VERB` in their messages.
+themselves `winsock VERB` in their messages.  Output that cannot be written is no concern of theirs: see _output.
 """
 
 from __future__ import annotations
 
 import sys
+
+from winsock.cli._output import guarded
 
 # verb: (module, what it does in one line), in the order of the help
 VERBS: dict[str, tuple[str, str]] = {
@@ -29,6 +31,13 @@ def main(argv: list[str] | None = None) -> int:
     """
     if argv is None:
         argv = sys.argv[1:]
+    verb = argv[0] if argv and argv[0] in VERBS else ""
+    if verb == "run":  # the output is the program's
+        return _main(argv)
+    return guarded(verb, lambda: _main(argv))
+
+
+def _main(argv: list[str]) -> int:
     if not argv:
         print(usage(), file=sys.stderr)
         return 2

@@ -19,7 +19,6 @@ from typing import Any, NamedTuple
 from winsock._version import __version__
 from winsock.abi._controls import CONTROLS
 from winsock.abi._options import ALIASES, FOREIGN, OPTIONS, Fidelity
-from winsock.cli._output import nobody_reads
 from winsock.codes import WinsockError
 from winsock.nt import memory
 
@@ -69,11 +68,7 @@ def main(argv: list[str]) -> int:
     args = parser.parse_args(argv)
     checks, rows = machine(), fidelity()
     form = {"text": as_text, "json": as_json, "markdown": as_markdown}[args.format]
-    try:
-        print(form(checks, rows, args.all))
-        sys.stdout.flush()
-    except BrokenPipeError:
-        nobody_reads()
+    print(form(checks, rows, args.all))
     return int(any(check.good is False for check in checks))
 
 

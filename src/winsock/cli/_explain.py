@@ -156,19 +156,12 @@ def width() -> int:
 
 
 def write(text: str) -> int:
-    """Write the text to standard output; quiet when the reader has gone (`winsock explain ... | head -1`)."""
+    """Write the text to standard output."""
     try:
-        try:
-            print(text, flush=True)
-        except UnicodeEncodeError:  # an old locale that lacks some of the letters
-            encoding = sys.stdout.encoding
-            print(text.encode(encoding, "replace").decode(encoding), flush=True)
-    except OSError as error:
-        from winsock.cli._output import nobody_reads
-
-        nobody_reads()
-        if not isinstance(error, BrokenPipeError):  # a full disk
-            fail(f"cannot write: {error.strerror}")
+        print(text)
+    except UnicodeEncodeError:  # an old locale that lacks some of the letters
+        encoding = sys.stdout.encoding
+        print(text.encode(encoding, "replace").decode(encoding))
     return 0
 
 

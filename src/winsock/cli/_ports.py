@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, NamedTuple, NoReturn
 
-from winsock.cli._output import nobody_reads
+from winsock.cli._output import is_trouble
 
 if TYPE_CHECKING:
     from winsock.ports import Block
@@ -58,11 +58,9 @@ def main(argv: list[str]) -> int:
     args = parser().parse_args(argv)
     try:
         status: int = args.verb(args)
-        sys.stdout.flush()  # at the interpreter's end it would be too late to be quiet
-    except BrokenPipeError:
-        nobody_reads()
-        return 0
     except OSError as error:
+        if is_trouble(error):
+            raise
         print(f"winsock ports {args.name}: {_told(error)}", file=sys.stderr)
         return FAILED if args.name in ("run", "serve") else REFUSED
     return status

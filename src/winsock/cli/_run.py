@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import sys
 
+from winsock.cli._output import guarded
+
 USAGE = """\
 usage: winsock run [--lang LANG] [--timing windows|none] [--resets windows|none]
                    [--loop proactor|selector] [--quiet] PROGRAM [ARGUMENT ...]
@@ -44,6 +46,11 @@ def _language(wanted: str) -> str:
     return language(wanted) if wanted else locale_language()
 
 
+def _help() -> int:
+    print(USAGE, end="")
+    return 0
+
+
 def main(argv: list[str]) -> int:
     """The verb.  The program's exit is the process' exit; what it raises is raised."""
     lang, quiet = "", False
@@ -52,8 +59,7 @@ def main(argv: list[str]) -> int:
     while rest:
         arg = rest.pop(0)
         if arg in ("-h", "--help"):
-            print(USAGE, end="")
-            return 0
+            return guarded("run", _help)
         if arg in ("-q", "--quiet"):
             quiet = True
             continue
