@@ -17,6 +17,9 @@ import pytest
 from own_network import ROOT, become, in_child, own_network, visit
 from own_ports import lent
 
+import winsock
+import winsock.ws2_32 as ws
+
 
 @pytest.fixture(scope="session")
 def namespaces() -> str:
@@ -65,6 +68,17 @@ def quiet() -> Iterator[None]:
     """Where that is possible, a network in which nobody else takes ports."""
     with visit():
         yield
+
+
+@pytest.fixture
+def process(quiet: None) -> Iterator[winsock.Process]:
+    """A Windows process that has started Winsock."""
+    with winsock.Process().attached() as process:
+        assert ws.WSAStartup(0x0202, bytearray(512)) == 0
+        yield process
+        for s in list(process.sockets):
+            ws.closesocket(s)
+        ws.WSACleanup()
 
 
 @pytest.fixture
