@@ -7,7 +7,8 @@ import struct
 from typing import Any
 
 import pytest
-from overlapped_kit import LONG, OVERLAPPED, Lab
+from overlapped_kit import OVERLAPPED, Lab
+from overlapped_kit import no_faults_of_our_own as no_faults_of_our_own
 
 import winsock
 import winsock.kernel32 as k32
@@ -81,20 +82,5 @@ class Bench(Lab):
 
 @pytest.fixture
 def lab():
-    process = winsock.Process()
-    with process.attached():
-        assert ws.WSAStartup(0x0202, bytearray(408)) == 0
-        made = Bench(process)
+    with Bench.fresh() as made:
         yield made
-        assert ws.WSACleanup() == 0
-    made.threads.shutdown()
-
-
-@pytest.fixture(autouse=True)
-def no_faults_of_our_own(caplog):
-    """winsock logs what should never happen inside it."""
-    yield
-    assert not [r.getMessage() for r in caplog.records if r.name == "winsock"]
-
-
-__all__ = ["LONG"]

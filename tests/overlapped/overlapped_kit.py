@@ -5,8 +5,12 @@ from __future__ import annotations
 import ctypes
 import struct
 import threading
+from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from typing import Any
+from contextlib import contextmanager
+from typing import Any, Self
+
+import pytest
 
 import winsock
 import winsock.kernel32 as k32
@@ -61,6 +65,18 @@ class Operation:
 
 class Lab:
     """Opens sockets of one process, starts requests, and says what became of them."""
+
+    @classmethod
+    @contextmanager
+    def fresh(cls) -> Iterator[Self]:
+        """One in a Windows process of its own; every start of Winsock is to be undone again."""
+        process = winsock.Process()
+        with process.attached():
+            assert ws.WSAStartup(0x0202, bytearray(408)) == 0
+            made = cls(process)
+            yield made
+            assert ws.WSACleanup() == 0
+        made.threads.shutdown()
 
     def __init__(self, process: winsock.Process) -> None:
         self.process = process
@@ -224,3 +240,11 @@ class Lab:
         from winsock.afd._requests import requests_of
 
         return requests_of(self.process.sockets[s])
+
+
+@pytest.fixture(autouse=True)
+def no_faults_of_our_own(caplog, request):
+    """winsock logs what should never happen inside it."""
+    yield
+    if "routines_raise" not in request.fixturenames:
+        assert not [r.getMessage() for r in caplog.records if r.name == "winsock"]

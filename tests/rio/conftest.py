@@ -3,25 +3,11 @@
 from __future__ import annotations
 
 import pytest
+from overlapped_kit import no_faults_of_our_own as no_faults_of_our_own
 from rio_kit import Rig
-
-import winsock
-import winsock.ws2_32 as ws
 
 
 @pytest.fixture
 def rig():
-    process = winsock.Process()
-    with process.attached():
-        assert ws.WSAStartup(0x0202, bytearray(408)) == 0
-        made = Rig(process)
+    with Rig.fresh() as made:
         yield made
-        assert ws.WSACleanup() == 0
-    made.threads.shutdown()
-
-
-@pytest.fixture(autouse=True)
-def no_faults_of_our_own(caplog):
-    """winsock logs what should never happen inside it."""
-    yield
-    assert not [r.getMessage() for r in caplog.records if r.name == "winsock"]
