@@ -172,6 +172,12 @@ def lost(ep: Endpoint, code: int) -> None:
         ep.became_reset(code)
 
 
+def check_lost(ep: Endpoint) -> None:
+    """Raise what ended the connection, if another request or call has met it: it is the end of all that wait."""
+    if ep.state is State.RESET:
+        raise WinsockError(ep.extra.get("lost", WSA.WSAECONNRESET))
+
+
 def check_alive(ep: Endpoint) -> None:
     """Raise what ended the connection, if something did and no call has met it yet."""
     if ep.stream and ep.state is State.CONNECTED and ep.transport.readiness() & ERROR:

@@ -8,6 +8,7 @@ from typing import Any
 from winsock.abi import _constants as c
 from winsock.afd import _control, _events, _urgent
 from winsock.afd._data import (
+    check_lost,
     check_receive,
     check_recv_flags,
     ignored,
@@ -93,6 +94,7 @@ class Receive(Request):
     def _stream(self) -> int | None:
         ep, flags = self.ep, self.flags
         try:
+            check_lost(ep)
             if flags & c.MSG_OOB:
                 return self._urgent()
             if not self.room:

@@ -16,7 +16,7 @@ from typing import Any
 
 from winsock.abi import _constants as c
 from winsock.afd import _connection, _events, _urgent
-from winsock.afd._data import check_send, check_send_flags, lost, remaining
+from winsock.afd._data import check_lost, check_send, check_send_flags, lost, remaining
 from winsock.afd._endpoint import Endpoint, State
 from winsock.afd._requests import WRITES, Request, Requests
 from winsock.afd._wait import wait_ready
@@ -236,6 +236,7 @@ class Send(Request):
 
     def _stream(self) -> int | None:
         ep, requests = self.ep, self.requests
+        check_lost(ep)
         buffer: Buffer | None = requests.sends
         limit = 0 if self.stored else limit_of(ep)
         if buffer is not None:
