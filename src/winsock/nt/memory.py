@@ -69,13 +69,13 @@ def is_null(ptr: Any) -> bool:
     return ptr is None or (isinstance(ptr, int) and ptr == 0)
 
 
-def _copy(vm: Any, address: int, local: Any, n: int) -> None:
-    """Let the kernel move n bytes between our `local` buffer and an address nobody vouches for."""
+def _copy(vm: Any, address: int, local: bytearray, n: int) -> None:
+    """Let the kernel move n bytes between our own memory and an address nobody vouches for."""
     if n == 0:
         return
     if not 0 < address <= MAX_ADDRESS - n:
         raise fault()
-    mine = _IoVec(ctypes.addressof(local), n)
+    mine = _IoVec(ctypes.addressof(ctypes.c_char.from_buffer(local)), n)  # an array would be a new type for each n
     theirs = _IoVec(address, n)
     if vm(os.getpid(), ctypes.byref(mine), 1, ctypes.byref(theirs), 1, 0) != n:
         raise fault()
@@ -91,9 +91,9 @@ def read(ptr: Any, n: int) -> bytes:
     if isinstance(ptr, int):
         if n > CHUNK:
             return _read_long(int(ptr), n)
-        local = ctypes.create_string_buffer(n)
+        local = bytearray(n)
         _copy(_readv, int(ptr), local, n)
-        return local.raw
+        return bytes(local)
     if isinstance(ptr, str):
         ptr = _ansi(ptr) + b"\0"
     try:
@@ -120,8 +120,7 @@ def write(ptr: Any, data: bytes | bytearray | memoryview) -> None:
     if ptr is None:
         raise fault()
     if isinstance(ptr, int):
-        local = ctypes.create_string_buffer(bytes(data), n)
-        _copy(_writev, int(ptr), local, n)
+        _copy(_writev, int(ptr), bytearray(data), n)
         return
     try:
         target = memoryview(ptr).cast("B")

@@ -134,6 +134,15 @@ _NO_OS = (
 )  # fmt: skip
 
 
+def strerror(code: int, /) -> str:
+    """The text of an errno; Windows' C library has none for Winsock's."""
+    text = os.strerror(code)
+    return "Unknown error" if text.startswith("Unknown error") else text
+
+
+strerror.__module__ = "nt"
+
+
 def os_view() -> ModuleType:
     """`os` for networking code.  Paths stay as they are: this machine's."""
     return overlay(
@@ -142,6 +151,7 @@ def os_view() -> ModuleType:
             "name": "nt",
             "get_handle_inheritable": os.get_inheritable,
             "set_handle_inheritable": os.set_inheritable,
+            "strerror": strerror,
             "O_BINARY": 0,
             "O_NOINHERIT": os.O_CLOEXEC,
         },

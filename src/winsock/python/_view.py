@@ -354,6 +354,8 @@ def _pytest_rewriting(view: View, module: ModuleType) -> None:
         return new
 
     module.AssertionRewritingHook.create_module = create_module
+    package = sys.modules["winsock"]
+    package.__doc__ = f"{package.__doc__}\n\nPYTEST_DONT_REWRITE"  # else it is warned of: it is there already
 
 
 def _process_handles(view: View, module: ModuleType) -> None:
