@@ -391,12 +391,16 @@ def _set_v6only(ep: Endpoint, row: Option, value: Value) -> None:
 
 
 def _set_multicast_if(ep: Endpoint, row: Option, value: Value) -> None:
-    """An interface's address or its index as 0.x.x.x; read back as an index."""
+    """An interface's address, which is read back, or its index as 0.x.x.x, which is read back in the host's order.
+
+    Source: document for the index; what x/net of Go relies on, and observed on Wine, for the address.
+    """
     data = _number(value).to_bytes(4, "little")
-    index = int.from_bytes(data, "big")
+    index = told = int.from_bytes(data, "big")
     if index >= 1 << 24:
-        index = _interface_with(ep, ".".join(map(str, data)))
-    keep(ep, row, index)
+        index, told = _interface_with(ep, ".".join(map(str, data))), _number(value)
+    ep.transport.tell_option(row.level, row.name, index)
+    ep.set_option((row.level, row.name), told)
 
 
 def _interface_with(ep: Endpoint, address: str) -> int:
