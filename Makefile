@@ -50,10 +50,11 @@ $(VENV)/.dev: pyproject.toml $(VENV)/.made
 	@$(PY) -m pip install --quiet --disable-pip-version-check -e '.[dev]'
 	@touch $@ $(VENV)/.run
 
-# the package and what it is measured against
+# the package and what it is measured against; uvloop is not for every interpreter
 $(VENV)/.bench: pyproject.toml $(VENV)/.made
-	@echo "installing winsock and portpicker into $(VENV)"
+	@echo "installing winsock, portpicker and uvloop into $(VENV)"
 	@$(PY) -m pip install --quiet --disable-pip-version-check -e '.[bench]'
+	@$(PY) -m pip install --quiet --disable-pip-version-check -e '.[bench-uvloop]' || echo "uvloop cannot be had here"
 	@touch $@ $(VENV)/.run
 
 # -- verbs ----------------------------------------------------------------------------------------
@@ -69,7 +70,7 @@ check: $(VENV)/.dev
 	$(PY) -m mypy --strict
 	$(PY) -m pytest -q -p no:cacheprovider tests/test_layers.py
 
-bench: $(VENV)/.run
+bench: $(VENV)/.bench
 	@$(PY) bench/bench.py
 
 bench-corpus: $(VENV)/.run

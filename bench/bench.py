@@ -38,10 +38,13 @@ CALLS = {
     "datagram": "sendto+recvfrom 64 B",
     "make": "socket+closesocket",
     "accept": "connect+accept+close",
+    "accept_ex": "AcceptEx by port, connect, close",
     "packets": "post+get on a completion port",
     "overlapped": "overlapped receive, by port",
     "events": "set+wait+reset of an event",
 }
+# of these the floor is shown, too: bare calls of CPython's socket against the same C program
+FLOOR = frozenset({"large", "make", "accept", "accept_ex", "overlapped"})
 # connections: the proactor loop's budget against CPython's selector loop
 LOOPS = {1: 0.8, 50: 0.8, 500: 0.95}
 PYTHON_BUDGET, C_BUDGET, WINE_BUDGET = 1.2, 1.5, 0.2
@@ -93,14 +96,21 @@ class Table:
 
     def __init__(self) -> None:
         self.over = 0
-        print(f"{'what':38}{'against':22}{'ratio':>9}{'budget':>9}   each")
+        print(f"{'what':44}{'against':22}{'ratio':>9}{'budget':>9}   each")
 
     def row(self, what: str, against: str, ratio: float, budget: float, each: str, unit: str = "x") -> None:
         within = ratio <= budget
         self.over += not within
-        mark = "ok" if within else "OVER"
+        mark = "" if budget == annotate_log.UNBOUNDED else "ok" if within else "OVER"
         limit = f"{budget:8.2f}{unit}" if budget != annotate_log.UNBOUNDED else f"{'-':>9}"
-        print(f"{what:38}{against:22}{ratio:8.2f}{unit}{limit}   {each:24} {mark}", flush=True)
+        print(f"{what:44}{against:22}{ratio:8.2f}{unit}{limit}   {each:24} {mark}", flush=True)
+
+    def pair(
+        self, what: str, against: str, ours: list[float], theirs: list[float], budget: float = annotate_log.UNBOUNDED
+    ) -> None:
+        """A row of seconds, round by round: the median ratio, as one of the rounds, so that what is shown fits."""
+        a, b = sorted(zip(ours, theirs), key=lambda each: each[0] / each[1])[len(ours) // 2]
+        self.row(what, against, a / b, budget, f"{microseconds(a)} / {microseconds(b)}")
 
 
 def microseconds(value: float) -> str:
@@ -113,10 +123,14 @@ def compare(table: Table, workers: dict[str, Worker], rounds: int, only: str) ->
         ("Python-shaped", "python", "plain", "CPython's socket", PYTHON_BUDGET),
         ("C-shaped", "c", "plain", "CPython's socket", C_BUDGET),
         ("C-shaped", "c", "wine", "C under Wine", WINE_BUDGET),
+        ("bare calls", "bare", "wine", "C under Wine", annotate_log.UNBOUNDED),
     ]
     everyone = workers
     for work, label in {**WORKS, **CALLS}.items():
-        workers = everyone if work in WORKS else {n: w for n, w in everyone.items() if n in ("c", "wine")}
+        wanted = ("plain", "python", "c", "wine") if work in WORKS else ("c", "wine")
+        if work in FLOOR and "wine" in everyone:
+            wanted = (*wanted, "bare")
+        workers = {name: worker for name, worker in everyone.items() if name in wanted}
         if only not in label or len(workers) < 2:
             continue
         times = {name: worker.times_for(work) for name, worker in workers.items()}
@@ -128,9 +142,7 @@ def compare(table: Table, workers: dict[str, Worker], rounds: int, only: str) ->
                 seen[name].append(worker.ask(work, times[name]) / times[name])
         for shape, ours, theirs, against, budget in pairs:
             if ours in seen and theirs in seen:
-                # The median, as one of the rounds, so that what is shown fits together.
-                a, b = sorted(zip(seen[ours], seen[theirs]), key=lambda pair: pair[0] / pair[1])[rounds // 2]
-                table.row(f"{label}, {shape}", against, a / b, budget, f"{microseconds(a)} / {microseconds(b)}")
+                table.pair(f"{label}, {shape}", against, seen[ours], seen[theirs], budget)
 
 
 def processes(table: Table, rounds: int) -> None:
@@ -170,10 +182,10 @@ def crowd(table: Table, worker: Worker, rounds: int) -> None:
     count = min(IDLE_CONNECTIONS, resource.getrlimit(resource.RLIMIT_NOFILE)[0] // 2 - 100)
     each = busy.ask("pend", count)
     times = worker.times_for("overlapped")
-    pairs = [(busy.ask("overlapped", times), worker.ask("overlapped", times)) for _ in range(rounds)]
-    a, b = sorted(pairs, key=lambda pair: pair[0] / pair[1])[rounds // 2]
-    seen = f"{microseconds(a / times)} / {microseconds(b / times)}"
-    table.row(f"the same beside {count} idle ones", "none idle", a / b, CROWD_BUDGET, seen)
+    rows = [(busy.ask("overlapped", times) / times, worker.ask("overlapped", times) / times) for _ in range(rounds)]
+    with_idle, alone = map(list, zip(*rows))
+    label = f"overlapped receive, {count} idle pending"
+    table.pair(label, "none idle", with_idle, alone, CROWD_BUDGET)
     print(f"a pending receive: {each:.0f} bytes each")
     busy.close()
 
@@ -182,7 +194,8 @@ def loops(table: Table, rounds: int) -> None:
     """Echo over connections within a process: ProactorEventLoop on winsock, SelectorEventLoop on Linux, uvloop."""
     program = str(HERE / "worker_asyncio.py")
     workers = {"plain": Worker(sys.executable, program), "ours": Worker(command("winsock"), "run", program)}
-    if importlib.util.find_spec("uvloop"):
+    has_uvloop = importlib.util.find_spec("uvloop") is not None
+    if has_uvloop:
         workers["uvloop"] = Worker(sys.executable, program, "uvloop")
     for count, budget in LOOPS.items():
         work = f"echo_{count}"
@@ -193,13 +206,12 @@ def loops(table: Table, rounds: int) -> None:
             turns.reverse()
             for name, worker in turns:
                 seen[name].append(worker.ask(work, times[name]) / times[name] / count)
-        a, b = sorted(zip(seen["ours"], seen["plain"]), key=lambda pair: pair[0] / pair[1])[rounds // 2]
-        each = f"{microseconds(a)} / {microseconds(b)}"
-        table.row(f"asyncio echo 1 KB, {count} connections", "SelectorEventLoop", a / b, budget, each)
-        if "uvloop" in seen:
-            print(f"uvloop: {microseconds(statistics.median(seen['uvloop']))}")
-    if "uvloop" not in workers:
-        print("uvloop: not installed, no figure")
+        label = f"asyncio echo 1 KB, {count} connections"
+        table.pair(label, "SelectorEventLoop", seen["ours"], seen["plain"], budget)
+        if has_uvloop:
+            table.pair("  the same on uvloop", "SelectorEventLoop", seen["uvloop"], seen["plain"])
+        else:
+            print("  the same on uvloop: not installed, no figure")
     for worker in workers.values():
         worker.close()
 
@@ -249,6 +261,7 @@ def main() -> int:
         "plain": Worker(sys.executable, str(HERE / "worker.py")),
         "python": Worker(winsock, "run", str(HERE / "worker.py")),
         "c": Worker(sys.executable, str(HERE / "worker_c.py")),
+        "bare": Worker(sys.executable, str(HERE / "worker_bare.py")),
     }
     if (wine := wine_worker()) is not None:
         workers["wine"] = wine

@@ -1,14 +1,17 @@
 /* The same work as worker_c.py, as a Windows program. */
 #include <winsock2.h>
+#include <mswsock.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 static char buffer[65536], data[65536];
-static SOCKET a, b, quiet, other, listener, udp, over_a, over_b;
-static HANDLE port;
+static SOCKET a, b, quiet, other, listener, ex_listener, udp, over_a, over_b;
+static HANDLE port, ex_port;
 static WSAEVENT event;
-static struct sockaddr_in name, udp_name;
+static struct sockaddr_in name, ex_name, udp_name;
+static LPFN_ACCEPTEX accept_ex;
+static struct linger reset = { 1, 0 };          /* leaves no connection in TIME_WAIT */
 
 static void bind_local(SOCKET s, struct sockaddr_in *local)
 {
@@ -54,10 +57,23 @@ static void once(const char *work)
     } else if (!strcmp(work, "make")) {
         closesocket(socket(AF_INET, SOCK_STREAM, 0));
     } else if (!strcmp(work, "accept")) {
-        struct linger reset = { 1, 0 };         /* leaves no connection in TIME_WAIT */
         SOCKET client = socket(AF_INET, SOCK_STREAM, 0), server;
         if (connect(client, (void *)&name, sizeof name)) exit(3);
         server = accept(listener, NULL, NULL);
+        setsockopt(client, SOL_SOCKET, SO_LINGER, (void *)&reset, sizeof reset);
+        closesocket(client);
+        closesocket(server);
+    } else if (!strcmp(work, "accept_ex")) {
+        OVERLAPPED overlapped = { 0 }, *done;
+        char names[64];
+        DWORD n;
+        ULONG_PTR key;
+        SOCKET client = socket(AF_INET, SOCK_STREAM, 0), server = socket(AF_INET, SOCK_STREAM, 0);
+        if (accept_ex(ex_listener, server, names, 0, 32, 32, &n, &overlapped)) exit(3);
+        if (WSAGetLastError() != ERROR_IO_PENDING) exit(3);
+        if (connect(client, (void *)&ex_name, sizeof ex_name)) exit(3);
+        if (!GetQueuedCompletionStatus(ex_port, &n, &key, &done, INFINITE)) exit(3);
+        if (setsockopt(server, SOL_SOCKET, SO_UPDATE_ACCEPT_CONTEXT, (void *)&ex_listener, sizeof ex_listener)) exit(3);
         setsockopt(client, SOL_SOCKET, SO_LINGER, (void *)&reset, sizeof reset);
         closesocket(client);
         closesocket(server);
@@ -87,6 +103,8 @@ int main(void)
     WSADATA start;
     LARGE_INTEGER hz, t0, t1;
     u_long on = 1;
+    GUID wanted = WSAID_ACCEPTEX;
+    DWORD size;
     char work[32];
     long times;
 
@@ -94,6 +112,12 @@ int main(void)
     listener = socket(AF_INET, SOCK_STREAM, 0);
     bind_local(listener, &name);
     if (listen(listener, 5)) return 3;
+    ex_listener = socket(AF_INET, SOCK_STREAM, 0);
+    bind_local(ex_listener, &ex_name);
+    if (listen(ex_listener, 5)) return 3;
+    ex_port = CreateIoCompletionPort((HANDLE)ex_listener, NULL, 0, 0);
+    if (WSAIoctl(ex_listener, SIO_GET_EXTENSION_FUNCTION_POINTER, &wanted, sizeof wanted, &accept_ex, sizeof accept_ex,
+                 &size, NULL, NULL)) return 3;
     udp = socket(AF_INET, SOCK_DGRAM, 0);
     bind_local(udp, &udp_name);
     make_pair(&a, &b);

@@ -9,10 +9,12 @@ from struct import pack
 
 import winsock.kernel32 as k32
 import winsock.ws2_32 as ws
+from winsock import mswsock
 from winsock.abi import _constants as c
 
 SMALL, LARGE = b"x" * 64, b"x" * 65536
 NOW = bytes(8)  # a timeval
+RESET = pack("<HH", 1, 0)  # leaves no connection in TIME_WAIT
 
 
 def check(value):
@@ -36,8 +38,11 @@ def make_pair():
 
 check(ws.WSAStartup(0x0202, bytearray(408)))
 listener, udp = check(ws.socket(c.AF_INET, c.SOCK_STREAM, 0)), check(ws.socket(c.AF_INET, c.SOCK_DGRAM, 0))
-name, udp_name = bind_local(listener), bind_local(udp)
+ex_listener = check(ws.socket(c.AF_INET, c.SOCK_STREAM, 0))
+name, udp_name, ex_name = bind_local(listener), bind_local(udp), bind_local(ex_listener)
 check(ws.listen(listener, 5))
+check(ws.listen(ex_listener, 5))
+ex_port = k32.CreateIoCompletionPort(ex_listener, None, 0, 0)
 a, b = make_pair()
 _, quiet = make_pair()
 check(ws.ioctlsocket(quiet, c.FIONBIO, c_uint32(1)))
@@ -113,12 +118,28 @@ def make(times):
 
 
 def accept(times):
-    reset = pack("<HH", 1, 0)  # leaves no connection in TIME_WAIT
     for _ in range(times):
         client = ws.socket(c.AF_INET, c.SOCK_STREAM, 0)
         check(ws.connect(client, name, 16))
         server = check(ws.accept(listener, None, None))
-        ws.setsockopt(client, c.SOL_SOCKET, c.SO_LINGER, reset, 4)
+        ws.setsockopt(client, c.SOL_SOCKET, c.SO_LINGER, RESET, 4)
+        ws.closesocket(client)
+        ws.closesocket(server)
+
+
+def accept_ex(times):
+    accept, get = mswsock.AcceptEx, k32.GetQueuedCompletionStatus
+    n, key, done = c_uint32(), c_uint64(), c_uint64()
+    names, request, context = create_string_buffer(64), OVERLAPPED(), pack("<Q", ex_listener)
+    for _ in range(times):
+        client = ws.socket(c.AF_INET, c.SOCK_STREAM, 0)
+        server = ws.socket(c.AF_INET, c.SOCK_STREAM, 0)
+        accept(ex_listener, server, names, 0, 32, 32, n, request)
+        assert ws.WSAGetLastError() == c.ERROR_IO_PENDING
+        check(ws.connect(client, ex_name, 16))
+        assert get(ex_port, n, key, done, c.INFINITE)
+        check(ws.setsockopt(server, c.SOL_SOCKET, c.SO_UPDATE_ACCEPT_CONTEXT, context, 8))
+        ws.setsockopt(client, c.SOL_SOCKET, c.SO_LINGER, RESET, 4)
         ws.closesocket(client)
         ws.closesocket(server)
 
