@@ -92,6 +92,47 @@ def test_without_a_send_buffer_it_waits_for_the_network(lab):
     assert got.result(60)[0] == data
 
 
+def kernel_room(lab, s):
+    return lab.process.sockets[s].transport.getsockopt(linux.SOL_SOCKET, linux.SO_SNDBUF)
+
+
+@pytest.mark.parametrize("ends", ["received", "cancelled", "closed by the peer", "another buffer"])
+def test_without_a_send_buffer_the_kernel_has_room_while_much_is_left(lab, ends):
+    """Else it would take one segment for each acknowledgement, with which the receiver takes its time."""
+    a, b = lab.pair()
+    lab.option(a, c.SO_SNDBUF, 0)
+    little = kernel_room(lab, a)
+    op = lab.start_send(a, BIG)
+    assert op.error == WSA.WSA_IO_PENDING
+    assert kernel_room(lab, a) > 4 * little
+    wanted = (1, 0)
+    if ends == "cancelled":
+        assert k32.CancelIoEx(a, op.ov) == 1
+        wanted = (0, c.ERROR_OPERATION_ABORTED)
+    elif ends == "closed by the peer":
+        lab.reset(b)
+        wanted = (0, c.ERROR_NETNAME_DELETED)
+    elif ends == "another buffer":
+        lab.option(a, c.SO_SNDBUF, 1 << 17)
+        little = kernel_room(lab, a)
+    got = take(lab, b, len(BIG)) if wanted[0] else None
+    assert lab.result(a, op)[::2] == wanted
+    assert kernel_room(lab, a) == little
+    if got:
+        assert got.result(60)[0] == BIG
+
+
+def test_without_a_send_buffer_the_end_waits_until_the_rest_has_arrived(lab):
+    a, b = lab.pair()
+    lab.option(a, c.SO_SNDBUF, 0)
+    lab.option(b, c.SO_RCVBUF, 0x10000)  # so that half of it cannot have arrived unread
+    op = lab.start_send(a, BIG[: 1 << 20])
+    data = take(lab, b, 1 << 19).result(60)[0]
+    assert op.pending
+    data += take(lab, b, 1 << 19).result(60)[0]
+    assert (lab.result(a, op), data) == ((1, 1 << 20, 0), BIG[: 1 << 20])
+
+
 def test_a_plain_send_comes_after_what_was_accepted(lab):
     a, b = stuck(lab)
     lab.nonblocking(a)

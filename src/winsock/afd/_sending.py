@@ -28,6 +28,8 @@ NOTE = "accepted for sending"  # in Endpoint.extra: a Buffer; sends look for it,
 SO_SNDBUF = (c.SOL_SOCKET, c.SO_SNDBUF)
 SO_LINGER = (c.SOL_SOCKET, c.SO_LINGER)
 DEFAULT = 0x10000
+AHEAD = 0x40000  # bytes of a big send that the kernel may hold, with SO_SNDBUF 0, while more than its END is left
+BIG, END = 0x10000, 0x1000
 AT_EXIT = 5_000.0  # ms that a program's end waits for what was accepted
 
 _WOULDBLOCK = WSA.WSAEWOULDBLOCK
@@ -189,6 +191,7 @@ class Send(Request):
 
     The data are copied if the request has to wait: the caller may do with the buffers what it likes.
 
+    ahead     with SO_SNDBUF 0, the kernel has been given room for AHEAD bytes
     raw       the buffers are memory that nobody vouches for
     stored    they stay as they are, and it ends when the network has them all, as with SO_SNDBUF 0: a file's
     """
@@ -196,7 +199,7 @@ class Send(Request):
     lane = WRITES
     raw = stored = False
 
-    __slots__ = ("address", "control", "data", "flags", "size", "views")
+    __slots__ = ("address", "ahead", "control", "data", "flags", "size", "views")
 
     def __init__(
         self,
@@ -216,6 +219,7 @@ class Send(Request):
         self.views, self.flags, self.address, self.control = views, flags, address, control
         self.size = sum(map(len, views))
         self.data: bytes | None = None
+        self.ahead = False
 
     def attempt(self) -> int | None:
         ep = self.ep
@@ -245,6 +249,11 @@ class Send(Request):
                 return None
             buffer.put(self._copy(0))
             return self.size
+        if self.ahead:
+            if limit:
+                self.ahead = False  # the program has set another SO_SNDBUF meanwhile
+            elif not self._go_ahead():
+                return None
         views = self.views if self.data is None else (self.data,)
         while True:
             rest = remaining(views, self.total) if self.total else views
@@ -261,10 +270,38 @@ class Send(Request):
             _events.told(ep, _events.SEND, _WOULDBLOCK)
         if not limit:
             self._waits()
+            if self.data is not None and self.size - self.total > BIG:
+                return self._stream() if self._go_ahead() else None
             return None
         data = self._copy(self.total)
         Buffer(requests, ep).put(data)
         return self.size
+
+    def _go_ahead(self) -> bool:
+        """Send all but the end of a big send; whether that has gone.
+
+        With the little room of SO_SNDBUF 0 the kernel would take one segment, and the next when that is acknowledged,
+        with which receivers take their time.  The end finds little room again: it leaves when the rest has arrived.
+        """
+        transport, data = self.ep.transport, memoryview(self.data or b"")
+        end = self.size - END
+        if not self.ahead:
+            transport.tell_option(*SO_SNDBUF, AHEAD)
+            self.ahead = True
+        while self.total < end:
+            n = transport.transmit_now(data[self.total : end])
+            if n < 0:
+                return False
+            self.total += n
+        self._no_longer_ahead()
+        return True
+
+    def _no_longer_ahead(self) -> None:
+        self.ahead = False
+        try:
+            self.ep.transport.tell_option(*SO_SNDBUF, 0)
+        except WinsockError:
+            pass  # closed
 
     def _transmit(self, views: Sequence[Any]) -> int:
         """How many bytes went, -1 while there is no room."""
@@ -311,6 +348,8 @@ class Send(Request):
             self.data = copied(self.views, self.raw)
 
     def cleared(self) -> None:
+        if self.ahead:
+            self._no_longer_ahead()
         self.views, self.data = (), None
 
 
