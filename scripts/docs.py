@@ -22,11 +22,12 @@ PROMPT = "    $ "
 SHOWN = (PROMPT + "winsock ", PROMPT + "python -c ")
 WIDTH = "80"
 GENERATED = re.compile(r"(<!-- generated: (winsock [^>]*?) -->\n).*?(<!-- end -->)", re.S)
+CODE_SHOWN = re.compile(r'(  File "<string>", line .*\n)(?: {4}.*\n)+')  # what tracebacks show of -c, since 3.13
 PORT = re.compile(r"(127\.0\.0\.1|\[::1?\]|0\.0\.0\.0):\d+|'127\.0\.0\.1', \d+")
 
 
 def output(command: str) -> str:
-    """What a command prints, errors included."""
+    """What a command prints, errors included; the same under every version of Python."""
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     environment = {**os.environ, "PATH": path, "COLUMNS": WIDTH, "NO_COLOR": "1", "LC_ALL": "C.UTF-8"}
     done = subprocess.run(
@@ -40,7 +41,7 @@ def output(command: str) -> str:
         timeout=120,
         check=False,
     )
-    return done.stdout
+    return CODE_SHOWN.sub(r"\1", done.stdout)
 
 
 def refreshed(text: str) -> str:

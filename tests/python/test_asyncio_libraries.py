@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import sys
 
 import pytest
 
@@ -110,9 +111,13 @@ def test_tornado(program) -> None:
     """) == "b'tornado /x' ProactorEventLoop\n"
 
 
+# In 3.13.0 to 3.13.5 a datagram transport never tells a paused writer to go on: python/cpython#135444, and so on Windows.
+PAUSED_FOR_EVER = (3, 13) <= sys.version_info < (3, 13, 6)
+
+
 def test_anyio(program) -> None:
-    assert program("""
-        import anyio, anyio.abc
+    source = """
+        import anyio, anyio.abc, sys
         async def serve(stream):
             async with stream:
                 async for data in stream:
@@ -126,12 +131,16 @@ def test_anyio(program) -> None:
                     await stream.send(b"hello")
                     print(await stream.receive())
                 print((await anyio.run_process(["echo", "x"])).stdout)
-                async with await anyio.create_udp_socket(local_host="127.0.0.1") as sock:
-                    await sock.sendto(b"z", *sock.extra(local.local_address))
-                    print((await sock.receive())[0])
+                if "udp" in sys.argv:
+                    async with await anyio.create_udp_socket(local_host="127.0.0.1") as sock:
+                        await sock.sendto(b"z", *sock.extra(local.local_address))
+                        print((await sock.receive())[0])
                 group.cancel_scope.cancel()
         anyio.run(main)
-    """) == "b'HELLO'\nb'x\\n'\nb'z'\n"
+    """
+    assert program(source) == "b'HELLO'\nb'x\\n'\n"
+    if not PAUSED_FOR_EVER:
+        assert program(source, "udp") == "b'HELLO'\nb'x\\n'\nb'z'\n"
 
 
 def test_a_dns_client(program) -> None:

@@ -232,7 +232,7 @@ print(done.wait(30), ov.getresult(), [t.name for t in threading.enumerate()])
 
 def test_a_forked_child_and_many_threads(program) -> None:
     assert program(START + """
-import os as real
+import warnings; warnings.simplefilter("ignore", DeprecationWarning)      # since 3.12, of forking beside threads
 a, b = pair()
 ov = o.Overlapped(0); ov.WSARecv(b.fileno(), 3)
 child = __import__("posix").fork()

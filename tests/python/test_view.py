@@ -172,7 +172,7 @@ def test_writes_to_sys_and_os_reach_the_real_ones(program) -> None:
 
 def test_asyncio_runs_on_these_sockets(program) -> None:
     out = program("""
-        import asyncio, socket
+        import asyncio, socket, warnings
         async def serve(reader, writer):
             writer.write((await reader.readline()).upper())
             await writer.drain()
@@ -192,6 +192,7 @@ def test_asyncio_runs_on_these_sockets(program) -> None:
         asyncio.run(main())
         with asyncio.Runner(loop_factory=asyncio.ProactorEventLoop) as runner:   # as uvicorn does
             runner.run(main())
+        warnings.simplefilter("ignore", DeprecationWarning)      # policies, since 3.14
         asyncio.set_event_loop_policy(asyncio.WindowsSelectorEventLoopPolicy())
         asyncio.run(main())
     """)

@@ -12,6 +12,7 @@ from winsock.afd._shape import DISCARD
 from winsock.codes import WSA
 from winsock.nt import current
 from winsock.python import _oserror
+from winsock.python._versions import main_has
 from winsock.python._view import View
 
 WSA_CODES = frozenset(map(int, WSA))
@@ -53,7 +54,8 @@ def _new_main(view: View) -> dict[str, Any]:
     main = ModuleType("__main__")
     namespace = vars(main)
     namespace["__builtins__"] = view.builtins["program"]
-    namespace["__annotations__"] = {}
+    if main_has("__annotations__"):
+        namespace["__annotations__"] = {}
     sys.modules["__main__"] = main
     return namespace
 
@@ -101,9 +103,9 @@ def run_script(view: View, path: str, args: list[str]) -> None:
     code = _compile_file(path)
     from importlib.machinery import SourceFileLoader
 
-    namespace.update(
-        __file__=path, __cached__=None, __loader__=SourceFileLoader("__main__", path), __spec__=None, __package__=None
-    )
+    if main_has("__cached__"):
+        namespace["__cached__"] = None
+    namespace.update(__file__=path, __loader__=SourceFileLoader("__main__", path), __spec__=None, __package__=None)
     _execute(code, namespace)
 
 

@@ -32,6 +32,17 @@ SELECTOR_BY_DEFAULT: Mapping[str, str] = {
     "_DefaultEventLoopPolicy": "_WindowsSelectorEventLoopPolicy",  # since 3.14
 }
 
+# names of `__main__`, and the version that left them out
+LEFT_OUT: Mapping[str, Version] = {"__annotations__": (3, 14), "__cached__": (3, 15)}
+
+# bits of IMPORT_NAME's argument below the number of the name
+IMPORT_NAME_SHIFT = 2 if THIS >= (3, 15) else 0  # whether the import is lazy
+
+
+def main_has(name: str) -> bool:
+    """Whether `__main__` has one of the names that were left out some time."""
+    return LEFT_OUT[name] > THIS
+
 
 def here(table: Mapping[Version, str], version: Version = THIS) -> list[str]:
     """The names that this version has."""

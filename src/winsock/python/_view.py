@@ -29,7 +29,7 @@ from types import CodeType, ModuleType
 from typing import Any
 
 from winsock.python._overlay import overlay
-from winsock.python._versions import SELECTOR_BY_DEFAULT
+from winsock.python._versions import IMPORT_NAME_SHIFT, SELECTOR_BY_DEFAULT
 
 # Standard library modules that see Windows; a name covers its submodules.
 WINDOWS = frozenset(
@@ -95,7 +95,7 @@ def imports(code: CodeType) -> Iterator[str]:
         if op == _EXTENDED_ARG:
             continue
         if op == _IMPORT_NAME:
-            yield code.co_names[argument]
+            yield code.co_names[argument >> IMPORT_NAME_SHIFT]
         argument = 0
     for constant in code.co_consts:
         if isinstance(constant, CodeType):
