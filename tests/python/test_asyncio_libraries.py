@@ -111,7 +111,7 @@ def test_tornado(program) -> None:
     """) == "b'tornado /x' ProactorEventLoop\n"
 
 
-# In 3.13.0 to 3.13.5 a datagram transport never tells a paused writer to go on: python/cpython#135444, and so on Windows.
+# In 3.13.0 to 3.13.5 a datagram transport never tells a paused writer to go on, here as on Windows: cpython 135444.
 PAUSED_FOR_EVER = (3, 13) <= sys.version_info < (3, 13, 6)
 
 
