@@ -243,24 +243,6 @@ PROGRAMS = {
         asyncio.run(main())
         """,
     ),
-    "trio, which sees this machine": (
-        ("trio",),
-        """
-        import functools, trio
-        async def echo(s):
-            async for data in s:
-                await s.send_all(data)
-        async def main():
-            async with trio.open_nursery() as nursery:
-                serve = functools.partial(trio.serve_tcp, echo, 0, host="127.0.0.1")
-                [listener] = await nursery.start(serve)
-                s = await trio.open_tcp_stream("127.0.0.1", listener.socket.getsockname()[1])
-                await s.send_all(b"abc")
-                print(await s.receive_some(), trio.lowlevel.current_statistics().io_statistics.backend)
-                nursery.cancel_scope.cancel()
-        trio.run(main)
-        """,
-    ),
 }
 
 TWISTED = """

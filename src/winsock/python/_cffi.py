@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import importlib
 import operator
+import re
 import subprocess
 from collections.abc import Callable
 from types import MappingProxyType, ModuleType
@@ -29,6 +30,24 @@ LONG, ULONG, INT, UINT = 9, 10, 7, 8
 SHORTER = MappingProxyType({LONG: INT, ULONG: UINT})
 WINERROR = 3  # its place among the arguments of OSError
 SHORTER_NAMES = MappingProxyType({"long": "int", "unsigned long": "unsigned int"})
+
+
+# What cffi knows by itself on Windows, of what trio's declarations take for known.
+COMMON = MappingProxyType(
+    {
+        "LPCSTR": "const char *",
+        "LPDWORD": "unsigned long *",
+        "LPSECURITY_ATTRIBUTES": "void *",
+        "UCHAR": "unsigned char",
+    }
+)
+
+
+def with_common_types(declarations: str) -> str:
+    """Declarations, behind those of COMMON's that they use and do not make themselves."""
+    words = {name for name in COMMON if re.search(rf"\b{name}\b", declarations)}
+    own = {name for name in words if re.search(rf"\btypedef\b[^;]*\b{name}\s*;", declarations)}
+    return "".join(f"typedef {COMMON[name]} {name};" for name in sorted(words - own)) + declarations
 
 
 def windows_types(table: bytes) -> bytes:
@@ -100,7 +119,7 @@ def getwinerror(code: int = -1) -> tuple[int, str]:
     """The code and its text; of the thread's last error by default."""
     if code == -1:
         code = current().last_error
-    return code, _oserror.text_of(code) or f"Windows Error {code:#X}"
+    return code, _oserror.text_of(code) or f"Windows Error 0x{code:X}"
 
 
 def os_error(*args: Any) -> OSError:
@@ -179,7 +198,15 @@ def modules(generated: bool) -> dict[str, ModuleType]:
     }
     if not generated:
         cffi: Any = importlib.import_module("cffi")
-        changed = {"FFI": windows_ffi(cffi.FFI, replace, owner)}
+
+        class Declaring(cffi.FFI):  # type: ignore[misc]
+            __doc__ = cffi.FFI.__doc__
+            CData, CType = backend._get_types()
+
+            def cdef(self, csource: str, *args: Any, **more: Any) -> None:
+                super().cdef(with_common_types(csource), *args, **more)
+
+        changed = {"FFI": windows_ffi(Declaring, replace, owner)}
         found["cffi.api"] = overlay(cffi.api, changed)
         found["cffi"] = overlay(cffi, {**changed, "api": found["cffi.api"]})
     return found
