@@ -145,6 +145,21 @@ def test_refusals(lab, file):
     assert lab.call("TransmitFile", a, file, 0, 0, None, None, 0) == (0, WSA.WSAESHUTDOWN)
 
 
+def test_a_reset_ends_it_as_it_ends_the_receive_that_waits(lab, file):
+    a, b = lab.pair()
+    lab.option(a, c.SO_SNDBUF, 4096)
+    lab.option(b, c.SO_RCVBUF, 4096)
+    port, receive = lab.port(a), lab.pend_recv(a)
+    lab.pends("TransmitFile", a, file, 0, 0, ov := lab.overlapped(), None, 0)
+    lab.pends("TransmitFile", a, file, 0, 0, second := lab.overlapped(), None, 0)
+    lab.readable(b)
+    lab.reset(b)
+    packets = [lab.packet(port) for _ in range(3)]
+    assert {(p[0], p[3], p[4]) for p in packets} == {
+        (0, address, c.ERROR_NETNAME_DELETED) for address in (receive.ov.address, ov.address, second.address)
+    }
+
+
 # -- TransmitPackets
 
 

@@ -15,7 +15,7 @@ from winsock.abi import _constants as c
 from winsock.abi import _options as table
 from winsock.afd import _events
 from winsock.afd._connection import ANY, _settling
-from winsock.afd._data import check_send, lost
+from winsock.afd._data import check_lost, check_send, lost
 from winsock.afd._endpoint import Endpoint, State
 from winsock.afd._extended import CONTEXT, REUSED
 from winsock.afd._requests import WRITES, Request, serve_later
@@ -152,6 +152,7 @@ class Transmit(Request):
             if self.total >= limit:
                 serve_later(self.ep, WRITE)
                 return False
+            check_lost(self.ep)
             n = transport.transmit_now(data)
             if n < 0:
                 return False
