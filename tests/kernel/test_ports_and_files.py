@@ -2,6 +2,7 @@
 
 import ctypes
 import os
+import struct
 import threading
 
 import pytest
@@ -135,6 +136,53 @@ def test_write_seek_read(process, path):
     assert data[: n.value] == b"world"
     assert k32.CloseHandle(h) == 1
     assert os.path.getsize(path) == 11
+
+
+def address(memory):
+    return ctypes.addressof(ctypes.c_char.from_buffer(memory))
+
+
+def overlapped(offset, event=0):
+    return bytearray(struct.pack("<QQQQ", 99, 99, offset, event))
+
+
+def test_files_at_an_offset_tell_event_and_port(process, path):
+    h, n, data = create(path), ctypes.c_uint32(), bytearray(4)
+    port, event = new_port(), k32.CreateEventW(None, 1, 0, None)
+    assert k32.CreateIoCompletionPort(h, port, 7, 0) == port
+    first = overlapped(2, event)
+    assert k32.WriteFile(h, b"hello", 5, None, first) == 1
+    assert k32.WaitForSingleObject(event, 0) == 0
+    assert struct.unpack("<QQQQ", first) == (0, 5, 2, event)
+    second = overlapped(4)
+    assert k32.ReadFile(h, data, 4, n, second) == 1
+    assert (n.value, data) == (3, b"llo\0")
+    assert [take(port)[:4] for _ in range(2)] == [(1, 5, 7, address(first)), (1, 3, 7, address(second))]
+    assert k32.SetFilePointer(h, 0, None, c.FILE_CURRENT) == 0  # the position is another matter
+    quiet = overlapped(0, event | 1)
+    assert k32.ReadFile(h, data, 4, None, quiet) == 1
+    assert data == b"\0\0he"
+    assert k32.SetFileCompletionNotificationModes(h, c.FILE_SKIP_COMPLETION_PORT_ON_SUCCESS) == 1
+    assert k32.ReadFile(h, data, 4, None, second) == 1
+    assert take(port)[0] == 0  # of neither
+    assert os.path.getsize(path) == 7
+
+
+def test_failures_at_an_offset_are_told_to_nobody(process, path):
+    h, data, port, event = create(path), bytearray(4), new_port(), k32.CreateEventW(None, 1, 1, None)
+    assert k32.CreateIoCompletionPort(h, port, 7, 0) == port
+    for offset, error in (0, c.ERROR_HANDLE_EOF), (1 << 63, c.ERROR_INVALID_PARAMETER):
+        assert k32.ReadFile(h, data, 4, None, overlapped(offset, event)) == 0
+        assert k32.GetLastError() == error
+    assert k32.WriteFile(h, b"x", 1, None, overlapped(1 << 63)) == 0
+    assert k32.WaitForSingleObject(event, 0) == c.WAIT_TIMEOUT
+    assert k32.ReadFile(h, data, 4, None, overlapped(0, 0x4444)) == 0
+    assert k32.GetLastError() == c.ERROR_INVALID_HANDLE
+    assert k32.ReadFile(h, data, 4, None, bytearray(31)) == 0
+    assert take(port)[0] == 0
+    only = create(path, c.OPEN_EXISTING, access=c.GENERIC_READ)
+    assert k32.WriteFile(only, b"x", 1, None, overlapped(0)) == 0
+    assert k32.GetLastError() == c.ERROR_INVALID_HANDLE
 
 
 def test_delete_on_close(process, path):
