@@ -17,6 +17,7 @@ import winsock.kernel32 as k32
 import winsock.ws2_32 as ws
 from winsock.abi import _constants as c
 from winsock.abi._guids import WSAID
+from winsock.afd._data import lost
 from winsock.codes import NTSTATUS, WSA
 from winsock.demos._peers import silence
 
@@ -99,6 +100,16 @@ def test_a_receive_that_waits_hears_of_a_failed_send(lab, peer):
             assert lab.wait(send.ov.hEvent) == 0
 
     lose(lab, peer, wait)
+
+
+def test_a_call_that_blocks_hears_of_what_another_thread_was_told(lab):
+    a, b = lab.pair()
+    call = lab.run(ws.recv, b, bytearray(10), 10, 0)
+    ep = lab.process.sockets[b]
+    lab.until(lambda: ep.waiters, "it waits")
+    lost(ep, WSA.WSAECONNRESET)  # as by a send there
+    lab.ok(ws.closesocket(a))
+    assert call.result(20) == (-1, WSA.WSAECONNRESET)
 
 
 def test_a_send_that_waits_ends_with_it(lab, peer):

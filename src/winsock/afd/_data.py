@@ -287,6 +287,8 @@ def _recv_stream(ep: Endpoint, views: Sequence[Any], flags: int) -> int:
                     raise
             else:
                 total += n
+                if not total:
+                    check_lost(ep)  # another thread has been told; the network tells only once
                 if not wait_all or not n or total == wanted:
                     return total
                 rest = remaining(views, total)
