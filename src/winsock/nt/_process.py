@@ -47,10 +47,10 @@ class HandleTable:
 
     def number(self) -> int:
         """A number that is no handle yet; WSAEMFILE when there are no more."""
+        # A number rests until later ones were used, so that a stale handle is caught and not somebody else's.
+        if len(self._free) > RESTING:
+            return self._free.popleft()
         with self._lock:
-            # A number rests until later ones were used, so that a stale handle is caught and not somebody else's.
-            if len(self._free) > RESTING:
-                return self._free.popleft()
             if self._next <= MAX_HANDLE:
                 handle = self._next
                 self._next += HANDLE_STEP

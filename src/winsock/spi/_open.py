@@ -62,7 +62,9 @@ def open_plain(process: Process, family: int, kind: int, protocol: int) -> Endpo
     make, family, kind, protocol, shape = process.recipes[family, kind, protocol]
     ep: Endpoint = make(family, kind, protocol)
     ep.begin(shape)
-    ep._handle = process.handles.add_socket(ep)
+    handles = process.handles
+    ep._handle = handle = handles.number()
+    handles.sockets[handle] = ep
     return ep
 
 

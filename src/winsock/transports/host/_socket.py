@@ -84,9 +84,10 @@ POOL: Any = _bind.POOL
 _libc = ctypes.CDLL(None, use_errno=True)
 
 
-IPPROTO_TCP, TCP_INFO = int(linux.IPPROTO_TCP), int(linux.TCP_INFO)
+SOL_SOCKET, SO_ERROR = int(linux.SOL_SOCKET), int(linux.SO_ERROR)
 EINPROGRESS = errno.EINPROGRESS
-TCP_CLOSED = b"\x07"  # the state of a connection that was reset before anybody took it
+# What has ended a connection that was reset, or given up, before anybody took it
+RESETS = frozenset({errno.ECONNRESET, errno.EPIPE, errno.ECONNABORTED, errno.ETIMEDOUT})
 
 BROADCAST = "255.255.255.255"
 
@@ -161,16 +162,15 @@ class HostSocket(_socket.socket):
                 raise WinsockError(WSA.WSAEAFNOSUPPORT)
             self._take_over(FAMILIES[family], type, protocol, fileno)
             return
-        kind = _KINDS.get((family, type))
-        if kind is None:
-            raise WinsockError(WSA.WSAEAFNOSUPPORT)
-        host_family, host_type, fresh = kind
-        if type == SOCK_RAW and protocol == 0:
-            protocol = IPPROTO_RAW  # Linux has no raw socket of all protocols; this one at least sends
         try:
+            host_family, host_type, fresh = _KINDS[family, type]
+            if type == SOCK_RAW and protocol == 0:
+                protocol = IPPROTO_RAW  # Linux has no raw socket of all protocols; this one at least sends
             _init(self, host_family, host_type, protocol)
             for level, name, value in fresh:
                 _setsockopt(self, level, name, value)
+        except KeyError:
+            raise WinsockError(WSA.WSAEAFNOSUPPORT) from None
         except OSError as e:
             raise _errors.translated(e) from None
 
@@ -366,7 +366,7 @@ class HostSocket(_socket.socket):
             raise _errors.translated(e) from None
         new = self._another(fd)
         if family_of(self) != AF_UNIX:
-            if _getsockopt(new, IPPROTO_TCP, TCP_INFO, 1) == TCP_CLOSED:
+            if _getsockopt(new, SOL_SOCKET, SO_ERROR) in RESETS:
                 new.finish()
                 raise WinsockError(WSA.WSAECONNRESET)
             if self.held is not None:
@@ -378,9 +378,10 @@ class HostSocket(_socket.socket):
         cls: Any = self.__class__
         new: HostSocket = cls.__new__(cls)
         new.held = None
-        new._take_over(family_of(self), self.type, self.proto, fd)
-        if _gettimeout(self) is not None:
-            _settimeout(new, 0.0)
+        if self.type == SOCK_STREAM and _getdefaulttimeout() is None:
+            _init(new, family_of(self), SOCK_STREAM, self.proto, fd)
+        else:
+            new._take_over(family_of(self), self.type, self.proto, fd)
         return new
 
     def take_over(self, other: HostSocket) -> None:
@@ -562,6 +563,8 @@ class HostSocket(_socket.socket):
         except OSError as e:
             raise _errors.translated(e) from None
         new = self._another(fd)
+        if _gettimeout(self) is not None:
+            _settimeout(new, 0.0)
         _bind.duplicated(self, new)
         return new
 
