@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import os
 import struct
@@ -231,6 +232,30 @@ def test_thread_that_ends_takes_its_polls_along(lab):
     thread.join()
     assert lab.wait(poll.ov.hEvent) == 0
     assert poll.ov.Internal == S.STATUS_CANCELLED
+
+
+def test_thread_that_is_terminated(lab):
+    """Often: the thread that stands in for it may begin just then, and is another."""
+    a, _ = lab.pair()
+    for _ in range(30):
+        polls, rest = [], threading.Event()
+
+        def body(polls=polls, rest=rest):
+            with contextlib.suppress(SystemExit), lab.process.attached():
+                polls.append((Poll(lab, device(), (a, READABLE)), k32.GetCurrentThreadId()))
+                while not rest.wait(0.01):
+                    pass
+
+        thread = threading.Thread(target=body)
+        thread.start()
+        lab.until(lambda polls=polls: polls, "the poll")
+        poll, tid = polls[0]
+        handle = k32.OpenThread(1, 0, tid)
+        assert k32.TerminateThread(handle, 0) == 1
+        assert (lab.wait(handle), lab.wait(poll.ov.hEvent)) == (0, 0)
+        thread.join(60)
+        assert not thread.is_alive()
+        assert k32.CloseHandle(handle) == 1
 
 
 def test_own_thread_is_not_terminated(lab):

@@ -19,7 +19,8 @@ import logging
 import os
 import threading
 import weakref
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 
 from winsock.nt import Process, ThreadState
@@ -209,6 +210,10 @@ class Reactor:
         if not self.attended and (self.known or self._timers):
             self._stand_in.rouse()
 
+    def still(self) -> AbstractContextManager[bool]:
+        """While this lasts no thread of ours begins; False if one does just now."""
+        return self._stand_in.still()
+
     # -- waiting
 
     def wait(self, ts: ThreadState, until: Callable[[], Any], timeout: float | None) -> Any:
@@ -397,16 +402,19 @@ class _StandIn:
         self._state = "absent"
         self.leads = False
         self._back = False  # somebody wants to lead
+        self._begins = False  # started, and has not run yet
 
     def rouse(self) -> None:
         """There is work, and nobody leads."""
         with self._lock:
             if self._state == "absent":
                 self._enter("ticking")
+                self._begins = True
                 try:
                     # None of the program's own threads: threading doesn't count it, nor waits for it at the end.
                     _thread.start_new_thread(self._run, ())
                 except RuntimeError:  # the interpreter ends, or has no room for a thread: waiting threads remain
+                    self._begins = False
                     self._enter("absent")
             elif self._state == "resting":
                 self._enter("ticking")
@@ -431,7 +439,14 @@ class _StandIn:
         watcher.kick()
         return reactor._lead.acquire(timeout=HAND_OVER)
 
+    @contextmanager
+    def still(self) -> Iterator[bool]:
+        """While this lasts it does not begin; False if it does just now."""
+        with self._lock:
+            yield not self._begins
+
     def _run(self) -> None:
+        self._begins = False
         while True:
             reactor = self._reactor()
             lap = -1 if reactor is None else reactor._laps

@@ -19,7 +19,7 @@ from winsock.api import _driver
 from winsock.api._buffers import buffer
 from winsock.api._call import dword, unexpected
 from winsock.api._driver import Packet, Status
-from winsock.api._events import event_object
+from winsock.api._events import event_object, reactor
 from winsock.api._kernel import CloseHandle, ThreadObject, handle_object, kernel
 from winsock.api._overlapped import as_routine
 from winsock.codes import NTSTATUS as S
@@ -377,9 +377,28 @@ def TerminateThread(ts: ThreadState, hThread: int, dwExitCode: int) -> int:
     state = found.state
     if state is ts or state.tid == threading.main_thread().native_id:
         raise WinsockError(c.ERROR_ACCESS_DENIED)
-    for thread in threading.enumerate():
-        if thread.native_id == state.tid and thread.ident is not None and "ended" not in state.buffers:
-            ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread.ident), ctypes.py_object(SystemExit))
+    if "ended" not in state.buffers:
+        _leave_python(state)
     end_of_thread(state)
     state.ended()
     return 1
+
+
+def _leave_python(state: ThreadState) -> None:
+    """Raise SystemExit in a thread, if it is Python's.
+
+    Not while a thread begins: until it runs, CPython 3.11 takes it for the thread that started it, and would end the
+    new one, which may be the reactor's.
+    """
+    begins = threading.Event()
+    while True:
+        # Nobody starts a thread without these.
+        with threading._active_limbo_lock, reactor(state.process).still() as still:  # type: ignore[attr-defined]
+            threads = threading.enumerate()
+            if still and all(thread.ident is not None for thread in threads):
+                for thread in threads:
+                    if thread.native_id == state.tid:
+                        ident, error = ctypes.c_ulong(thread.ident or 0), ctypes.py_object(SystemExit)
+                        ctypes.pythonapi.PyThreadState_SetAsyncExc(ident, error)
+                return
+        begins.wait(0.001)
