@@ -28,6 +28,7 @@ from winsock.python._winapi import process_handle
 PRIMITIVE = 1
 LONG, ULONG, INT, UINT = 9, 10, 7, 8
 SHORTER = MappingProxyType({LONG: INT, ULONG: UINT})
+C_LIBRARY = "api-ms-win-crt-"  # how the names of its parts begin; trio raised signals by it
 WINERROR = 3  # its place among the arguments of OSError
 SHORTER_NAMES = MappingProxyType({"long": "int", "unsigned long": "unsigned int"})
 
@@ -149,6 +150,8 @@ def windows_ffi(base: Any, prepare: Callable[[dict[str, Any]], None], owner: typ
                 known = name.lower()
                 if known in LIBRARIES:
                     return Library(self, known, owner)
+                if known.startswith(C_LIBRARY):
+                    name = None
             return super().dlopen(name, flags)
 
         @staticmethod
