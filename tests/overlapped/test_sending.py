@@ -283,3 +283,35 @@ def test_addresses_are_checked_first(lab):
     op = Operation(data=b"x")
     lab.fails(ws.WSASendTo(a, op.array, 1, op.count, 0, LOOPBACK, 16, op.ov, None), WSA.WSAEADDRNOTAVAIL)
     assert not lab.requests(a).pending
+
+
+def test_a_datagram_that_is_too_long_fails_after_the_call(lab):
+    """As CPython's tests for python/cpython#156920 have it; a call that is not overlapped is told at once."""
+    a, b = lab.udp(), lab.udp()
+    to = lab.name(b)
+    port = lab.port(a)
+    lab.fails(ws.sendto(a, bytes(70_000), 70_000, 0, to, len(to)), WSA.WSAEMSGSIZE)
+    op = Operation(data=bytes(70_000), event=lab.event())
+    lab.fails(ws.WSASendTo(a, op.array, 1, op.count, 0, to, len(to), op.ov, None), WSA.WSA_IO_PENDING)
+    assert lab.wait(op.ov.hEvent) == 0
+    assert lab.wsa_result(a, op)[:2] + lab.wsa_result(a, op)[3:] == (0, 0, WSA.WSAEMSGSIZE)
+    assert op.ov.Internal == NTSTATUS.STATUS_INVALID_BUFFER_SIZE
+    assert lab.packet(port) == (0, 0, 1, op.ov.address, c.ERROR_INVALID_USER_BUFFER)
+    lab.no_packet(port)
+    again = Operation(data=b"short")
+    lab.ok(ws.WSASendTo(a, again.array, 1, again.count, 0, to, len(to), again.ov, None))
+    assert lab.recv(b) == b"short"
+
+
+def test_a_routine_hears_of_a_datagram_that_is_too_long(lab):
+    a, b = lab.udp(), lab.udp()
+    to, told = lab.name(b), []
+    op = Operation(data=bytes(70_000))
+
+    def routine(error, n, address, flags):
+        told.append((error, n))
+
+    lab.fails(ws.WSASendTo(a, op.array, 1, op.count, 0, to, len(to), op.ov, routine), WSA.WSA_IO_PENDING)
+    assert told == []
+    assert k32.SleepEx(60_000, True) == c.WAIT_IO_COMPLETION
+    assert told == [(WSA.WSAEMSGSIZE, 0)]

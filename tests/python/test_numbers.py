@@ -44,11 +44,18 @@ def test_linux_names_are_absent() -> None:
     assert [name for name in ABSENT if hasattr(module, name)] == []
 
 
-def test_the_tcp_names_are_exactly_windows() -> None:
-    names = {n for n in vars(_socket_module.make_module()) if n.startswith("TCP_")}
+@pytest.mark.parametrize(("version", "more"), [((3, 11), set()), ((3, 13), set()), ((3, 14), {"TCP_QUICKACK"})])
+def test_the_tcp_names_are_exactly_windows(version: tuple[int, int], more: set[str]) -> None:
+    names = {n for n in _socket_names.constants(version) if n.startswith("TCP_")}
     assert names == {
-        "TCP_FASTOPEN", "TCP_KEEPCNT", "TCP_KEEPIDLE", "TCP_KEEPINTVL", "TCP_MAXSEG", "TCP_NODELAY",
+        "TCP_FASTOPEN", "TCP_KEEPCNT", "TCP_KEEPIDLE", "TCP_KEEPINTVL", "TCP_MAXSEG", "TCP_NODELAY", *more,
     }  # fmt: skip
+
+
+def test_the_module_has_the_names_of_this_version() -> None:
+    module = vars(_socket_module.make_module())
+    assert _socket_names.constants(sys.version_info[:2]) == _socket_names.CONSTANTS
+    assert _socket_names.CONSTANTS.items() <= module.items()
 
 
 def test_the_modules_functions() -> None:
@@ -117,3 +124,15 @@ def test_names_since_3_12(name: str, value: object) -> None:
     for version in ((3, 12), (3, 13)):
         assert _socket_names.constants(version)[name] == value
     assert (name in _socket_names.CONSTANTS) is (sys.version_info >= (3, 12))
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    {
+        "SOL_RFCOMM": 3, "SO_BTH_MTU": -0x7FFFFFF9, "IP_RECVTTL": 21, "IP_RECVERR": 75, "IPV6_RECVERR": 75,
+        "SO_ORIGINAL_DST": 0x300F, "TCP_QUICKACK": 0x98000017 - (1 << 32),
+    }.items(),
+)  # fmt: skip
+def test_names_since_3_14(name: str, value: int) -> None:
+    assert name not in _socket_names.constants((3, 13))
+    assert _socket_names.constants((3, 14))[name] == value

@@ -255,3 +255,33 @@ for t in threads: o.PostQueuedCompletionStatus(port, 0, 0, 0)
 for t in threads: t.join()
 print(sorted(seen) == list(range(400)))
 """) == "0\n1 b'x'\nTrue\n"
+
+
+def test_a_message_that_is_too_long_is_told_by_the_port(program) -> None:
+    """And the next one is sent: CPython's tests for python/cpython#156920 rely on it."""
+    assert program(START + """
+a, b = [socket.socket(type=socket.SOCK_DGRAM) for _ in range(2)]
+b.bind(("127.0.0.1", 0)); o.CreateIoCompletionPort(a.fileno(), port, 0, 0)
+ov = o.Overlapped(0); ov.WSASendTo(a.fileno(), bytes(70_000), 0, b.getsockname())
+print(ov.error, get()[0])
+try: ov.getresult()
+except OSError as e: print(e.winerror)
+ov = o.Overlapped(0); ov.WSASendTo(a.fileno(), b"x", 0, b.getsockname())
+print(ov.getresult(), b.recv(9))
+try: a.sendto(bytes(70_000), b.getsockname())
+except OSError as e: print(e.winerror)
+""") == "997 1784\n1784\n1 b'x'\n10040\n"
+
+
+def test_a_port_takes_pipes_that_are_opened_for_it(program) -> None:
+    """Not the ends without FILE_FLAG_OVERLAPPED, as CPython's ProactorPipeObjectSupportTests have it."""
+    assert program(START + """
+from asyncio import windows_utils
+for ends in (True, False), (False, True):
+    for handle, overlapped in zip(windows_utils.pipe(overlapped=ends), ends):
+        try:
+            print(overlapped, o.CreateIoCompletionPort(handle, port, 0, 0) == port)
+        except OSError as e:
+            print(overlapped, e.winerror)
+        _winapi.CloseHandle(handle)
+""") == "True True\nFalse 87\nFalse 87\nTrue True\n"

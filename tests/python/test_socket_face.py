@@ -86,7 +86,7 @@ CASES: dict[str, tuple[str, str]] = {
         print(code(s.recv, "x"))
         print(code(s.send, "text"))
         print(code(s.listen, None))
-        print(code(s.setsockopt, 1, 2, 1 << 40))
+        print(code(s.setsockopt, 1, 1 << 40, 2))
         print(code(s.getsockopt, 1, 2, 5000))
         print(code(lambda: socket.socket(fileno=-1)))
         print(code(lambda: socket.socket(fileno="x")))
@@ -105,7 +105,7 @@ CASES: dict[str, tuple[str, str]] = {
         TypeError: 'str' object cannot be interpreted as an integer
         TypeError: a bytes-like object is required, not 'str'
         TypeError: 'NoneType' object cannot be interpreted as an integer
-        OverflowError: Python int too large to convert to C int
+        OverflowError: signed integer is greater than maximum
         OSError
         ValueError: negative file descriptor
         TypeError: 'str' object cannot be interpreted as an integer
@@ -502,3 +502,42 @@ def test_sockets_closed_under_busy_threads(program) -> None:
         print(len(os.listdir("/proc/self/fd")) - before)
     """)
     assert out == "0 []\n0\n"
+
+
+def test_setsockopt_refuses_arguments_as_this_version_of_python_does(program) -> None:
+    told = """
+        import socket, sys
+        s = socket.socket()
+        for args in ((1, 2), (1, 2, 3, 4, 5), ("a", 2, 1), (1 << 99, 2, 1), (1, 1 << 99, 1), (1, 2, 1 << 99),
+                     (1, 2, {}), (1, 2, None), (1, 2, 1, 2), (1, 2, 1.5)):
+            try:
+                s.setsockopt(*args)
+            except (TypeError, OverflowError) as e:
+                print(type(e).__name__, e)
+    """
+    here = program(told)
+    assert here.count("\n") == 10
+    assert here == program(told, plain=True)
+
+
+def test_quick_acknowledgements(program) -> None:
+    """CPython gives the control code as an option, since 3.14: python/cpython#123476."""
+    assert program("""
+        import socket, sys
+        if sys.version_info < (3, 14):
+            print("0 1 0 OSError 10022 OSError 10045", hasattr(socket, "TCP_QUICKACK"))
+            sys.exit()
+        s, u = socket.socket(), socket.socket(type=socket.SOCK_DGRAM)
+        def level(*value):
+            return (s.setsockopt if value else s.getsockopt)(socket.IPPROTO_TCP, socket.TCP_QUICKACK, *value)
+        told = [level()]
+        for value in 1, 0:
+            level(value)
+            told.append(level())
+        for sock, value in (s, 7), (u, 1):
+            try:
+                sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_QUICKACK, value)
+            except OSError as e:
+                told += type(e).__name__, e.winerror
+        print(*told, False)
+    """) == "0 1 0 OSError 10022 OSError 10045 False\n"

@@ -32,7 +32,7 @@ def CreateIoCompletionPort(handle: int, port: int, key: int, concurrency: int) -
         if given is not None:
             raise WinsockError(c.ERROR_INVALID_PARAMETER)
         return _handles.make(CompletionPort(concurrency))
-    requests = requests_of(_pipes.any_end(handle) or _handles.endpoint(handle))
+    requests = requests_of(_pipes.end_for_port(handle) or _handles.endpoint(handle))
     with requests.lock:
         if requests.port is not None:
             raise WinsockError(c.ERROR_INVALID_PARAMETER)

@@ -27,10 +27,14 @@ NAMES = "named pipes"  # in Process.services: {name: [Server, ...]}
 
 
 class End:
-    """One end of a connection."""
+    """One end of a connection.
 
-    def __init__(self, ep: Endpoint) -> None:
+    overlapped    opened with FILE_FLAG_OVERLAPPED: only then a completion port takes it (document)
+    """
+
+    def __init__(self, ep: Endpoint, overlapped: bool = True) -> None:
         self.ep: Endpoint = ep
+        self.overlapped = overlapped
 
     def close(self) -> None:
         """CloseHandle."""
@@ -41,18 +45,18 @@ class End:
 class Server(End):
     """An instance of a named pipe; `connected` once a client has opened it."""
 
-    def __init__(self, name: str, limit: int) -> None:
+    def __init__(self, name: str, limit: int, overlapped: bool) -> None:
         ours, theirs = _socket.socketpair(_socket.AF_UNIX, _socket.SOCK_STREAM)
-        super().__init__(_adopt(ours))
+        super().__init__(_adopt(ours), overlapped)
         self.name, self.limit = name, limit
         self.peer: Endpoint | None = _adopt(theirs)  # the client's end, until somebody takes it
         self.connected = False
         self.waiting: Connecting | None = None
 
-    def take(self) -> End:
+    def take(self, overlapped: bool) -> End:
         """A client opens the pipe."""
         assert self.peer is not None
-        end, self.peer, self.connected = End(self.peer), None, True
+        end, self.peer, self.connected = End(self.peer, overlapped), None, True
         waiting, self.waiting = self.waiting, None
         if waiting is not None:
             with waiting.requests.lock:
@@ -113,7 +117,7 @@ def _folded(name: str) -> str:
     return name[at:].lower()
 
 
-def create(name: str, first: bool, limit: int) -> Server:
+def create(name: str, first: bool, limit: int, overlapped: bool) -> Server:
     """CreateNamedPipe.  ERROR_ACCESS_DENIED when it is to be the first and is not, ERROR_PIPE_BUSY at the limit."""
     name = _folded(name)
     instances = _names().setdefault(name, [])
@@ -121,19 +125,19 @@ def create(name: str, first: bool, limit: int) -> Server:
         raise WinsockError(c.ERROR_ACCESS_DENIED)
     if instances and len(instances) >= instances[0].limit:
         raise WinsockError(c.ERROR_PIPE_BUSY)
-    server = Server(name, limit)
+    server = Server(name, limit, overlapped)
     instances.append(server)
     return server
 
 
-def connect(name: str) -> End:
+def connect(name: str, overlapped: bool = True) -> End:
     """The client's end of a named pipe: ERROR_FILE_NOT_FOUND, ERROR_PIPE_BUSY when every instance has a client."""
     instances = _names().get(_folded(name))
     if not instances:
         raise WinsockError(c.ERROR_FILE_NOT_FOUND)
     for server in instances:
         if server.peer is not None and not server.connected:
-            return server.take()
+            return server.take(overlapped)
     raise WinsockError(c.ERROR_PIPE_BUSY)
 
 
@@ -142,6 +146,14 @@ def any_end(handle: int) -> Endpoint | None:
     if handle < _handles.FIRST:
         return None
     return _handles.find(handle, End).ep
+
+
+def end_for_port(handle: int) -> Endpoint | None:
+    """The endpoint of a pipe's handle; None if it is no pipe's, ERROR_INVALID_PARAMETER if it is not overlapped."""
+    ep = any_end(handle)
+    if ep is not None and not _handles.find(handle, End).overlapped:
+        raise WinsockError(c.ERROR_INVALID_PARAMETER)
+    return ep
 
 
 def end_of(handle: int) -> Endpoint:

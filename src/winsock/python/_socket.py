@@ -29,6 +29,7 @@ from winsock.codes import WSA, WinsockError
 from winsock.nt import current
 from winsock.python import _addresses, _endpoints, _oserror
 from winsock.python._oserror import face, winsock_error
+from winsock.python._socket_names import CONSTANTS
 from winsock.python._socket_parts import (
     OFFERED,
     Gone,
@@ -48,6 +49,7 @@ _C = _socket.socket
 _recv, _send, _recv_into = _C.recv, _C.send, _C.recv_into
 _recvfrom, _sendto = _C.recvfrom, _C.sendto
 _fileno, _gettimeout, _settimeout = _C.fileno, _C.gettimeout, _C.settimeout
+_setsockopt = _C.setsockopt
 DONTWAIT = _socket.MSG_DONTWAIT
 WOULDBLOCK = int(WSA.WSAEWOULDBLOCK)
 MESSAGE_FLAGS = DONTWAIT | _socket.MSG_TRUNC  # the length is then the whole message's
@@ -56,6 +58,8 @@ ANYTHING = select.POLLIN | select.POLLPRI | select.POLLRDHUP
 TEST = (OSError, AttributeError, TypeError, ValueError, OverflowError)
 
 ACCEPT_CONTEXT = (c.SOL_SOCKET, c.SO_UPDATE_ACCEPT_CONTEXT)
+QUICKACK: Any = CONSTANTS.get("TCP_QUICKACK", ...)
+IP = (c.AF_INET, c.AF_INET6)
 KEEPALIVE_VALS = struct.Struct("<3I")
 MAX_BUFLEN = 1024
 IOCTL_ROOM = 4  # ioctl()'s answer is a DWORD at most
@@ -110,6 +114,25 @@ def _checked(timeout: Any) -> float | None:
     except OSError:
         pass  # it has no descriptor
     return _gettimeout(scratch)
+
+
+def _check_option(args: tuple[Any, ...]) -> None:
+    """Arguments that setsockopt cannot take: CPython's own errors, which differ between versions."""
+    scratch = _C.__new__(_C)
+    try:
+        _setsockopt(scratch, *args)
+    except OSError:
+        pass  # it has no descriptor
+
+
+def _set_quickack(ep: Any, value: int) -> None:
+    """TCP_QUICKACK, which stands for a control code of Windows; this kernel may leave that mode again."""
+    if not ep.stream or ep.family not in IP:
+        raise WinsockError(WSA.WSAEOPNOTSUPP)
+    if value not in (0, 1):
+        raise WinsockError(WSA.WSAEINVAL)
+    _setsockopt(ep, _socket.IPPROTO_TCP, _socket.TCP_QUICKACK, value)
+    _mode(ep).quickack = value
 
 
 def _set_timeout(ep: Any, timeout: float | None) -> None:
@@ -691,22 +714,25 @@ class socket:
         if not 0 <= buflen <= MAX_BUFLEN:
             raise OSError("getsockopt buflen out of range")
         ep = self._endpoint()
+        if option == QUICKACK:
+            return ep.rest.face.quickack if ep.rest.face else 0
         if ep.procs.plain and ep.shape.quick is None:
             ep.shape.quick = plan(ep.family, ep.type)
         data = ep.procs.getsockopt(ep, level, option, buflen or 4)
         return data if buflen else int.from_bytes(data[:4], "little", signed=True)
 
     @face
-    def setsockopt(self, level: int, option: int, value: Any, optlen: int | None = None, /) -> None:
+    def setsockopt(self, *args: Any) -> None:
         """setsockopt(level, option, value): value is an int or bytes, or None with a length."""
         ep = self._endpoint()
+        _check_option(args)
+        level, option, value = operator.index(args[0]), operator.index(args[1]), args[2]
         if isinstance(value, int):
-            if not -MAX_INT - 1 <= value <= MAX_INT:
-                raise OverflowError("Python int too large to convert to C int")
+            if option == QUICKACK:
+                _set_quickack(ep, value)
+                return
             data: bytes | None = value.to_bytes(4, "little", signed=True)
         elif value is None:
-            if optlen is None:
-                raise TypeError("setsockopt() argument 3 must be int or a bytes-like object")
             data = None
         else:
             with memoryview(value) as view:

@@ -37,16 +37,20 @@ TCP_FASTOPEN TCP_KEEPCNT TCP_KEEPIDLE TCP_KEEPINTVL TCP_MAXSEG TCP_NODELAY
 _INT_MAX = 0x7FFFFFFF
 
 
-def _as_long(name: str, value: int) -> int:
-    """INADDR_* go through a C long, which has 32 bits on Windows."""
-    return value - (1 << 32) if name.startswith("INADDR_") and value > _INT_MAX else value
+_C_LONG = ("INADDR_", "SO_BTH_", "TCP_")  # what goes through a C long, which has 32 bits on Windows
+_OTHERWISE = {"TCP_QUICKACK": "SIO_TCP_SET_ACK_FREQUENCY"}  # no option: CPython asks for the control code
+
+
+def _value(name: str) -> int:
+    value: int = getattr(c, _OTHERWISE.get(name, name))
+    return value - (1 << 32) if name.startswith(_C_LONG) and value > _INT_MAX else value
 
 
 def constants(version: _versions.Version = _versions.THIS) -> dict[str, int | str]:
     """{name: value} of one version's module."""
     names = _NAMES + _versions.here(_versions.SOCKET_NAMES, version)
     return {
-        **{name: _as_long(name, getattr(c, name)) for name in names},
+        **{name: _value(name) for name in names},
         "BDADDR_ANY": "00:00:00:00:00:00", "BDADDR_LOCAL": "00:00:00:FF:FF:FF",
         "SHUT_RD": c.SD_RECEIVE, "SHUT_WR": c.SD_SEND, "SHUT_RDWR": c.SD_BOTH,
     }  # fmt: skip

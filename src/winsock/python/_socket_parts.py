@@ -29,12 +29,14 @@ class Mode:
     shown      family and type that the program gave together with a descriptor, if they are not the endpoint's
     dry        polls for data, since a non-blocking receive found none
     twin       see Twin
+    quickack   TCP_QUICKACK, as it was set
     """
 
-    __slots__ = ("dry", "shown", "timeout", "twin")
+    __slots__ = ("dry", "quickack", "shown", "timeout", "twin")
 
     def __init__(self) -> None:
         self.timeout = 0.0
+        self.quickack = 0
         self.dry: Callable[[int], Any] | None = None
         self.twin: Twin | None = None
         self.shown: tuple[int, int] | None = None

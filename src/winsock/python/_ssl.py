@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import weakref
 from collections.abc import Callable
-from types import ModuleType
+from types import GetSetDescriptorType, ModuleType
 from typing import Any
 
 from winsock.codes import from_errno
@@ -90,6 +90,9 @@ def make_module() -> ModuleType | None:
             twin = sock._twin() if isinstance(sock, socket) else sock
             return SSLSocket(wrap(self, twin, *args, **kwargs), twin, sock)
 
+    for name, attribute in vars(real._SSLContext).items():
+        if isinstance(attribute, GetSetDescriptorType):
+            setattr(_SSLContext, name, attribute)  # they are its own, not inherited
     seal(_SSLContext)
 
     def enum_certificates(store_name: str) -> list[tuple[bytes, str, frozenset[str] | bool]]:

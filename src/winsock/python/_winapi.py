@@ -19,6 +19,7 @@ from winsock.python._oserror import face
 
 PIPE_UNLIMITED_INSTANCES = 255
 FILE_FLAG_FIRST_PIPE_INSTANCE = 0x00080000
+FILE_FLAG_OVERLAPPED = 0x40000000
 
 CONSTANTS = {
     "NULL": 0,
@@ -31,7 +32,7 @@ CONSTANTS = {
     "GENERIC_WRITE": 0x40000000,
     "OPEN_EXISTING": 3,
     "FILE_FLAG_FIRST_PIPE_INSTANCE": FILE_FLAG_FIRST_PIPE_INSTANCE,
-    "FILE_FLAG_OVERLAPPED": 0x40000000,
+    "FILE_FLAG_OVERLAPPED": FILE_FLAG_OVERLAPPED,
     "FILE_GENERIC_READ": 0x00120089,
     "FILE_GENERIC_WRITE": 0x00120116,
     "PIPE_ACCESS_INBOUND": 1,
@@ -69,7 +70,8 @@ def CreateNamedPipe(
 ) -> int:  # fmt: skip
     """CreateNamedPipe(name, open_mode, ...): a server's instance of a pipe, within this process."""
     limit = max_instances if max_instances < PIPE_UNLIMITED_INSTANCES else 1 << 30
-    return _handles.make(_pipes.create(name, bool(open_mode & FILE_FLAG_FIRST_PIPE_INSTANCE), limit))
+    first, overlapped = bool(open_mode & FILE_FLAG_FIRST_PIPE_INSTANCE), bool(open_mode & FILE_FLAG_OVERLAPPED)
+    return _handles.make(_pipes.create(name, first, limit, overlapped))
 
 
 @face
@@ -78,7 +80,7 @@ def CreateFile(
     flags_and_attributes: int, template_file: int, /,
 ) -> int:  # fmt: skip
     """CreateFile(name, ...): the client's end of a pipe."""
-    return _handles.make(_pipes.connect(file_name))
+    return _handles.make(_pipes.connect(file_name, bool(flags_and_attributes & FILE_FLAG_OVERLAPPED)))
 
 
 class Overlapped:
