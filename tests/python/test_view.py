@@ -229,3 +229,16 @@ def test_pickles_and_json_of_the_view(program) -> None:
     numbers, same = out.splitlines()
     assert json.loads(numbers)[0] == 23
     assert same == "True"
+
+
+def test_os_has_no_texts_for_winsock(program) -> None:
+    assert program("""
+        import os
+        print(os.strerror(10061), os.strerror(2), sep=", ")
+    """) == "Unknown error, No such file or directory\n"
+
+
+def test_pytest_warns_of_nothing(run, tmp_path) -> None:
+    (tmp_path / "test_it.py").write_text("def test_it():\n    import sys\n    assert sys.platform == 'win32'\n")
+    done = run("-m", "pytest", "-q", "-W", "error", "-p", "no:cacheprovider", "test_it.py")
+    assert (done.returncode, done.stderr) == (0, ""), done.stdout
