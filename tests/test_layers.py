@@ -46,6 +46,7 @@ STATE: dict[tuple[str, str], str] = {
     ("winsock.python._oserror", "_language"): "OSError is the interpreter's, and so is the language of its texts",
     ("winsock.python._oserror", "_made"): "a cache of those texts",
     ("winsock.python._endpoints", "_endpoints"): "descriptors are the interpreter's",
+    ("winsock.nt._threads", "_resting"): "threads are the interpreter's",
     ("winsock.transports.host._bind", "_claims"): "ports are this machine's, whatever the process",
     ("winsock.transports.host._descriptors", "_graves"): "descriptors are the interpreter's",
 }

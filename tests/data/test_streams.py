@@ -462,4 +462,5 @@ def test_the_default_timeout_of_pythons_sockets_means_nothing_here(net):
         socket.setdefaulttimeout(None)
     for each in (a, b, s):
         net.fails(ws.recv(net.nonblocking(each), bytearray(8), 8, 0), WSA.WSAEWOULDBLOCK)
-        assert not os.get_blocking(net.endpoint(each).transport.fileno())
+        if each != b:  # nothing that is done with an accepted socket's descriptor could wait
+            assert not os.get_blocking(net.endpoint(each).transport.fileno())

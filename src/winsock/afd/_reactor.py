@@ -24,6 +24,7 @@ from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 
 from winsock.nt import Process, ThreadState
+from winsock.nt._threads import rest, work
 from winsock.transports import READ, Transport, Watcher
 
 _log = logging.getLogger("winsock")
@@ -447,6 +448,13 @@ class _StandIn:
 
     def _run(self) -> None:
         self._begins = False
+        rest()
+        try:
+            self._tick()
+        finally:
+            work()
+
+    def _tick(self) -> None:
         while True:
             reactor = self._reactor()
             lap = -1 if reactor is None else reactor._laps
@@ -489,9 +497,11 @@ class _StandIn:
             return
         self._back = False
         self._enter("leading")
+        work()
         try:
             reactor._run(ThreadState(process), lambda: True if self._back or not reactor.has_work() else None, None)
         finally:
+            rest()
             self._enter("ticking")
             reactor._lead.release()
             if reactor._followers:

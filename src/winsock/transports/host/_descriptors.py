@@ -3,12 +3,11 @@
 A thread that is inside a call has fetched the descriptor's number, and may reach the kernel only after another
 thread has closed it and a third has opened something else, under the same number.  So the file behind the number is
 replaced by a dead one, at which every call fails, and the number is given up when the last reference to the socket
-object goes: each thread inside a call holds one.  A program of one thread needs none of that.
+object goes: each thread inside a call holds one.  A program of one thread needs none of that (nt._threads).
 """
 
 from __future__ import annotations
 
-import _thread
 import os
 import threading
 import time
@@ -78,15 +77,6 @@ _dead = _Dead()
 os.register_at_fork(after_in_child=_dead.after_fork)
 _dead.number()  # early, while there are descriptors
 _graves: deque[weakref.ref[Grave]] = deque()
-
-
-def alone() -> bool:
-    """Whether no other thread can be inside a call: none was started.
-
-    Not by sys._current_frames(), which holds a lock of the interpreter's while it allocates: a finalizer that runs
-    just then and closes a socket would wait for it for ever.
-    """
-    return _thread._count() == 0
 
 
 def retire(fd: int) -> Grave | None:

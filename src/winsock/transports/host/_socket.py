@@ -20,6 +20,7 @@ from typing import Any
 
 from winsock.abi import _constants as c
 from winsock.codes import WSA, WinsockError
+from winsock.nt._threads import alone
 from winsock.transports._contract import Address, Message
 from winsock.transports.host import _bind, _control, _descriptors, _errors, _interfaces, _options
 from winsock.transports.host._descriptors import Grave
@@ -79,7 +80,6 @@ _setsockopt = _socket.socket.setsockopt
 _recv_into = _socket.socket.recv_into
 _recvfrom_into = _socket.socket.recvfrom_into
 _send = _socket.socket.send
-_alone = _descriptors.alone
 POOL: Any = _bind.POOL
 _libc = ctypes.CDLL(None, use_errno=True)
 
@@ -534,18 +534,15 @@ class HostSocket(_socket.socket):
                 self.setsockopt(linux.SOL_SOCKET, linux.SO_LINGER, struct.pack("=ii", 1, 0))
             except OSError:
                 pass
-        if _alone():
+        fd, quiet = alone(_detach, self)  # one thread of several gets it
+        if fd >= 0 and quiet:
             try:
-                _close(self)
+                os.close(fd)
             except OSError:
                 pass  # the program closed the descriptor
-            if self.held is not None or POOL.owners or POOL.associated:
-                _bind.release(self)
-            return
-        fd = _detach(self)  # one thread of several gets it
         if self.held is not None or POOL.owners or POOL.associated:
             _bind.release(self)
-        if fd >= 0:
+        if fd >= 0 and not quiet:
             grave = _descriptors.retire(fd)
             if grave is not None:
                 grave.claim = self.held  # a bind of another thread's may just have come to its end
