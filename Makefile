@@ -8,6 +8,7 @@
 #   make bench-ports   port reservations against portpicker: failed binds, time, memory
 #   make test-wine     the twin checks, here and on Wine
 #   make test-cpython  CPython's own network tests under the Windows view
+#   make test-pythons  a short choice of the tests with every other supported Python of this machine
 #   make docs          refresh what docs/ shows and the index of messages, and build the site in build/site
 #   make clean         remove what was generated (make distclean: .venv too)
 
@@ -23,10 +24,10 @@ CPYTHON_TESTS ?=
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test check bench bench-corpus bench-ports test-wine test-cpython docs clean distclean
+.PHONY: help demo test check bench bench-corpus bench-ports test-wine test-cpython test-pythons docs clean distclean
 
 help:
-	@sed -n '3,13s/^# \{0,1\}//p' Makefile
+	@sed -n '3,14s/^# \{0,1\}//p' Makefile
 
 # -- set-up: one virtual environment, renewed when pyproject.toml changes -------------------------
 
@@ -85,6 +86,9 @@ test-wine: $(VENV)/.dev
 
 test-cpython: $(VENV)/.run
 	@$(PY) scripts/cpython_tests.py $(CPYTHON_TESTS)
+
+test-pythons: $(VENV)/.made
+	@$(PY) scripts/other_pythons.py
 
 docs: $(VENV)/.dev
 	@$(PY) scripts/search_index.py

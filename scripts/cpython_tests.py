@@ -33,7 +33,7 @@ MODULES = (
     "test_socket test_selectors test_socketserver test_select test_timeout test_errno test_httplib test_httpservers "
     "test_ftplib test_smtplib test_poplib test_imaplib test_telnetlib test_asyncore test_asynchat test_wsgiref "
     "test_xmlrpc test_urllib2_localnet test_docxmlrpc test_smtpd test_robotparser test_urllib_response "
-    "test_signal test_exceptions test_winapi"
+    "test_signal test_exceptions"
 ).split()
 
 TEST_LIMIT = 60.0  # s for one test
@@ -43,7 +43,6 @@ NEWEST = (9, 9)
 
 _CHILD = "subprocess starts this machine's programs, "
 _SIGNALS = "signals and exit statuses are this machine's"
-_PATHS = "paths are this machine's"
 
 # (test, why it fails, first and last version of Python that it fails in)
 KNOWN: tuple[tuple[str, str, tuple[int, int], tuple[int, int]], ...] = tuple(
@@ -66,9 +65,8 @@ KNOWN: tuple[tuple[str, str, tuple[int, int], tuple[int, int]], ...] = tuple(
          "ExceptionTests.test_WindowsError"),
         ("test_exceptions", "asks this machine's libpython for a function that Windows' has", (3, 11), NEWEST,
          "ExceptionTests.test_windows_message"),
-        ("test_winapi", _PATHS, (3, 13), NEWEST,
-         "WinAPITests.test_getlongpathname WinAPITests.test_getshortpathname"),
-        ("test_winapi", "open() does not know the names of pipes", (3, 13), NEWEST, "WinAPITests.test_namedpipe"),
+        ("test_socket", "multiprocessing starts its process afresh there, and it sees this machine", (3, 14), NEWEST,
+         "TestSocketSharing.testShare"),
     )
     for test in tests.split()
 )  # fmt: skip
