@@ -229,7 +229,8 @@ def sweep(call: Call, zoo: Any) -> list[str]:
             before = zoo.look()
             if found := problem(call, args, kind, tag, zoo):
                 problems.append(f"{tag}: {found}")
-            if zoo.look() != before or len(zoo.spares) > 100:
+            # What pends may change the socket at any time from now on.
+            if ws.WSAGetLastError() == WSA.WSA_IO_PENDING or zoo.look() != before or len(zoo.spares) > 100:
                 zoo.renew(zoo.state)
     return problems
 
