@@ -65,8 +65,6 @@ KNOWN: tuple[tuple[str, str, tuple[int, int], tuple[int, int]], ...] = tuple(
          "ExceptionTests.test_WindowsError"),
         ("test_exceptions", "asks this machine's libpython for a function that Windows' has", (3, 11), NEWEST,
          "ExceptionTests.test_windows_message"),
-        ("test_socket", "multiprocessing starts its process afresh there, and it sees this machine", (3, 14), NEWEST,
-         "TestSocketSharing.testShare"),
     )
     for test in tests.split()
 )  # fmt: skip

@@ -386,7 +386,7 @@ def test_a_loop_in_a_thread_beside_waiting_calls(program) -> None:
 
 
 def test_a_socket_goes_to_a_process_started_afresh(program) -> None:
-    """As uvicorn's --workers are: they see this machine."""
+    """As uvicorn's --workers are."""
     source = """
         import multiprocessing, socket
         def serve(listener):

@@ -41,6 +41,9 @@ def prepare(
     windows, sockets = replaced()
     view = View(windows, sockets, {"signal": _overlay.strict_signal_view()})
     view.loop = loop
+    view.options = [f"--timing={timing}", f"--resets={resets}", f"--loop={loop}"]
+    if language:
+        view.options.append(f"--lang={language}")
     view.add_importlib()
     view.install()
     return view

@@ -28,6 +28,7 @@ from importlib.machinery import ModuleSpec, SourceFileLoader
 from types import CodeType, ModuleType
 from typing import Any
 
+from winsock.python._children import sockets_for_children, start_under
 from winsock.python._overlay import overlay
 from winsock.python._versions import IMPORT_NAME_SHIFT, SELECTOR_BY_DEFAULT
 
@@ -114,14 +115,17 @@ class View:
     sockets     the part of it that SOCKETS_ONLY modules see
     strict      what the standard library's modules see otherwise than the program: without what Windows lacks
     loop        asyncio's default event loop, "proactor" or "selector"
+    options     of `winsock run`, by which other processes see the same
     """
 
     loop = "proactor"
+    options: list[str]
 
     def __init__(
         self, windows: dict[str, ModuleType], sockets: Mapping[str, ModuleType], strict: dict[str, ModuleType]
     ) -> None:
         self.original_import = builtins.__import__
+        self.options = []
         self.windows = windows
         self._strict = strict
         self.host: dict[str, ModuleType] = {}
@@ -366,18 +370,13 @@ def _process_handles(view: View, module: ModuleType) -> None:
 
 
 def _sockets_for_children(view: View, module: ModuleType) -> None:
-    """Sockets can be handed to processes that multiprocessing starts afresh; they see this machine."""
-    host = view.host["socket"]
+    """Sockets can be handed to processes that multiprocessing starts."""
+    sockets_for_children(module, view.host["socket"])
 
-    def reduce(s: Any) -> tuple[Any, ...]:
-        probe = host.socket(fileno=s.fileno())
-        try:
-            what = int(probe.family), int(probe.type), probe.proto
-            return module._rebuild_socket, (module.DupFd(probe.fileno()), *what)
-        finally:
-            probe.detach()
 
-    module.register(importlib.import_module("socket").socket, reduce)
+def _children_see_windows(view: View, module: ModuleType) -> None:
+    """So do the processes that multiprocessing starts."""
+    start_under(module, view.options)
 
 
 def _trio_errors(view: View, module: ModuleType) -> None:
@@ -407,6 +406,7 @@ AFTER_IMPORT: dict[str, Callable[[View, ModuleType], None]] = {
     "asyncio.windows_events": _default_loop,
     "asyncio.windows_utils": _process_handles,
     "multiprocessing.reduction": _sockets_for_children,
+    "multiprocessing.util": _children_see_windows,
     "trio._core._windows_cffi": _trio_errors,
     "twisted.python.runtime": _twisted_support,
 }
