@@ -407,7 +407,7 @@ def test_a_socket_goes_to_a_process_started_afresh(program) -> None:
 
 
 def test_news_between_a_look_and_the_wait_is_not_lost(program) -> None:
-    """Another thread hears of data just when a receive has found none."""
+    """A signal's handler runs the reactor, and that hears of data, just when a receive has found none."""
     source = """
         import _overlapped as o, socket
         from winsock.python import _operation
@@ -426,7 +426,7 @@ def test_news_between_a_look_and_the_wait_is_not_lost(program) -> None:
             finally:
                 _operation._recv = real
                 b.send(b"late")
-                heard.append(o.GetQueuedCompletionStatus(port, 1))  # as another thread's wait would
+                heard.append(o.GetQueuedCompletionStatus(port, 1))  # as a handler's wait would
         _operation._recv, heard = recv, []
         late = o.Overlapped(0)
         late.WSARecv(a.fileno(), 9)

@@ -25,7 +25,7 @@ from typing import Any
 
 from winsock.nt import Process, ThreadState
 from winsock.nt._threads import rest, work
-from winsock.transports import READ, Transport, Watcher
+from winsock.transports import READ, Transport
 
 _log = logging.getLogger("winsock")
 
@@ -39,23 +39,45 @@ Callback = Callable[[Any, int], None]
 
 
 class _Watch:
-    """An endpoint that is watched, and for whom."""
+    """An endpoint that is watched, and for whom.
 
-    __slots__ = ("callbacks", "ep")
+    only    the callback, if there is but one
+    """
+
+    __slots__ = ("callbacks", "ep", "only")
 
     def __init__(self, ep: Any) -> None:
         self.ep = ep
-        self.callbacks: tuple[Callback, ...] = ()
+        self.are(())
+
+    def are(self, callbacks: tuple[Callback, ...]) -> None:
+        """These watch it from now on."""
+        self.callbacks = callbacks
+        self.only = callbacks[0] if len(callbacks) == 1 else None
 
 
-def _tell(events: Iterable[tuple[_Watch, int]]) -> None:
+def _tell(watches: dict[int, _Watch], events: Iterable[tuple[int, int]]) -> None:
     """Call back for what the watcher has told of."""
-    for watch, got in events:
+    for key, got in events:
+        watch = watches.get(key)
+        if watch is None:
+            continue
+        only = watch.only
+        if only is not None:
+            try:
+                only(watch.ep, got)
+            except Exception:
+                _failed()
+            continue
         for callback in watch.callbacks:
             try:
                 callback(watch.ep, got)
             except Exception:
-                _log.exception("winsock: a callback of the reactor failed; please report this")
+                _failed()
+
+
+def _failed() -> None:
+    _log.exception("winsock: a callback of the reactor failed; please report this")
 
 
 class Timer:
@@ -84,7 +106,7 @@ class Reactor:
 
     def _fresh(self) -> None:
         """Nothing is watched and nobody waits; also in a forked child, where the parent's watcher is not ours."""
-        self._watcher: Watcher | None = None
+        self._watcher: Any = None  # a Watcher, when something is watched
         self._watches: dict[Any, _Watch] = {}
         self._lock = threading.RLock()  # for _watches and _timers
         self._lead = threading.Lock()
@@ -113,7 +135,7 @@ class Reactor:
             watch = known or _Watch(ep)
             # First of all: the watcher may tell another thread at once, and tells once only.
             if callback not in watch.callbacks:
-                watch.callbacks = (callback, *watch.callbacks) if first else (*watch.callbacks, callback)
+                watch.are((callback, *watch.callbacks) if first else (*watch.callbacks, callback))
             if known is not None:
                 watcher.again(ep.transport)
             else:
@@ -126,7 +148,7 @@ class Reactor:
         with self._lock:
             watch = self._watches.get(ep)
             if watch is not None:
-                watch.callbacks = tuple(known for known in watch.callbacks if known != callback)
+                watch.are(tuple(known for known in watch.callbacks if known != callback))
                 if not watch.callbacks:
                     self.forget(ep)
 
@@ -274,19 +296,19 @@ class Reactor:
                 return None
             ts.wake = None  # it looks again anyway
             looked = True
-            _tell(events)
+            _tell(watcher.tokens, events)
             if self._timers:
                 self._ring()
 
     def next_packet(self, ts: ThreadState, port: Any, timeout: float | None) -> Any:
-        """wait() for a completion port's next packet; None if there was none, and wait() has to go on.
+        """wait() for a completion port's next packet; None if there was none in time, False if wait() has to go on.
 
         What a program's loop does most: it leads, and what it waits for is among the first that happen.
         """
         watcher: Any = self._watcher
         lead = self._lead
         if watcher is None or self._leader is not None or not lead.acquire(False):
-            return None
+            return False
         packets, queue = port.packets, port._queue
         before = ts.wake
         self._leader = ts
@@ -297,8 +319,11 @@ class Reactor:
             if not packets and not port.closed and not self._timers:
                 events = watcher.poll(timeout)
                 ts.wake = None
-                _tell(events)
-            return packets.popleft() if packets else None
+                if not events:
+                    return None
+                port.polled = True
+                _tell(watcher.tokens, events)
+            return packets.popleft() if packets else False
         except BaseException:
             self._interrupted()
             raise
@@ -307,6 +332,9 @@ class Reactor:
             lead.release()
             ts.wake = before
             queue.remove(ts)
+            port.polled = False
+            if packets and queue:
+                port.tell()  # there is one for somebody else, too
             if self._followers or not self.attended:
                 self.attend()
 
@@ -333,7 +361,7 @@ class Reactor:
         if self._leader is ts or not (lead.acquire(False) or self._stand_in.give_way()):
             self._followers.append(ts)
             try:
-                return wait(ts, entries, timeout if lead.locked() else 0)
+                return wait(ts, entries, timeout if self._led() else 0)
             finally:
                 self._followers.remove(ts)
         self._leader = ts
@@ -346,7 +374,7 @@ class Reactor:
             found = wait(ts, [*entries, (watcher, READ)], timeout)
             mine = [answer for answer in found if answer[0] is not watcher]
             if len(mine) < len(found) and self._watcher is watcher:
-                _tell(poll(0))
+                _tell(watcher.tokens, poll(0))
             if self._timers:
                 self._ring()
             return mine
@@ -364,7 +392,7 @@ class Reactor:
         ts.wake = self.network.prepare(ts)
         self._followers.append(ts)
         try:
-            if self._watcher is not None and not self._lead.locked():
+            if self._watcher is not None and not self._led():
                 return None, False
             found = until()
             if found is not None:
@@ -377,6 +405,10 @@ class Reactor:
             self._followers.remove(ts)
         found = until()
         return found, found is not None
+
+    def _led(self) -> bool:
+        """Whether somebody leads who does not give way to those that wait."""
+        return self._lead.locked() and not self._stand_in.leads
 
     def _ring(self) -> None:
         """Do what is due."""

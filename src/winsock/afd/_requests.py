@@ -15,6 +15,7 @@ import os
 import struct
 import threading
 from collections.abc import Callable
+from ctypes import Structure, addressof, sizeof
 from typing import Any
 
 from winsock.abi import _constants as c
@@ -39,7 +40,7 @@ _ENDS = RDHUP | HANGUP | ERROR | URGENT
 _FOR_WRITES = WRITE | HANGUP | ERROR
 
 OVERLAPPED_SIZE = 32
-_BEGIN = struct.Struct("<Q")
+_BEGIN = _NUMBER = struct.Struct("<Q")
 _END = struct.Struct("<QQI")
 _BLOCK = struct.Struct("<QQ")  # IO_STATUS_BLOCK
 HANDLE_AT = 24
@@ -60,17 +61,23 @@ class Overlapped:
     __slots__ = ("_table", "_view", "address")
 
     def __init__(self, ptr: Any, process: Process) -> None:
-        self.address = memory.address(ptr)
-        self._view = None if type(ptr) is int else memory.view(ptr, OVERLAPPED_SIZE, writable=True)
+        self._view: Any = None
         self._table: dict[int, list[int]] | None = None
-        if self._view is None:
+        if isinstance(ptr, Structure) and sizeof(ptr) >= OVERLAPPED_SIZE:
+            self.address, self._view = addressof(ptr), ptr
+            return
+        self.address = memory.address(ptr)
+        if type(ptr) is not int:
+            self._view = memory.view(ptr, OVERLAPPED_SIZE, writable=True)
+        else:
             self._table = process.services.setdefault(RAW, {})
 
     @property
     def event(self) -> int:
         """hEvent."""
         if self._view is not None:
-            return int.from_bytes(self._view[HANDLE_AT:], "little")
+            number: int = _NUMBER.unpack_from(self._view, HANDLE_AT)[0]
+            return number
         return memory.read_u64(self.address + HANDLE_AT)
 
     def failed(self) -> None:
@@ -226,6 +233,10 @@ class Request:
     def attempt(self) -> int | None:
         """Try: bytes when it is done, None when it has to wait.  WinsockError ends it.  Must not wait."""
         raise NotImplementedError
+
+    def serve(self, requests: Requests, lane: list[Request]) -> None:
+        """Something happened for its lane, in which it is the first; with requests.lock held."""
+        requests.run(lane)
 
     def orphaned(self) -> None:
         """Its OVERLAPPED is gone, so its buffers may be: touch them no more.  It goes on all the same."""
@@ -461,8 +472,8 @@ class Requests:
                     self.ended = True
                 self.news += 1
                 if reads:
-                    self.run(reads)
-            if got & _FOR_WRITES:
+                    reads[0].serve(self, reads)
+            if (writes or self.sends is not None) and got & _FOR_WRITES:
                 if self.sends is not None:
                     self.sends.drain()
                 if writes:

@@ -21,14 +21,17 @@ class CompletionPort(Waitable):
     """A FIFO of packets.
 
     concurrency    how many threads are to run at once; others are woken only when packets lie about
+    drained        the last who asked was given the last packet of a look at everything; for the face that asks
+    polled         a thread that waits here runs the reactor just now, and takes a packet when it has done so
     """
 
-    __slots__ = ("_queue", "closed", "concurrency", "handles", "packets")
+    __slots__ = ("_queue", "closed", "concurrency", "drained", "handles", "packets", "polled")
 
     def __init__(self, concurrency: int = 0) -> None:
         super().__init__()
         self.closed = False
         self.handles = 1
+        self.drained = self.polled = False
         self.concurrency = concurrency
         self.packets: deque[Packet] = deque()
         self._queue: list[ThreadState] = []  # who waits for packets; the last one came last

@@ -29,6 +29,7 @@ from winsock.afd._requests import (
     Requests,
     requests_of,
     serve_later,
+    status_of,
 )
 from winsock.afd._sending import Send
 from winsock.afd._urgent import joined, take_joined
@@ -224,33 +225,44 @@ class Overlapped(Request):
 
     # -- a plain receive that waits, as the core sees it
 
-    def _pend(self, ep: Endpoint, requests: Requests, news: int) -> None:
-        """Wait in the endpoint's lane; news: what was known when there was nothing."""
-        self.requests, self.ep = requests, ep
-        with requests.lock:
-            if ep.shape.closed:
-                self.requests = None
-                raise WinsockError(WSA.WSAENOTSOCK)
-            requests.signal.signaled = False
-            self._begun, self.pending, self.error = True, True, IO_PENDING
-            reactor = requests.reactor
-            requests.pending[self] = None
-            requests.lanes[READS].append(self)
-            reactor.known.add(requests)
-            if NOTE not in ep.rest.extra:
-                ep.note(NOTE, requests)
-                ep.refresh()
-            if requests.watched is not ep:
-                try:
-                    requests.watch(ep)
-                except WinsockError:
-                    requests.remove(self)
-                    self._begun, self.pending, self.requests = False, False, None
-                    raise
-        if requests.news != news:
-            serve_later(ep, READ)
-        elif not reactor.attended:
-            reactor.attend()
+    def serve(self, requests: Requests, lane: list[Request]) -> None:
+        """Something has come for it, the first of the lane; with the lock held.  attempt() and complete() in one."""
+        ep = self.ep
+        if len(ep.rest.extra) > 1:
+            requests.run(lane)
+            return
+        view = self._view
+        n: int
+        try:
+            if view is None:
+                data = self._value = _recv(ep, self._size, DONTWAIT)
+                n = len(data)
+            else:
+                n = self._value = _recv_into(ep, view, 0, DONTWAIT)
+        except BlockingIOError:
+            requests.dry = -1 if requests.ended else requests.news
+            return
+        except OSError as e:
+            refusal = ep.failure(e)
+            lost(ep, refusal.code)
+            requests.end(self, status_of(ep, refusal.code))
+            requests.run(lane)
+            return
+        requests.dry = requests.news if n < self._size and not requests.ended else -1
+        del lane[0], requests.pending[self]
+        self.status = SUCCESS
+        self.pending, self._good = False, True
+        self._view = None
+        signal = requests.signal
+        signal.signaled = True
+        if signal._waiters:
+            signal.wake()
+        port: Any = requests.port
+        port.packets.append((n, requests.key, self.address, SUCCESS))
+        if port._waiters or (port._queue and not port.polled):
+            port.tell()
+        if lane or ep.rest.waiters or len(requests.endpoints) > 1:
+            requests.run(lane)
 
     def attempt(self) -> int | None:
         """Take what is there."""
@@ -298,7 +310,7 @@ class Overlapped(Request):
         port = requests.port
         if port is not None:
             port.packets.append((transferred, requests.key, self.address, status))
-            if port._queue or port._waiters:
+            if port._waiters or (port._queue and not port.polled):
                 port.tell()
         if len(ep.rest.extra) > 1 and status != CANCELLED:
             events.told(ep, events.RECEIVE)
@@ -344,7 +356,7 @@ class Overlapped(Request):
         port = requests.port
         if port is not None and not requests.modes & SKIP_PACKET:
             port.packets.append((n, requests.key, self.address, SUCCESS))
-            if port._queue or port._waiters:
+            if port._waiters or (port._queue and not port.polled):
                 port.tell()
 
     def _start(self, make: Callable[[], Any], finish: Callable[[Any], Any] | None = None) -> None:
@@ -377,11 +389,8 @@ class Overlapped(Request):
         error: OSError | None = None
         try:
             ep: Any = by_descriptor[handle]
-            shape = ep.shape
-            if shape.open_recv and size > 0 and not (flags or handle < 0 or self._begun or self.event):
-                requests = shape.process.services[TABLE][ep]
-                if requests.port is not None and self._receive(ep, requests, None, size):
-                    return
+            if size > 0 and not (flags or handle < 0) and self._receive(ep, None, size):
+                return
         except OSError as e:
             error = e
         except TRY:
@@ -393,12 +402,9 @@ class Overlapped(Request):
         error: OSError | None = None
         try:
             ep: Any = by_descriptor[handle]
-            shape = ep.shape
-            if shape.open_recv and not (flags or handle < 0 or self._begun or self.event):
-                requests = shape.process.services[TABLE][ep]
+            if not (flags or handle < 0):
                 view = memoryview(buf)
-                size = view.nbytes
-                if size and requests.port is not None and self._receive(ep, requests, view, size):
+                if self._receive(ep, view, view.nbytes):
                     return
         except OSError as e:
             error = e
@@ -406,28 +412,44 @@ class Overlapped(Request):
             pass  # the long way tells
         self._recv_into_slowly(handle, buf, flags, error)
 
-    def _receive(self, ep: Any, requests: Requests, view: Any, size: int) -> bool:
-        """A plain receive; False if it is none, or fails."""
+    def _receive(self, ep: Any, view: Any, size: int) -> bool:
+        """A plain receive on a stream of which nothing else is known than requests; False if it is none, or fails."""
         extra = ep.rest.extra
-        if extra and (len(extra) > 1 or NOTE not in extra):
+        requests: Requests = extra[NOTE]
+        if len(extra) > 1 or not size or self._begun or self.event:
             return False
-        news = requests.news  # before looking: another thread may hear of more meanwhile
-        if not requests.lanes[READS] and requests.dry != news:
-            try:
-                if view is None:
-                    value = _recv(ep, size, DONTWAIT)
-                    n = len(value)
-                else:
-                    n = value = _recv_into(ep, view, 0, DONTWAIT)
-                if not n:
-                    return False  # the end, which is told by the port only
-                requests.dry = news if n < size and not requests.ended else -1
-                self._ended(requests, n, value)
-                return True
-            except BlockingIOError:
-                pass
-        self._view, self._size = view, size
-        self._pend(ep, requests, news)
+        with requests.lock:
+            if not ep.shape.open_recv or requests.port is None or requests.watched is not ep:
+                return False
+            lane = requests.lanes[READS]
+            news = requests.news  # before looking: a signal's handler may run the reactor meanwhile
+            if not lane and requests.dry != news:
+                # Something has come since a receive found no more.
+                try:
+                    if view is None:
+                        value = _recv(ep, size, DONTWAIT)
+                        n = len(value)
+                    else:
+                        n = value = _recv_into(ep, view, 0, DONTWAIT)
+                    if not n:
+                        return False  # the end, which is told by the port only
+                    requests.dry = news if n < size and not requests.ended else -1
+                    self._ended(requests, n, value)
+                    return True
+                except BlockingIOError:
+                    pass
+            self._begun = self.pending = True
+            self.error = IO_PENDING
+            self.requests, self.ep, self._view, self._size = requests, ep, view, size
+            requests.signal.signaled = False
+            requests.pending[self] = None
+            lane.append(self)
+        reactor = requests.reactor
+        reactor.known.add(requests)
+        if requests.news != news:
+            serve_later(ep, READ)
+        elif not reactor.attended:
+            reactor.attend()
         return True
 
     @face
@@ -454,7 +476,7 @@ class Overlapped(Request):
             ep: Any = by_descriptor[handle]
             shape = ep.shape
             if shape.open_send and not (flags or handle < 0 or self._begun):
-                requests = shape.process.services[TABLE][ep]
+                requests = ep.rest.extra.get(NOTE) or shape.process.services[TABLE][ep]
                 if requests.sends is None and not requests.lanes[WRITES]:
                     sent = _send(ep, buf, SEND_FLAGS)
                     if sent == len(buf) and (type(buf) is bytes or sent == memoryview(buf).nbytes):

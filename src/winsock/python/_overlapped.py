@@ -46,38 +46,37 @@ def CreateIoCompletionPort(handle: int, port: int, key: int, concurrency: int) -
 def GetQueuedCompletionStatus(port: int, msecs: int, /) -> tuple[int, int, int, int] | None:
     """GetQueuedCompletionStatus(port, ms): (error, bytes, key, address) of what has ended; None in vain."""
     ts = current()
-    buffers = ts.buffers
     try:
-        process = ts.process
-        target = process.handles.objects[port - FIRST]
+        target = ts.process.handles.objects[port - FIRST]
         packets = target.packets
+        if packets:
+            packet = packets.popleft()
+        elif target.drained and not msecs:
+            # The loop asks until there is no more; what came since it began to ask, it learns the next time.
+            target.drained = False
+            return None
+        else:
+            packet = False
+            reactor = ts.process.services[REACTOR]
     except (LookupError, TypeError, AttributeError):
-        packets = None
-    if packets:
-        n, key, address, status = packets.popleft()
-        buffers[DRAINED] = port
-    elif not msecs and buffers.get(DRAINED) == port:
-        # The loop asks until there is no more; what came since it began to ask, it learns the next time.
-        buffers[DRAINED] = None
-        return None
-    else:
+        packet, reactor, target = False, None, None
+    if not packet:
         try:
-            reactor = process.services.get(REACTOR)
-            if packets is None or reactor is None:
-                found = _await_packet(ts, port, msecs)
-            else:
+            if reactor is not None:
                 end = None if msecs == INFINITE else reactor.now() + msecs
-                found = reactor.next_packet(ts, target, None if end is None else msecs)
-                if found is None:
-                    found = _await_packet(ts, port, INFINITE if end is None else max(0.0, end - reactor.now()))
+                packet = reactor.next_packet(ts, target, None if end is None else msecs)
+                if packet is False and end is not None:
+                    msecs = max(0.0, end - reactor.now())
+            if packet is False:
+                packet = _await_packet(ts, port, msecs)
         except BaseException as e:
             e.__traceback__ = _oserror.keep(e)
             raise
-        if found is None:
-            buffers[DRAINED] = None
+        if target is not None:
+            target.drained = packet is not None
+        if packet is None:
             return None
-        buffers[DRAINED] = port
-        n, key, address, status = found
+    n, key, address, status = packet
     return ntstatus_to_win32(status) if status else 0, n, key, address
 
 
@@ -99,7 +98,6 @@ def _await_packet(ts: ThreadState, port: int, msecs: float) -> Packet | None:
 
 
 _CLOSED: Any = object()
-DRAINED = "drained port"
 
 
 @face

@@ -123,6 +123,12 @@ class TransportSocket(Protocol):
     def connect_error(self) -> int:
         """After a connect that was under way has ended: 0, or its code."""
 
+    def accept_into(self, target: Any) -> Address:
+        """accept_one(), but the connection takes the place of what the target is on the network; the peer's address.
+
+        The target keeps its own descriptor.  After WSAECONNRESET it is as new: see renew().
+        """
+
     def take_over(self, other: Any) -> None:
         """Become the other one's connection, keeping the own descriptor; the other is gone."""
 
@@ -174,7 +180,11 @@ class Watcher(Protocol):
     What it tells are changes: that a socket has become ready for something since it was last told of.  Who is told
     takes all that there is, or asks again().  Transport.wait() takes it for a socket: READ while poll() has something
     to tell.
+
+    tokens    what poll()'s keys stand for; a key that is not there was removed just now
     """
+
+    tokens: dict[int, Any]
 
     def add(self, sock: TransportSocket, token: Any) -> None:
         """From now on poll() tells of this socket, at first of what it is ready for already; WSAENOBUFS."""
@@ -185,8 +195,8 @@ class Watcher(Protocol):
     def remove(self, sock: TransportSocket) -> None:
         """Tell of it no more.  To be called before the socket is closed."""
 
-    def poll(self, timeout: float | None) -> list[tuple[Any, int]]:
-        """(token, READ, WRITE, ...) of sockets that something happened to.
+    def poll(self, timeout: float | None) -> list[tuple[int, int]]:
+        """(key, READ | WRITE | ...) of sockets that something happened to.
 
         Waits at most timeout milliseconds for it, or until somebody kicks, before or after it began.  One thread
         at a time.

@@ -10,20 +10,21 @@ from winsock.codes import WSA, WinsockError
 from winsock.transports._contract import TransportSocket
 
 EVERYTHING = select.EPOLLIN | select.EPOLLOUT | select.EPOLLPRI | select.EPOLLRDHUP | select.EPOLLET
-AT_ONCE = 256  # events of one look
+AT_ONCE = 64  # events of one look: what a loop does with them is then still at hand in the processor's caches
 _write = os.eventfd_write
 
 
 class HostWatcher:
     """See transports.Watcher."""
 
-    __slots__ = ("_epoll", "_kick", "_tokens")
+    __slots__ = ("_epoll", "_kick", "_poll", "tokens")
 
     def __init__(self) -> None:
         self._kick = -1
-        self._tokens: dict[int, Any] = {}
+        self.tokens: dict[int, Any] = {}
         try:
             self._epoll = select.epoll()
+            self._poll = self._epoll.poll
             self._kick = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
             # Edge-triggered, so that nobody has to read it: each write wakes.
             self._epoll.register(self._kick, select.EPOLLIN | select.EPOLLET)
@@ -35,13 +36,13 @@ class HostWatcher:
 
     def add(self, sock: TransportSocket, token: Any) -> None:
         fd = sock.fileno()
-        self._tokens[fd] = token
+        self.tokens[fd] = token
         try:
             self._epoll.register(fd, EVERYTHING)
         except FileExistsError:
             self._epoll.modify(fd, EVERYTHING)
         except (OSError, ValueError):
-            self._tokens.pop(fd, None)
+            self.tokens.pop(fd, None)
             raise WinsockError(WSA.WSAENOBUFS if fd >= 0 else WSA.WSAENOTSOCK) from None
 
     def again(self, sock: TransportSocket) -> None:
@@ -52,17 +53,15 @@ class HostWatcher:
 
     def remove(self, sock: TransportSocket) -> None:
         fd = sock.fileno()
-        self._tokens.pop(fd, None)
+        self.tokens.pop(fd, None)
         try:
             self._epoll.unregister(fd)
         except (OSError, ValueError):
             pass
 
-    def poll(self, timeout: float | None) -> list[tuple[Any, int]]:
+    def poll(self, timeout: float | None) -> list[tuple[int, int]]:
         # epoll counts in whole milliseconds; CPython rounds up
-        found = self._epoll.poll(-1 if timeout is None else timeout / 1e3, AT_ONCE)
-        tokens = self._tokens
-        return [(tokens[fd], events) for fd, events in found if fd in tokens]
+        return self._poll(-1 if timeout is None else timeout / 1e3, AT_ONCE)
 
     def kick(self) -> None:
         try:
