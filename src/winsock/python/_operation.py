@@ -447,7 +447,7 @@ class Overlapped(Request):
         reactor = requests.reactor
         reactor.known.add(requests)
         if requests.news != news:
-            serve_later(ep, READ)
+            serve_later(self.ep, READ)
         elif not reactor.attended:
             reactor.attend()
         return True
