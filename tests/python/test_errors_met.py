@@ -193,6 +193,26 @@ CASES = {
         """,
         "\n".join(["ConnectionResetError 10054 10054"] * 3),
     ),
+    "closing would linger": (
+        """
+        import struct
+        for timeout in 0, 60:
+            a, b = pair()
+            a.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("hh", 1, 1))
+            a.setblocking(False)
+            try:
+                while a.send(bytes(1 << 16)):
+                    pass
+            except BlockingIOError:
+                pass
+            a.settimeout(timeout)
+            tell(a.close)
+            tell(a.send, b"x")  # the object is closed, as CPython's is
+            assert b.recv(1)  # the connection is not
+            a.close()
+        """,
+        "\n".join(["BlockingIOError 10035 10035", "OSError 10038 10038"] * 2),
+    ),
     "no such name": (
         """
         tell(socket.getaddrinfo, "no-such-host.invalid", 80)

@@ -21,7 +21,7 @@ from typing import Any
 from winsock import spi
 from winsock.abi import _constants as c
 from winsock.afd import Endpoint, State
-from winsock.afd._connection import poll_connect
+from winsock.afd._connection import check_close, poll_connect
 from winsock.afd._data import ignored, lost
 from winsock.afd._options import plan
 from winsock.afd._wait import wait_ready
@@ -639,6 +639,8 @@ class socket:
         self._leave(ep)
         if _endpoints.endpoints.get(fd) is ep:
             _endpoints.endpoints.put(fd, None)
+        if ep.rest.options:
+            check_close(ep)  # if it raises, this object is closed all the same, as CPython's, and the socket is open
         spi.close(ep)
 
     @face
