@@ -96,7 +96,7 @@ def bind(ffi: Any, owner: type, name: str, kinds: str, function: Callable[..., A
 
     def pointer(value: Any) -> Any:
         if type(value) is owner:
-            return memoryview(buffer(value)).cast("B")
+            return memoryview(buffer(value))
         return address(value) if isinstance(value, cdata) else value
 
     make = {"H": address, "C": lambda value: core_handle(address(value)), "P": pointer, "I": integer}

@@ -184,15 +184,31 @@ def WaitForMultipleObjects(ts: ThreadState, nCount: int, lpHandles: Any, bWaitAl
 
 
 @export(SOCKET_ERROR, startup=False)
-def WSAIoctl(ts: ThreadState, s: int, dwIoControlCode: int, lpvInBuffer: Any, cbIn: int, out: Any, *rest: Any) -> int:
+def WSAIoctl(
+    ts: ThreadState,
+    s: int,
+    dwIoControlCode: int,
+    lpvInBuffer: Any,
+    cbInBuffer: int,
+    lpvOutBuffer: Any,
+    cbOutBuffer: int,
+    lpcbBytesReturned: Any,
+    *how: Any,
+) -> int:
     """WSAIoctl(descriptor, code, ...)"""
     ep = endpoints.get(operator.index(s))
     if ep is None:
         raise WinsockError(WSA.WSAENOTSOCK)
+    based = dwIoControlCode in BASE
+    if based and ep.procs.plain and cbOutBuffer >= HANDLE_SIZE and not any(how):
+        memory.write_u64(lpvOutBuffer, s)  # a loop asks before each wait
+        memory.write_u32(lpcbBytesReturned, HANDLE_SIZE)
+        return 0
     do: Any = ws2_32.WSAIoctl
-    result: int = do.__winsock__(ts, ep.handle, dwIoControlCode, lpvInBuffer, cbIn, out, *rest)
-    if dwIoControlCode in BASE and memory.read_u64(out) == ep.handle:
-        memory.write_u64(out, s)
+    data, output = (lpvInBuffer, cbInBuffer), (lpvOutBuffer, cbOutBuffer)
+    result: int = do.__winsock__(ts, ep.handle, dwIoControlCode, *data, *output, lpcbBytesReturned, *how)
+    if based and memory.read_u64(lpvOutBuffer) == ep.handle:
+        memory.write_u64(lpvOutBuffer, s)
     return result
 
 
