@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from winsock.cli._doctor import NEWEST_PYTHON, OLDEST_PYTHON
+
 ROOT = Path(__file__).resolve().parents[1]
 VERSION = "{}.{}".format(*sys.version_info)
 
@@ -46,6 +48,7 @@ def test_what_is_supported_stands_in_the_classifiers(script):
     versions = script.supported()
     assert versions[0] == "3.11"
     assert VERSION in versions
+    assert [tuple(map(int, v.split("."))) for v in (versions[0], versions[-1])] == [OLDEST_PYTHON, NEWEST_PYTHON]
     assert versions == sorted(versions, key=lambda v: int(v.split(".")[1]))
 
 

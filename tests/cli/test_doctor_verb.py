@@ -93,3 +93,9 @@ def test_a_reader_that_stops_early():
     assert process.stderr.read() == b""
     process.stderr.close()
     assert process.wait(60) == 0
+
+
+def test_a_python_newer_than_those_tried_is_told(monkeypatch, capsys):
+    monkeypatch.setattr(_doctor, "NEWEST_PYTHON", (3, 10))
+    assert main(["doctor"]) == 0
+    assert "(CPython); tried with CPython up to 3.10\n" in capsys.readouterr().out

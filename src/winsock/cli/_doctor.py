@@ -23,6 +23,7 @@ from winsock.codes import WinsockError
 from winsock.nt import memory
 
 OLDEST_PYTHON = (3, 11)
+NEWEST_PYTHON = (3, 15)  # that the tests have run with
 CAP_NET_RAW = 13
 MEANINGS = {
     Fidelity.EXACT: "does what Windows does",
@@ -107,7 +108,9 @@ def _said(why: str) -> str:
 
 def machine() -> list[Check]:
     """What there is here, as far as it matters."""
-    python = platform.python_version()
+    python = f"{platform.python_version()} ({platform.python_implementation()})"
+    if sys.version_info[:2] > NEWEST_PYTHON or platform.python_implementation() != "CPython":
+        python += f"; tried with CPython up to {NEWEST_PYTHON[0]}.{NEWEST_PYTHON[1]}"
     old = sys.version_info[:2] < OLDEST_PYTHON
     linux = sys.platform == "linux"
     v6 = _opens(socket.AF_INET6, socket.SOCK_DGRAM, 0, ("::1", 0))
@@ -117,7 +120,7 @@ def machine() -> list[Check]:
     netlink = _opens(socket.AF_NETLINK, socket.SOCK_RAW, 0) if linux else "not Linux"
     return [
         Check("winsock", __version__),
-        Check("Python", f"{python} ({platform.python_implementation()})", not old, "3.11 or newer is needed"),
+        Check("Python", python, not old, "3.11 or newer is needed"),
         Check("kernel", f"{platform.system()} {platform.release()}", linux, "winsock runs on Linux"),
         Check("privileges", "root" if os.geteuid() == 0 else f"user {os.geteuid()}"),
         Check("IPv4 sockets", _said(low), not low, "nothing works without"),
