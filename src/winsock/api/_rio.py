@@ -6,7 +6,7 @@ As on Windows no DLL exports them.  Source: documents; Wine 8 has none of it.
 from __future__ import annotations
 
 import struct
-from typing import Any
+from typing import Any, TypeVar
 
 from winsock.abi import _constants as c
 from winsock.afd._requests import READS, WRITES
@@ -27,6 +27,8 @@ from winsock.nt import ThreadState, memory
 from winsock.nt._completion import CompletionPort
 from winsock.nt._objects import Event
 from winsock.nt._objects import taking as counting
+
+Queue = TypeVar("Queue", CompletionQueue, RequestQueue)
 
 TRUE, FALSE = 1, 0
 MASK = (1 << 64) - 1
@@ -122,8 +124,8 @@ def _queue_size(value: Any) -> int:
     return size
 
 
-def _completion_queue(ts: ThreadState, number: Any) -> CompletionQueue:
-    queue = registry_of(ts.process).completion_queues.get(_number(number))
+def _found(queues: dict[int, Queue], number: Any) -> Queue:
+    queue = queues.get(_number(number))
     if queue is None:
         raise _invalid()
     return queue
@@ -136,7 +138,7 @@ def RIOResizeCompletionQueue(ts: ThreadState, CQ: int, QueueSize: int) -> int:
     FALSE with WSAEINVAL for a queue that is none or a size out of range, WSAETOOMANYREFS when its request queues may
     have more outstanding.
     """
-    queue, size = _completion_queue(ts, CQ), _queue_size(QueueSize)
+    queue, size = _found(registry_of(ts.process).completion_queues, CQ), _queue_size(QueueSize)
     with counting:
         if queue.reserved + queue.leftover > size:
             raise WinsockError(WSA.WSAETOOMANYREFS)
@@ -162,7 +164,7 @@ def RIODequeueCompletion(ts: ThreadState, CQ: int, Array: Any, ArraySize: int) -
     An empty queue looks at once whether anything has happened.  RIO_CORRUPT_CQ for a queue that is none, with
     WSAEINVAL as last error, and for a bad pointer, with WSAEFAULT; nothing is taken then.
     """
-    queue, most = _completion_queue(ts, CQ), dword(ArraySize)
+    queue, most = _found(registry_of(ts.process).completion_queues, CQ), dword(ArraySize)
     if not most:
         return 0
     if memory.is_null(Array):
@@ -196,7 +198,7 @@ def _notify(ts: ThreadState, CQ: int) -> int:
     try:
         if not ts.process.startups:
             raise WinsockError(WSA.WSANOTINITIALISED)
-        _completion_queue(ts, CQ).notify()
+        _found(registry_of(ts.process).completion_queues, CQ).notify()
     except WinsockError as e:
         ts.last_error = e.code
         return e.code
@@ -240,8 +242,9 @@ def RIOCreateRequestQueue(
     limits = _limits(MaxOutstandingReceive, MaxOutstandingSend)
     if dword(MaxReceiveDataBuffers) != 1 or dword(MaxSendDataBuffers) != 1:
         raise _invalid()
-    queues = _completion_queue(ts, ReceiveCQ), _completion_queue(ts, SendCQ)
-    return registry_of(ts.process).new_request_queue(ep, limits, queues, _number(SocketContext))
+    registry = registry_of(ts.process)
+    queues = _found(registry.completion_queues, ReceiveCQ), _found(registry.completion_queues, SendCQ)
+    return registry.new_request_queue(ep, limits, queues, _number(SocketContext))
 
 
 def _limits(receives: Any, sends: Any) -> tuple[int, int]:
@@ -251,13 +254,6 @@ def _limits(receives: Any, sends: Any) -> tuple[int, int]:
     return limits
 
 
-def _request_queue(ts: ThreadState, number: Any) -> RequestQueue:
-    queue = registry_of(ts.process).request_queues.get(_number(number))
-    if queue is None:
-        raise _invalid()
-    return queue
-
-
 @export(FALSE)
 def RIOResizeRequestQueue(ts: ThreadState, RQ: int, MaxOutstandingReceive: int, MaxOutstandingSend: int) -> int:
     """Allow more or fewer outstanding requests.
@@ -265,7 +261,7 @@ def RIOResizeRequestQueue(ts: ThreadState, RQ: int, MaxOutstandingReceive: int, 
     FALSE with WSAEINVAL for a queue that is none or two zeros, WSAETOOMANYREFS when more are outstanding,
     WSAENOBUFS without room in the completion queues.
     """
-    queue = _request_queue(ts, RQ)
+    queue = _found(registry_of(ts.process).request_queues, RQ)
     queue.resize(_limits(MaxOutstandingReceive, MaxOutstandingSend))
     return TRUE
 
@@ -368,7 +364,8 @@ def _ask(
     flags: Any,
     context: Any,
 ) -> int:
-    queue = _request_queue(ts, number)
+    registry = registry_of(ts.process)
+    queue = _found(registry.request_queues, number)
     count, flags = dword(count), dword(flags)
     if flags & c.RIO_MSG_COMMIT_ONLY:
         others = (data, local, remote, control, told, context)
@@ -381,7 +378,6 @@ def _ask(
         raise _invalid()
     if count != (0 if memory.is_null(data) else 1) or (not count and stream):
         raise _invalid()
-    registry = registry_of(ts.process)
     operation = Operation(
         lane,
         _slice(registry, data, 0),

@@ -60,49 +60,45 @@ def select(nfds: int, readfds: Any, writefds: Any, exceptfds: Any, timeout: Any)
         reads = writes = 0
         ep: Any = None
         look: Any = None
-        if readfds is not None and writefds is not None and exceptfds is None and readfds is not writefds:
-            # one to read, one to write
-            reads, handle = _unpack_one(readfds)
-            writes, other_handle = _unpack_one(writefds)
-            if reads == 1 == writes and type(writefds) is not bytes:
-                ep, other = sockets[handle], sockets[other_handle]
-                if not (ep.shape.ready and other.shape.ready):
+        if readfds is not None:
+            reads, to_read = _unpack_one(readfds)
+            if readfds is writefds:
+                raise LookupError
+        if writefds is not None:
+            writes, to_write = _unpack_one(writefds)
+            if type(writefds) is bytes:
+                raise LookupError
+        if reads == 1 == writes and exceptfds is None:
+            ep, other = sockets[to_read], sockets[to_write]
+            if not (ep.shape.ready and other.shape.ready):
+                raise LookupError
+            first, second, look = ts.pair
+            if first() is not ep or second() is not other:
+                wanted[ep.look_key()] = READ
+                key = other.look_key()
+                wanted[key] = READ_OR_WRITE if key in wanted else WRITE
+                look = ep.shape.network.looker(ts, wanted)
+                ts.pair = ref(ep), ref(other), look
+        else:
+            if reads == 1:
+                ep = sockets[to_read]
+                if not ep.shape.ready:
                     raise LookupError
-                first, second, look = ts.pair
-                if first() is not ep or second() is not other:
-                    wanted[ep.look_key()] = READ
-                    key = other.look_key()
-                    wanted[key] = READ_OR_WRITE if key in wanted else WRITE
-                    look = ep.shape.network.looker(ts, wanted)
-                    ts.pair = ref(ep), ref(other), look
-        if look is None:
-            if readfds is not None:
-                reads, handle = _unpack_one(readfds)
-                if reads == 1:
-                    ep = sockets[handle]
-                    if not ep.shape.ready:
-                        raise LookupError
-                    wanted[ep.look_key()] = READ
-                elif reads:
-                    ep = _want(wanted, READ, readfds, reads, sockets)
-                if readfds is writefds:
+                wanted[ep.look_key()] = READ
+            elif reads:
+                ep = _want(wanted, READ, readfds, reads, sockets)
+            if writes == 1:
+                ep = sockets[to_write]
+                if not ep.shape.ready:
                     raise LookupError
-            if writefds is not None:
-                writes, handle = _unpack_one(writefds)
-                if writes == 1:
-                    ep = sockets[handle]
-                    if not ep.shape.ready:
-                        raise LookupError
-                    key = ep.look_key()
-                    wanted[key] = READ_OR_WRITE if key in wanted else WRITE
-                elif writes:
-                    ep = _want(wanted, WRITE, writefds, writes, sockets)
-                if type(writefds) is bytes:
-                    raise LookupError
+                key = ep.look_key()
+                wanted[key] = READ_OR_WRITE if key in wanted else WRITE
+            elif writes:
+                ep = _want(wanted, WRITE, writefds, writes, sockets)
             if exceptfds is not None:
                 if exceptfds is readfds or exceptfds is writefds:
                     raise LookupError
-                count, handle = _unpack_one(exceptfds)
+                count, _ = _unpack_one(exceptfds)
                 if count:
                     ep = _want(wanted, URGENT, exceptfds, count, sockets)
                     _set_count(exceptfds, 0, count)  # it can be written
