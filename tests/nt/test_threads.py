@@ -20,6 +20,7 @@ PROGRAM = """
         def __init__(self):
             self.told, self.done = threading.Semaphore(0), threading.Semaphore(0)
             _thread.start_new_thread(self.run, ())
+            self(int)  # only a thread that has begun counts
 
         def run(self):
             while True:
