@@ -10,6 +10,9 @@ from typing import Any
 
 from winsock.abi import _constants as c
 
+_IN = struct.Struct(">HH4s8x")
+_IN_FAMILY = c.AF_INET << 8  # it alone is not in network order
+
 
 @lru_cache(1024)
 def unpack_address(data: bytes) -> Any:
@@ -27,7 +30,7 @@ def unpack_address(data: bytes) -> Any:
 def pack_address(family: int, address: Any) -> bytes:
     """The tuple or path as a structure."""
     if family == c.AF_INET:
-        return struct.pack("<H", family) + struct.pack(">H", address[1]) + linux.inet_aton(address[0]) + bytes(8)
+        return _IN.pack(_IN_FAMILY, address[1], linux.inet_aton(address[0]))
     if family == c.AF_INET6:
         host, port, flow, scope = (*address, 0, 0)[:4]
         return (

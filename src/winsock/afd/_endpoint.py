@@ -56,6 +56,7 @@ _TO_BOUND = (("state", State.BOUND),)
 _TO_LISTENING = (("state", State.LISTENING),)
 _TO_CONNECTING = (("state", State.CONNECTING),)
 _TO_CONNECTED = (("state", State.CONNECTED), ("connect_failed", False))
+_TO_JOINED = (("state", State.CONNECTED), ("accepted", True), ("connect_failed", False))
 _TO_RESET = (("state", State.RESET),)
 _TO_CLOSED = (("state", State.CLOSED),)
 _TO_HEIR = (
@@ -322,6 +323,14 @@ class Endpoint(Base):
             shape = first_shape(s.process, s.network, s.family, s.type, s.protocol, s.flags, s.procs)
             shape = shape.changed((("nonblocking", s.nonblocking),))
         self.shape = shape.next.get(_TO_HEIR) or shape.changed(_TO_HEIR)
+
+    def joined(self, remote: Address) -> None:
+        """A connection that a listener had has become this endpoint's."""
+        rest = self.own_rest()
+        rest.remote = remote
+        rest.connect_time = self.shape.network.now()
+        self.drop("lost")
+        self._become(_TO_JOINED)
 
     def connect_ended(self, code: int, state: State = State.BOUND) -> None:
         """A connect failed: back to bound (a path of AF_UNIX it never had), the code in SO_ERROR."""

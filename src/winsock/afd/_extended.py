@@ -27,11 +27,13 @@ from winsock.afd._reactor import CLOSING, reactor_of
 from winsock.afd._requests import PENDING, READS, SUCCESS, WRITES, Request, serve_later, status_of
 from winsock.codes import WSA, WinsockError
 from winsock.nt import ThreadState
-from winsock.transports import READ, WRITE, Address, TransportSocket
+from winsock.transports import READ, WRITE, Address
 
 CONTEXT = "context"  # in Endpoint.extra: "accept" or "connect", until the program updates it
 REUSED = "reused"  # in Endpoint.extra: it had a connection, and may get another
 ACCEPTING = "accepting"  # in Process.services: {endpoint that is to become a connection: its Accept}
+
+_OPEN, _LISTENING = State.OPEN, State.LISTENING
 
 Joined = Callable[[Address, Address], int]
 
@@ -61,7 +63,7 @@ class Accept(Request):
         self.starting = False
 
     def prepare(self) -> None:
-        into, services = self.into, self.ep.process.services
+        into, services = self.into, self.ep.shape.process.services
         accepting = services.setdefault(ACCEPTING, {})
         self.check()
         super().prepare()
@@ -72,14 +74,14 @@ class Accept(Request):
 
     def check(self) -> None:
         """WSAEINVAL for sockets that cannot do this."""
-        ep, into = self.ep, self.into
-        fresh = into.state is State.OPEN or (into.state is State.BOUND and REUSED in into.extra)
+        into, shape, its = self.into, self.ep.shape, self.into.shape
+        fresh = its.state is _OPEN or (its.state is State.BOUND and REUSED in into.rest.extra)
         if (
-            ep.state is not State.LISTENING
-            or not into.stream
-            or into.family != ep.family
+            shape.state is not _LISTENING
+            or not its.stream
+            or its.family != shape.family
             or not fresh
-            or into in ep.process.services.get(ACCEPTING, ())
+            or into in shape.process.services.get(ACCEPTING, ())
         ):
             refuse(self, WSA.WSAEINVAL)
 
@@ -90,20 +92,31 @@ class Accept(Request):
         finally:
             self.starting = False
         ep = self.ep
-        if ep.extra.get(DEFERRED) or ep.transport.readiness() & READ:
+        if ep.rest.extra.get(DEFERRED) or self._waits():
             serve_later(ep, READ)
         return False
+
+    def _waits(self) -> bool:
+        """Whether a connection waits already."""
+        ts, ep = self.ts, self.ep
+        wanted = {ep.look_key(): READ}
+        known, look = ts.looker
+        try:
+            if known != wanted:
+                look = ep.shape.network.looker(ts, wanted)
+            return bool(look(0))
+        except ValueError:
+            return False  # closed meanwhile
 
     def attempt(self) -> int | None:
         if self.starting:
             return None
         try:
-            transport, address = self._take()
+            address = join(self.ep, self.into)
         except WinsockError as e:
             if e.code == WSA.WSAEWOULDBLOCK:
                 return None
             raise
-        join(self.ep, self.into, transport, address)
         if self.joined is not None:
             status = self.joined(self.into.transport.local_name(), address)
             if status:
@@ -117,16 +130,6 @@ class Accept(Request):
         serve_later(self.ep, READ)
         self.requests.reactor.watch(self.into, self._arrived)
         return None
-
-    def _take(self) -> tuple[TransportSocket, Address]:
-        deferred = self.ep.extra.get(DEFERRED)
-        if deferred:
-            try:
-                taken: tuple[TransportSocket, Address] = deferred.popleft()
-                return taken
-            except IndexError:
-                pass
-        return self.ep.transport.accept_one()
 
     def _arrived(self, into: Endpoint, got: int) -> None:
         """Something came over the new connection."""
@@ -154,9 +157,9 @@ class Accept(Request):
             self.view = memoryview(bytearray(len(self.view)))
 
     def cleared(self) -> None:
-        services = self.ep.process.services
-        if services.get(ACCEPTING, {}).get(self.into) is self:
-            del services[ACCEPTING][self.into]
+        accepting = self.ep.shape.process.services.get(ACCEPTING)
+        if accepting and accepting.get(self.into) is self:
+            del accepting[self.into]
         if self.lane is None:
             self.requests.reactor.unwatch(self.into, self._arrived)
         self.view = self.joined = None
@@ -176,23 +179,46 @@ def _closing(ep: Any) -> None:
         request.cancel()
 
 
-def join(listener: Endpoint, into: Endpoint, transport: TransportSocket, address: Address) -> None:
-    """The accepted connection is this endpoint's from now on."""
+def join(listener: Endpoint, into: Endpoint) -> Address:
+    """The listener's next connection is this endpoint's from now on; the peer's address.  WSAEWOULDBLOCK."""
+    remote: list[Address] = []
     with _events.beginning(into), _settling:
         if into.closed:
-            transport.finish(abortive=True)
             raise WinsockError(WSA.WSA_OPERATION_ABORTED)
-        reactor_of(into.process, into.network).replace(into, lambda: into.transport.take_over(transport))
-        for key, value in into.options.items():
-            row = table.BY_NUMBER.get(key)
-            if row is not None and row.carried:
-                into.transport.tell_option(row.level, row.name, value)
+        try:
+            reactor_of(into.process, into.network).replace(into, lambda: remote.append(_take(listener, into)))
+        except WinsockError as e:
+            if e.code == WSA.WSAECONNRESET:
+                tell_options(into)
+            raise
+        tell_options(into)
         into.drop(REUSED)
-        into.accepted = True
         into.note(CONTEXT, "accept")
-        into.state = State.BOUND
-        into.became_connected(address)
+        into.joined(remote[0])
     _events.told(listener, _events.ACCEPT)
+    return remote[0]
+
+
+def _take(listener: Endpoint, into: Endpoint) -> Address:
+    """The next connection, after those that were put off."""
+    deferred = listener.rest.extra.get(DEFERRED)
+    if deferred:
+        try:
+            transport, address = deferred.popleft()
+        except IndexError:
+            pass
+        else:
+            into.transport.take_over(transport)
+            return address
+    return listener.transport.accept_into(into.transport)
+
+
+def tell_options(ep: Endpoint) -> None:
+    """The network has another socket for it: tell that one the options that it has to know."""
+    for key, value in ep.rest.options.items():
+        row = table.BY_NUMBER.get(key)
+        if row is not None and row.carried:
+            ep.transport.tell_option(row.level, row.name, value)
 
 
 class Connect(Request):

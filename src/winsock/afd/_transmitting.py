@@ -12,12 +12,11 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from winsock.abi import _constants as c
-from winsock.abi import _options as table
 from winsock.afd import _events
 from winsock.afd._connection import ANY, _settling
 from winsock.afd._data import check_lost, check_send, lost
 from winsock.afd._endpoint import Endpoint, State
-from winsock.afd._extended import CONTEXT, REUSED
+from winsock.afd._extended import CONTEXT, REUSED, tell_options
 from winsock.afd._requests import WRITES, Request, serve_later
 from winsock.codes import WSA, WinsockError
 from winsock.nt import ThreadState
@@ -235,10 +234,7 @@ def renew(ep: Endpoint) -> None:
         except WinsockError:
             state = State.OPEN
             requests.reactor.replace(ep, ep.transport.renew)
-            for key, value in ep.options.items():
-                row = table.BY_NUMBER.get(key)
-                if row is not None and row.carried:
-                    ep.transport.tell_option(row.level, row.name, value)
+            tell_options(ep)
         for name in (CONTEXT, "lost"):
             ep.drop(name)
         ep.note(REUSED, True)

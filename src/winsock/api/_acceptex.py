@@ -19,6 +19,7 @@ from winsock.nt import ThreadState, memory
 from winsock.transports import Address
 
 FALSE = 0
+IO_PENDING = int(WSA.WSA_IO_PENDING)
 TOO_SMALL = int(NTSTATUS.STATUS_BUFFER_TOO_SMALL)
 SPARE = 16  # how much longer than the address its area has to be (document)
 LENGTH = struct.Struct("<Q")  # what stands before an address in its area
@@ -30,7 +31,7 @@ def refuse(overlapped: Any, code: int) -> WinsockError:
     return WinsockError(code)
 
 
-@export(FALSE)
+@export(FALSE, clears=False)
 def AcceptEx(
     ts: ThreadState,
     sListenSocket: int,
@@ -72,7 +73,13 @@ def AcceptEx(
     except WinsockError as e:
         raise refuse(lpOverlapped, e.code) from None
     try:
-        return start(request, lpdwBytesReceived)
+        if listener.shape.flags & c.WSA_FLAG_OVERLAPPED:
+            listener.shape.procs.start(request)
+            ts.last_error = IO_PENDING
+            return FALSE
+        start(request, lpdwBytesReceived)
+        ts.last_error = 0
+        return FALSE
     except WinsockError as e:
         if e.code != WSA.WSA_IO_PENDING:
             request.cleared()
@@ -125,21 +132,23 @@ class AcceptInto(Accept):
 
     def store(self, local: Address, remote: Address) -> int:
         """Store the addresses; the status of the request."""
-        needed = _sockaddr.FULL_SIZES[self.ep.family] + SPARE
-        if any(0 < size < needed for _, size in self.places):
+        family = self.ep.shape.family
+        needed = _sockaddr.FULL_SIZES[family] + SPARE
+        (local_at, local_size), (remote_at, remote_size) = self.places
+        if 0 < local_size < needed or remote_size < needed:
             return TOO_SMALL
         if not self.unmark():
             self.orphaned()
             return SUCCESS
-        for (at, size), address in zip(self.places, (local, remote), strict=True):
-            if size:
-                name = pack_address(self.ep.family, address)
-                self._write(at, LENGTH.pack(len(name)) + name)
+        if local_size:
+            self._write(local_at, pack_address(family, local))
+        self._write(remote_at, pack_address(family, remote))
         if self.view:
             self.set_mark()  # until data come
         return SUCCESS
 
-    def _write(self, at: int, data: bytes) -> None:
+    def _write(self, at: int, name: bytes) -> None:
+        data = LENGTH.pack(len(name)) + name
         if self.raw:
             memory.write(self.raw + at, data)
         else:

@@ -226,6 +226,8 @@ def writable(ptr: Any, n: int) -> None:
     if isinstance(ptr, (ctypes.c_uint, ctypes.c_int)) and n <= 4:
         return
     raw = _target(ptr)
+    if isinstance(raw, type_data) and ctypes.sizeof(raw) >= n:  # type: ignore[arg-type]
+        return
     if isinstance(raw, int):
         for at in range(0, n, CHUNK):
             part = min(CHUNK, n - at)

@@ -384,6 +384,27 @@ class HostSocket(_socket.socket):
             new._take_over(family_of(self), self.type, self.proto, fd)
         return new
 
+    def accept_into(self, target: HostSocket) -> Address:
+        try:
+            fd, address = _accept(self)
+        except OSError as e:
+            raise _errors.translated(e) from None
+        if target.held is not None:
+            _bind.release(target)
+        try:
+            os.dup2(fd, target.fileno(), inheritable=False)
+        except OSError as e:
+            raise _errors.translated(e) from None
+        finally:
+            os.close(fd)
+        if family_of(self) != AF_UNIX:
+            if _getsockopt(target, SOL_SOCKET, SO_ERROR) in RESETS:
+                target.renew()
+                raise WinsockError(WSA.WSAECONNRESET)
+            if self.held is not None:
+                _bind.accepted(self, target)
+        return address
+
     def take_over(self, other: HostSocket) -> None:
         if self.bound is not None:
             _bind.release(self)
