@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 
 import pytest
+from processes import started
 
 import winsock
 import winsock.ws2_32 as ws
@@ -39,9 +40,5 @@ class Net:
 
 @pytest.fixture
 def net():
-    process = winsock.Process()
-    with process.attached():
-        assert ws.WSAStartup(0x0202, bytearray(408)) == 0
+    with started() as process:
         yield Net(process)
-        while ws.WSACleanup() == 0:
-            pass

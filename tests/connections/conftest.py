@@ -11,6 +11,7 @@ import threading
 from typing import Any
 
 import pytest
+from processes import descriptors, started
 
 import winsock
 import winsock.ws2_32 as ws
@@ -20,17 +21,9 @@ from winsock.codes import WSA
 FAILED, NO_SOCKET = -1, (1 << 64) - 1
 
 
-def descriptors() -> set[str]:
+def left_open() -> set[str]:
     """What is open; threads' wake-up descriptors do not count, they live as long as their threads."""
-    found = set()
-    for fd in os.listdir("/proc/self/fd"):
-        try:
-            target = os.readlink(f"/proc/self/fd/{fd}")
-        except FileNotFoundError:
-            continue
-        if "eventfd" not in target:
-            found.add(f"{fd} {target}")
-    return found
+    return descriptors(lambda target: "eventfd" not in target)
 
 
 class Background:
@@ -70,8 +63,8 @@ class Background:
 class Net:
     """A process, and short names for what C programs write."""
 
-    def __init__(self) -> None:
-        self.process = winsock.Process()
+    def __init__(self, process: winsock.Process) -> None:
+        self.process = process
 
     # -- addresses
 
@@ -187,17 +180,13 @@ class Net:
 
 @pytest.fixture
 def net():
-    before = descriptors()
-    net = Net()
-    with net.process.attached():
-        assert ws.WSAStartup(0x0202, bytearray(408)) == 0
-        yield net
-        while ws.WSACleanup() == 0:
-            pass
-    left = descriptors() - before
+    before = left_open()
+    with started() as process:
+        yield Net(process)
+    left = left_open() - before
     if left:  # a traceback may have been in a cycle with what it is about
         gc.collect()
-        left = descriptors() - before
+        left = left_open() - before
     assert not left, "descriptors were left open"
 
 

@@ -6,9 +6,11 @@ import ctypes
 import struct
 import threading
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from types import SimpleNamespace
 
 import pytest
+from processes import WINSOCK_2_2, started
 
 import winsock
 import winsock.ws2_32 as ws
@@ -148,24 +150,22 @@ class Net:
         return b"".join(struct.pack("<I4xQ", b.size, b.addr) for b in buffers)
 
 
-def started(version: int):
-    """A fresh process that has started this version of Winsock."""
-    process = winsock.Process()
-    with process.attached():
-        assert ws.WSAStartup(version, bytearray(408)) == 0
+@contextmanager
+def opened(version: int = WINSOCK_2_2):
+    with started(version) as process:
         net = Net(process)
         yield net
-        while ws.WSACleanup() == 0:
-            pass
         net.threads.shutdown()
         assert current().blocking == 0
 
 
 @pytest.fixture
 def net():
-    yield from started(0x0202)
+    with opened() as net:
+        yield net
 
 
 @pytest.fixture
 def net_1_1():
-    yield from started(0x0101)
+    with opened(0x0101) as net:
+        yield net

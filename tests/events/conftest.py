@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import ctypes
 import gc
-import os
 import socket as linux
 import struct
 from typing import Any
 
 import pytest
+from processes import sockets, started
 
 import winsock
 import winsock.kernel32 as k32
@@ -26,24 +26,11 @@ LONG = 60_000  # ms: longer than anything takes here
 WM_SOCKET = c.WM_USER + 1
 
 
-def sockets() -> set[str]:
-    """Descriptors of sockets that are open."""
-    found = set()
-    for fd in os.listdir("/proc/self/fd"):
-        try:
-            target = os.readlink(f"/proc/self/fd/{fd}")
-        except FileNotFoundError:
-            continue
-        if target.startswith("socket:"):
-            found.add(f"{fd} {target}")
-    return found
-
-
 class Lab:
     """A process, and short names for what C programs write."""
 
-    def __init__(self) -> None:
-        self.process = winsock.Process()
+    def __init__(self, process: winsock.Process) -> None:
+        self.process = process
 
     # -- outcomes
 
@@ -236,12 +223,8 @@ class MessageWatch(EventWatch):
 @pytest.fixture
 def lab():
     before = sockets()
-    lab = Lab()
-    with lab.process.attached():
-        assert ws.WSAStartup(0x0202, bytearray(408)) == 0
-        yield lab
-        while ws.WSACleanup() == 0:
-            pass
+    with started() as process:
+        yield Lab(process)
     left = sockets() - before
     if left:
         gc.collect()

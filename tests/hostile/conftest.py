@@ -12,6 +12,7 @@ import threading
 from typing import Any
 
 import pytest
+from processes import descriptors
 
 import winsock
 import winsock.ws2_32 as ws
@@ -25,22 +26,14 @@ NO_SOCKET = (1 << 64) - 1
 PAGE = 4096
 
 
-def descriptors() -> set[str]:
+def left_open() -> set[str]:
     """What is open.
 
     Threads' wake-up descriptors do not count, they live as long as their threads, nor does what a process watches its
     sockets with (one descriptor, as long as the process); neither do numbers that rest after
     their socket was closed under threads (a dead file, "/"): winsock keeps few of them, and not for long.
     """
-    found = set()
-    for fd in os.listdir("/proc/self/fd"):
-        try:
-            target = os.readlink(f"/proc/self/fd/{fd}")
-        except FileNotFoundError:
-            continue
-        if "eventfd" not in target and "eventpoll" not in target and target != "/":
-            found.add(f"{fd} {target}")
-    return found
+    return descriptors(lambda target: "eventfd" not in target and "eventpoll" not in target and target != "/")
 
 
 @pytest.fixture(autouse=True)
@@ -55,11 +48,11 @@ def no_faults_of_our_own(caplog):
 @pytest.fixture
 def nothing_left():
     """No descriptor is left open."""
-    before = descriptors()
+    before = left_open()
     yield
     rest = threading.Event()
     for _ in range(500):  # a thread that has ended may still be letting go of its last socket
-        if not (left := descriptors() - before):
+        if not (left := left_open() - before):
             return
         gc.collect()
         rest.wait(0.01)

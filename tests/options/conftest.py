@@ -7,6 +7,7 @@ import struct
 from collections.abc import Iterator
 
 import pytest
+from processes import started
 
 import winsock
 import winsock.ws2_32 as ws
@@ -129,9 +130,5 @@ class Lab:
 
 @pytest.fixture
 def lab() -> Iterator[Lab]:
-    process = winsock.Process()
-    with process.attached():
-        assert ws.WSAStartup(0x0202, bytearray(408)) == 0
+    with started() as process:
         yield Lab(process)
-        while ws.WSACleanup() == 0:
-            pass

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import ctypes
-import os
 import struct
 import threading
 from concurrent.futures import Future, ThreadPoolExecutor
 
 import pytest
 from fdsets import fd_set, members, timeval
+from processes import sockets, started
 
 import winsock
 import winsock.ws2_32 as ws
@@ -150,27 +150,12 @@ class Net:
             pause.wait(0.001)
 
 
-def sockets() -> int:
-    """How many descriptors of this process are sockets."""
-    found = 0
-    for fd in os.listdir("/proc/self/fd"):
-        try:
-            found += os.readlink(f"/proc/self/fd/{fd}").startswith("socket:")
-        except OSError:
-            pass  # the directory's own
-    return found
-
-
 @pytest.fixture
 def net():
     before = sockets()
-    process = winsock.Process()
-    with process.attached():
-        assert ws.WSAStartup(0x0202, bytearray(408)) == 0
+    with started() as process:
         net = Net(process)
         yield net
-        while ws.WSACleanup() == 0:
-            pass
         net.threads.shutdown()
         ts = current()
         assert (ts.blocking, ts.wake) == (0, None)
