@@ -135,13 +135,17 @@ def ConnectNamedPipe(handle: int, overlapped: bool = False) -> Overlapped | None
     return None
 
 
+def _begun(result: Overlapped) -> tuple[Overlapped, int]:
+    return result, c.ERROR_IO_PENDING if result._inner.pending else 0
+
+
 @face
 def ReadFile(handle: int, size: int, overlapped: bool = False) -> tuple[Any, int]:
     """ReadFile(handle, size, overlapped=False): (bytes or Overlapped, error)"""
     result = Overlapped()
     result._inner.ReadFile(handle, size)
     if overlapped:
-        return result, c.ERROR_IO_PENDING if result._inner.pending else 0
+        return _begun(result)
     _, error = result.GetOverlappedResult(True)
     return result.getbuffer(), error
 
@@ -152,7 +156,7 @@ def WriteFile(handle: int, buffer: Any, overlapped: bool = False) -> tuple[Any, 
     result = Overlapped()
     result._inner.WriteFile(handle, buffer)
     if overlapped:
-        return result, c.ERROR_IO_PENDING if result._inner.pending else 0
+        return _begun(result)
     return result.GetOverlappedResult(True)
 
 
