@@ -202,8 +202,7 @@ class Reactor:
         """Whether something has to go on while nobody waits."""
         if self._timers:
             with self._lock:
-                while self._timers and self._timers[0][2].function is None:
-                    heapq.heappop(self._timers)
+                self._drop_cancelled()
             if self._timers:
                 return True
         known = self.known
@@ -288,9 +287,7 @@ class Reactor:
                         return None
                     left = 0
             if self._timers:
-                due = max(0.0, self._timers[0][0] - now())
-                if left is None or due < left:
-                    left = due
+                left = self._due(left)
             events = poll(left)
             if self._watcher is not watcher:  # forked, by a signal's handler
                 return None
@@ -316,13 +313,16 @@ class Reactor:
         queue.append(ts)
         try:
             ts.wake = watcher.kick
-            if not packets and not port.closed and not self._timers:
-                events = watcher.poll(timeout)
+            if not packets and not port.closed:
+                due = self._due(timeout) if self._timers else timeout
+                events = watcher.poll(due)
                 ts.wake = None
-                if not events:
+                if not events and due is timeout:
                     return None
                 port.polled = True
                 _tell(watcher.tokens, events)
+                if self._timers and self._watcher is watcher:
+                    self._ring()
             return packets.popleft() if packets else False
         except BaseException:
             self._interrupted()
@@ -369,8 +369,7 @@ class Reactor:
         poll = watcher.poll
         try:
             if self._timers:
-                due = max(0.0, self._timers[0][0] - self.now())
-                timeout = due if timeout is None else min(due, timeout)
+                timeout = self._due(timeout)
             found = wait(ts, [*entries, (watcher, READ)], timeout)
             mine = [answer for answer in found if answer[0] is not watcher]
             if len(mine) < len(found) and self._watcher is watcher:
@@ -409,6 +408,20 @@ class Reactor:
     def _led(self) -> bool:
         """Whether somebody leads who does not give way to those that wait."""
         return self._lead.locked() and not self._stand_in.leads
+
+    def _due(self, timeout: float | None) -> float | None:
+        """The time-out itself, or the ms until the first timer if that is sooner."""
+        with self._lock:
+            self._drop_cancelled()
+            if not self._timers:
+                return timeout
+            due = max(0.0, self._timers[0][0] - self.now())
+        return due if timeout is None or due < timeout else timeout
+
+    def _drop_cancelled(self) -> None:
+        """Forget timers that come next and were cancelled; with the lock held."""
+        while self._timers and self._timers[0][2].function is None:
+            heapq.heappop(self._timers)
 
     def _ring(self) -> None:
         """Do what is due."""
