@@ -50,9 +50,10 @@ def find(level: int, name: int) -> Option:
 
 
 def _require(ep: Endpoint, row: Option) -> None:
-    if ep.closed:
+    shape = ep.shape
+    if shape.closed:
         raise WinsockError(WSA.WSAENOTSOCK)
-    if not row.applies(ep.family, ep.type):
+    if not row.applies(shape.family, shape.type):
         raise WinsockError(WSA[row.elsewhere])
 
 
@@ -360,12 +361,14 @@ def _set_accept_context(ep: Endpoint, row: Option, value: Value) -> None:
         raise WinsockError(WSA.WSAENOTCONN)  # AcceptEx has no connection for it yet
     if listener.state is not State.LISTENING:
         raise WinsockError(WSA.WSAEINVAL)
-    for key in listener.options.keys() & ep.options.keys():
+    rest, its = ep.own_rest(), listener.rest
+    for key in its.options.keys() & rest.options.keys():
         if key in table.BY_NUMBER and table.BY_NUMBER[key].carried:
-            ep.transport.tell_option(*key, listener.options[key])
-    ep.options = {**ep.options, **listener.options}
-    ep.receive_timeout, ep.send_timeout = listener.receive_timeout, listener.send_timeout
-    _updated(ep)
+            ep.transport.tell_option(*key, its.options[key])
+    if its.options:
+        rest.options = {**rest.options, **its.options}
+    rest.receive_timeout, rest.send_timeout = its.receive_timeout, its.send_timeout
+    ep.drop("context")
     ep.refresh()
 
 
