@@ -108,6 +108,10 @@ def _shown(ep: Any) -> tuple[int, int]:
 
 def _checked(timeout: Any) -> float | None:
     """A timeout as CPython rounds it; its own errors for what is none."""
+    if timeout is None:
+        return None
+    if timeout.__class__ in (int, float) and not timeout:
+        return 0.0
     scratch = _C.__new__(_C)
     try:
         _settimeout(scratch, timeout)
@@ -118,6 +122,8 @@ def _checked(timeout: Any) -> float | None:
 
 def _check_option(args: tuple[Any, ...]) -> None:
     """Arguments that setsockopt cannot take: CPython's own errors, which differ between versions."""
+    if len(args) == 3 and all(arg.__class__ is int and 0 <= arg <= MAX_INT for arg in args):
+        return
     scratch = _C.__new__(_C)
     try:
         _setsockopt(scratch, *args)
