@@ -124,7 +124,7 @@ def machine() -> list[Check]:
         Check("kernel", f"{platform.system()} {platform.release()}", linux, "winsock runs on Linux"),
         Check("privileges", "root" if os.geteuid() == 0 else f"user {os.geteuid()}"),
         Check("IPv4 sockets", _said(low), not low, "nothing works without"),
-        Check("IPv6 sockets", _said(v6), None, "AF_INET6 fails with WSAEAFNOSUPPORT or WSAEADDRNOTAVAIL"),
+        Check("IPv6 sockets", _said(v6), None, "WSAEAFNOSUPPORT, WSAEADDRNOTAVAIL or WSAENETUNREACH"),
         Check("raw sockets", _said(raw), None, "SOCK_RAW fails with WSAEACCES"),
         Check("local sockets", _said(_opens(socket.AF_UNIX, socket.SOCK_STREAM, 0)), None, "no AF_UNIX"),
         Check("raw addresses", _said(own), None, "pointers given as ints fail with WSAEFAULT"),
