@@ -242,6 +242,23 @@ def test_language(run) -> None:
         assert run("--lang", language, "-c", code).stdout == f"[WinError 10038] {message(10038, language)}\n"
 
 
+def test_timing_of_a_silent_peer(run) -> None:
+    """Both ends of a connection give up after Windows' time: what the kernel was told of it."""
+    code = """
+import ctypes, socket
+def patience(sock):
+    value, size = ctypes.c_int(), ctypes.c_uint(4)
+    assert not ctypes.CDLL(None).getsockopt(sock.fileno(), 6, 18, ctypes.byref(value), ctypes.byref(size))
+    return value.value
+listener = socket.create_server(("127.0.0.1", 0))
+here = socket.create_connection(listener.getsockname())
+there, _ = listener.accept()
+print(patience(here), patience(there), here.getsockopt(socket.IPPROTO_TCP, 5))
+"""
+    assert run("--timing", "windows", "-c", code).stdout == "20000 20000 -1\n"
+    assert run("-c", code).stdout == "0 0 -1\n"
+
+
 def test_timing_of_a_refused_connect(run) -> None:
     code = """
 import socket, time

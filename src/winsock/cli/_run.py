@@ -19,7 +19,8 @@ PROGRAM is one of
 
 options:
   --lang LANG      language of the errors' texts: en, fr, ja, zh-Hant; default: the locale's
-  --timing windows a refused connect takes as long as on Windows (about 2 s); default: none
+  --timing windows a refused connect takes as long as on Windows (about 2 s), and a silent peer
+                   is given up after 20 s; default: none
   --resets windows what came before a connection was reset is lost, as on Windows; default: it can still be read
   --loop LOOP      asyncio's default event loop: proactor, as on Windows, or selector; default: proactor
   -q, --quiet      no hint at `winsock explain` when the program dies of a socket error (nor is there one when

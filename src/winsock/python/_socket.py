@@ -65,6 +65,7 @@ MAX_BUFLEN = 1024
 IOCTL_ROOM = 4  # ioctl()'s answer is a DWORD at most
 SIZE_OF_PROTOCOL_INFO = 628  # WSAPROTOCOL_INFOW
 MAX_INT = 0x7FFFFFFF
+PATIENCE = 20_000  # ms in which Windows sends again what nobody acknowledges; five times, of a fresh connection's
 SYN_RETRIES = 2.0  # s that Windows spends before it believes a refusal: three more SYNs, half a second apart
 
 
@@ -185,6 +186,8 @@ class socket:
             process = current().process
             ep: Any = spi.open_socket(process, family, type, proto, c.WSA_FLAG_OVERLAPPED, named=False)
             _endpoints.remember(_fileno(ep), ep)
+            if settings.timing == "windows" and type == c.SOCK_STREAM and family != c.AF_UNIX:
+                _setsockopt(ep, _socket.IPPROTO_TCP, _socket.TCP_USER_TIMEOUT, PATIENCE)
         else:
             if isinstance(fileno, bytes):
                 fd, family, type, proto = _endpoints.from_share(fileno), -1, -1, -1
