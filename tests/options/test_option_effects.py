@@ -109,6 +109,31 @@ def test_the_kernel_is_told(lab, level, name, value, host_level, host_name, host
     assert lab.kernel(s, host_level, host_name) == host_value
 
 
+@pytest.mark.parametrize("own", [None, 9], ids=["default", "set"])
+def test_time_to_live_of_what_a_listener_accepts(lab, own):
+    listener, client = lab.bound(), lab.socket()
+    if own:
+        lab.ok(lab.set(listener, c.IPPROTO_IP, c.IP_TTL, own))
+    lab.ok(ws.listen(listener, 8))
+    lab.ok(ws.connect(client, lab.name(listener), 16))
+    for s in listener, ws.accept(listener, None, None):
+        assert lab.kernel(s, linux.IPPROTO_IP, linux.IP_TTL) == (own or 128)
+
+
+@pytest.mark.ipv6
+@pytest.mark.parametrize("own", [None, 9], ids=["default", "set"])
+def test_time_to_live_of_what_may_leave_the_machine(lab, own):
+    """A mapped address is not looked into."""
+    s, to = lab.socket(c.AF_INET6), lab.name(lab.listener())
+    lab.ok(lab.set(s, c.IPPROTO_IPV6, c.IPV6_V6ONLY, 0))
+    if own:
+        lab.ok(lab.set(s, c.IPPROTO_IPV6, c.IPV6_UNICAST_HOPS, own))
+    mapped = struct.pack("<H2s4x10s2s4s4x", c.AF_INET6, to[2:4], b"", b"\xff\xff", to[4:8])
+    lab.ok(ws.connect(s, mapped, 28))
+    assert lab.kernel(s, linux.IPPROTO_IP, linux.IP_TTL) == 128
+    assert lab.kernel(s, linux.IPPROTO_IPV6, linux.IPV6_UNICAST_HOPS) == (own or 128)
+
+
 @pytest.mark.parametrize("name", [c.SO_SNDBUF, c.SO_RCVBUF])
 def test_buffer_sizes_read_back_as_set(lab, name):
     s = lab.socket()

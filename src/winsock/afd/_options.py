@@ -364,7 +364,7 @@ def _set_accept_context(ep: Endpoint, row: Option, value: Value) -> None:
     rest, its = ep.own_rest(), listener.rest
     for key in its.options.keys() & rest.options.keys():
         if key in table.BY_NUMBER and table.BY_NUMBER[key].carried:
-            ep.transport.tell_option(*key, its.options[key])
+            ep.transport.tell_option(key[0], key[1], its.options[key])
     if its.options:
         rest.options = {**rest.options, **its.options}
     rest.receive_timeout, rest.send_timeout = its.receive_timeout, its.send_timeout

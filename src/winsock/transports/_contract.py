@@ -7,7 +7,7 @@ WinsockError(WSAEWOULDBLOCK).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple, Protocol
 
 from winsock.codes import WinsockError
@@ -56,6 +56,8 @@ class TransportSocket(Protocol):
     """
 
     type: int  # SOCK_*
+    # What the program has set, in Windows' numbers; the endpoint keeps it.
+    options: Mapping[tuple[int, int], Any]
 
     # The hot path: the platform's own calls, with its own flags.  They raise OSError, which failure() or
     # receive_failed() explains.

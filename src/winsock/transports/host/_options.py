@@ -38,10 +38,16 @@ _V6ONLY = (linux.IPPROTO_IPV6, linux.IPV6_V6ONLY, 1)
 
 # What the kernel is told of every new socket, by family and type, so that it starts as on Windows
 FRESH: Final[dict[tuple[int, int], tuple[tuple[int, int, int], ...]]] = {
-    **{(linux.AF_INET, kind): _TTLS[:1] for kind in (linux.SOCK_STREAM, linux.SOCK_DGRAM, linux.SOCK_RAW)},
-    **{(linux.AF_INET6, kind): (_V6ONLY, *_TTLS) for kind in (linux.SOCK_STREAM, linux.SOCK_DGRAM)},
+    **{(linux.AF_INET, kind): _TTLS[:1] for kind in (linux.SOCK_DGRAM, linux.SOCK_RAW)},
+    (linux.AF_INET6, linux.SOCK_STREAM): (_V6ONLY,),
+    (linux.AF_INET6, linux.SOCK_DGRAM): (_V6ONLY, *_TTLS),
     (linux.AF_INET6, linux.SOCK_RAW): _TTLS[1:],
 }
+# What it is told of a stream before its first packet, unless the program has set that: Windows' numbers, the kernel's
+DEPARTING: Final = (
+    ((c.IPPROTO_IP, c.IP_TTL), (linux.AF_INET, linux.AF_INET6), _TTLS[0]),
+    ((c.IPPROTO_IPV6, c.IPV6_UNICAST_HOPS), (linux.AF_INET6,), _TTLS[1]),
+)
 
 # Options whose value the kernel takes as it is: (Windows level, name) -> (Linux level, name)
 _SAME: Final[dict[tuple[int, int], tuple[int, int]]] = {

@@ -15,7 +15,8 @@ import select
 import socket as linux
 import struct
 import termios
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
 from winsock.abi import _constants as c
@@ -121,6 +122,11 @@ _KINDS: dict[tuple[int, int], tuple[int, int, tuple[tuple[int, int, int], ...]]]
 }
 
 
+def _stays_here(address: Address) -> bool:
+    """Whether what is sent there cannot leave this machine."""
+    return not isinstance(address, tuple) or address[0].startswith("127.") or address[0] == "::1"
+
+
 class HostSocket(_socket.socket):
     """One socket of this machine; see transports._contract.TransportSocket.
 
@@ -133,6 +139,7 @@ class HostSocket(_socket.socket):
     __slots__ = ("__weakref__", "held")
 
     held: Any
+    options: Mapping[tuple[int, int], Any] = MappingProxyType({})  # the endpoint's
 
     @property
     def bound(self) -> Any:
@@ -355,6 +362,7 @@ class HostSocket(_socket.socket):
     def listen_with(self, backlog: int) -> None:
         try:
             os.set_blocking(self.fileno(), False)  # accept must never wait in the kernel
+            self._depart()
         except OSError as e:
             raise _errors.translated(e) from None
         _bind.listen(self, backlog)
@@ -431,6 +439,8 @@ class HostSocket(_socket.socket):
             if _gettimeout(self) is None:
                 was = os.get_blocking(self.fileno())
                 os.set_blocking(self.fileno(), False)
+            if self.type == SOCK_STREAM and not _stays_here(address):
+                self._depart()
             error = _connect_ex(self, address)
             if error == EINPROGRESS:
                 # On this machine the answer came during the call, and asking again is cheaper than a wait.
@@ -452,6 +462,13 @@ class HostSocket(_socket.socket):
             # The path's queue is full; of ports, none is left.
             raise WinsockError(WSA.WSAECONNREFUSED if family_of(self) == AF_UNIX else WSA.WSAENOBUFS)
         raise WinsockError(self._no_way(error, address) or _connect_code(error))
+
+    def _depart(self) -> None:
+        """A stream may be about to send its first packet to another machine."""
+        family = family_of(self)
+        for key, families, told in _options.DEPARTING:
+            if family in families and key not in self.options:
+                _setsockopt(self, *told)
 
     def _no_way(self, number: int, address: Address) -> int:
         """The code of an error that comes of there being no way to that address; 0 for others."""
