@@ -186,7 +186,7 @@ def crowd(table: Table, worker: Worker, rounds: int) -> None:
     with_idle, alone = map(list, zip(*rows))
     label = f"overlapped receive, {count} idle pending"
     table.pair(label, "none idle", with_idle, alone, CROWD_BUDGET)
-    print(f"a pending receive: {each:.0f} bytes each")
+    print(f"an idle connection's pending receive: {each:.0f} bytes, beside what the idle socket has (below)")
     busy.close()
 
 
@@ -270,8 +270,8 @@ def main() -> int:
     if a.only in "asyncio echo":
         loops(table, a.rounds)
     if not a.only:
-        memory(table, workers)
         crowd(table, workers["c"], a.rounds)
+        memory(table, workers)
     for worker in workers.values():
         worker.close()
     if not a.only:
