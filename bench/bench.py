@@ -96,14 +96,14 @@ class Table:
 
     def __init__(self) -> None:
         self.over = 0
-        print(f"{'what':44}{'against':22}{'ratio':>9}{'budget':>9}   each")
+        print(f"{'what':46}{'against':22}{'ratio':>9}{'budget':>9}   each")
 
     def row(self, what: str, against: str, ratio: float, budget: float, each: str, unit: str = "x") -> None:
         within = ratio <= budget
         self.over += not within
         mark = "" if budget == annotate_log.UNBOUNDED else "ok" if within else "OVER"
         limit = f"{budget:8.2f}{unit}" if budget != annotate_log.UNBOUNDED else f"{'-':>9}"
-        print(f"{what:44}{against:22}{ratio:8.2f}{unit}{limit}   {each:24} {mark}", flush=True)
+        print(f"{what:46}{against:22}{ratio:8.2f}{unit}{limit}   {each:24} {mark}", flush=True)
 
     def pair(
         self, what: str, against: str, ours: list[float], theirs: list[float], budget: float = annotate_log.UNBOUNDED
