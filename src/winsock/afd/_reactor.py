@@ -30,6 +30,7 @@ from winsock.transports import READ, Transport
 _log = logging.getLogger("winsock")
 
 TICK = 0.010  # seconds in which the stand-in gives a leader time to come back
+LONG_TICK = 0.040  # the same for one that has always come back
 REST = 0.2  # seconds without need, after which it ends
 HAND_OVER = 0.2  # seconds that the stand-in may take to stand back
 
@@ -500,16 +501,18 @@ class _StandIn:
             work()
 
     def _tick(self) -> None:
+        tick = TICK
         while True:
             reactor = self._reactor()
             lap = -1 if reactor is None else reactor._laps
             del reactor  # nobody else may want it any more
             with self._lock:
-                self._roused.wait(TICK)
+                self._roused.wait(tick)
             reactor = self._reactor()
             if reactor is None:
                 return
             led, moved = reactor._lead.locked(), reactor._laps != lap
+            tick = min(2 * tick, LONG_TICK) if moved else TICK
             if not reactor.has_work() or (led and not moved):
                 del reactor
                 if not self._rest():
@@ -542,6 +545,8 @@ class _StandIn:
             return
         self._back = False
         self._enter("leading")
+        if reactor._followers:  # they came while it was not yet to be seen who leads
+            self._back = True
         work()
         try:
             reactor._run(ThreadState(process), lambda: True if self._back or not reactor.has_work() else None, None)
