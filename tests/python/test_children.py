@@ -50,10 +50,13 @@ import asyncio, os, socket, sys
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
 def tell(x):
-    try:
-        socket.socket().getsockname()
-    except OSError as e:
-        return str(e), type(asyncio.new_event_loop()).__name__, sys.flags.dev_mode
+    loop = asyncio.new_event_loop()
+    loop.close()
+    with socket.socket() as s:
+        try:
+            s.getsockname()
+        except OSError as e:
+            return str(e), type(loop).__name__, sys.flags.dev_mode
 if __name__ == "__main__":
     with ProcessPoolExecutor(1, get_context(sys.argv[1])) as pool:
         print(*pool.submit(tell, 1).result(50))
