@@ -206,3 +206,47 @@ def test_a_file_by_a_completion_port(program) -> None:
         "[WinError 38] Reached the end of the file",
         "1",
     ]
+
+
+def test_a_pipe_that_ends_as_its_reading_begins(program) -> None:
+    """The call fails, and the port is not told besides, which would be a packet that nobody waits for."""
+    source = """
+        import _winapi, msvcrt
+        from asyncio import windows_utils
+        from trio._core._windows_cffi import ffi, kernel32
+        from winsock.python import _pipes
+        port = kernel32.CreateIoCompletionPort(ffi.cast("HANDLE", -1), ffi.NULL, 0, 0)
+        buffer = ffi.new("char[]", 4)
+        def read():
+            overlapped = ffi.new("LPOVERLAPPED")
+            ok = kernel32.ReadFile(ffi.cast("HANDLE", reader), buffer, 4, ffi.NULL, overlapped)
+            return (ok, ffi.getwinerror()[0]), overlapped
+        def packets():
+            entries, n = ffi.new("OVERLAPPED_ENTRY[]", 4), ffi.new("PULONG")
+            kernel32.GetQueuedCompletionStatusEx(port, entries, 4, n, 0, False)
+            return int(n[0])
+        real = _pipes.at_end
+        for late in False, True:
+            reader, writer = windows_utils.pipe(overlapped=(True, True))
+            assert kernel32.CreateIoCompletionPort(ffi.cast("HANDLE", reader), port, 1, 0)
+            if late:
+                print(read()[0])
+            _winapi.CloseHandle(writer)
+            if late:
+                entries, n = ffi.new("OVERLAPPED_ENTRY[]", 4), ffi.new("PULONG")
+                assert kernel32.GetQueuedCompletionStatusEx(port, entries, 4, n, 20_000, False)
+                print(n[0], hex(entries[0].Internal))
+            _pipes.at_end = lambda ep: False  # as if it had come to its end only now
+            print(read()[0], packets())
+            _pipes.at_end = real
+            print(read()[0], packets())
+            _winapi.CloseHandle(reader)
+    """
+    assert program(source).splitlines() == [
+        "(0, 109) 0",
+        "(0, 109) 0",
+        "(0, 997)",
+        "1 0xc000014b",
+        "(0, 109) 0",
+        "(0, 109) 0",
+    ]

@@ -106,11 +106,19 @@ def DeviceIoControl(
 
 
 class _PipeReceive(Receive):
-    """The end of a pipe is a failure."""
+    """The end of a pipe is a failure: a call that meets it at once fails, and no port is told."""
+
+    ended = False
+
+    def attempt(self) -> int | None:
+        n = super().attempt()
+        if n == 0 and self.room:
+            self.ended = True
+            raise WinsockError(c.ERROR_BROKEN_PIPE)
+        return n
 
     def complete(self, status: int, transferred: int = 0, at_once: bool = False) -> None:
-        ended = status == SUCCESS and not transferred and self.room
-        super().complete(BROKEN if ended else status, transferred, at_once)
+        super().complete(BROKEN if self.ended else status, transferred, at_once)
 
 
 class _PipeSend(Send):
