@@ -172,6 +172,23 @@ print(get()[0], code(ov.getresult))
     ]
 
 
+def test_what_a_send_has_caused_is_found_without_a_wait(program) -> None:
+    """However often the port was asked before: a loop's last look in vain is spared, but not this one."""
+    assert program(START + """
+a, b = pair()
+for turn in range(3):
+    ov = o.Overlapped(0); ov.WSARecv(b.fileno(), 10)
+    a.send(b"first")
+    print(get()[1:3], get(0), end=" ")
+    ov = o.Overlapped(0); ov.WSARecv(b.fileno(), 10)
+    a.send(b"again")
+    print(get()[1:3], end=" ")
+    ov = o.Overlapped(0); ov.WSARecv(b.fileno(), 10)
+    sent = o.Overlapped(0); sent.WSASend(a.fileno(), b"more")
+    print(get(0)[1:3], get(0)[1:3], get(0), ov.getresult())
+""").splitlines() == ["(5, 2) None (5, 2) (4, 1) (4, 2) None b'more'"] * 3
+
+
 def test_a_port_is_a_queue(program) -> None:
     assert program(START + """
 for packet in (1, 2, 3), (4, 5, 2**64 - 1):

@@ -80,6 +80,7 @@ class _Told(Request):
         del self.owner  # which refers to this
 
     def packet(self, port: CompletionPort, key: int) -> None:
+        port.drained = False
         port.post((self.transferred, key, self.owner.address, self.status))
 
 
@@ -356,6 +357,7 @@ class Overlapped(Request):
         port = requests.port
         if port is not None and not requests.modes & SKIP_PACKET:
             port.packets.append((n, requests.key, self.address, SUCCESS))
+            port.drained = False  # what it has caused may be there, too
             if port._waiters or (port._queue and not port.polled):
                 port.tell()
 
