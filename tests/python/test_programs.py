@@ -265,18 +265,19 @@ WITH_LIBRARIES = {
     listener = socket.create_server(("127.0.0.1", 0))
     def serve():
         for _ in range(2):
-            s, _ = listener.accept()
-            t = paramiko.Transport(s)
-            t.add_server_key(key)
-            try:
-                t.start_server(server=Server())
-            except (EOFError, paramiko.SSHException):
-                pass
-            channel = t.accept(30)
-            if channel is not None:
-                channel.sendall(channel.recv(10) * 5000)
-                channel.send_exit_status(7)
-                channel.close()
+            threading.Thread(target=session, args=listener.accept()[:1], daemon=True).start()
+    def session(s):
+        t = paramiko.Transport(s)
+        t.add_server_key(key)
+        try:
+            t.start_server(server=Server())
+        except (EOFError, paramiko.SSHException):
+            pass
+        channel = t.accept(30)  # all of it, if the client has left already
+        if channel is not None:
+            channel.sendall(channel.recv(10) * 5000)
+            channel.send_exit_status(7)
+            channel.close()
     threading.Thread(target=serve, daemon=True).start()
     for word in "wrong", "secret":
         with paramiko.SSHClient() as client:
