@@ -32,6 +32,7 @@ TOOLS = ("pytest>=8", "pytest-timeout", "pytest-xdist", "hypothesis")
 SHORT = (
     "tests/overlapped tests/python/test_numbers.py tests/python/test_oserror.py tests/python/test_socket_face.py "
     "tests/python/test_overlapped_module.py tests/python/test_versions.py tests/python/test_view.py "
+    "tests/python/test_winapi.py "
     "tests/python/test_run.py::test_a_script_ends_as_under_python"
 ).split()
 LIMIT = 180  # s for one version

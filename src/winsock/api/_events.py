@@ -85,6 +85,15 @@ def _create(ts: ThreadState, name: str, manual: bool, signaled: bool) -> int:
     return handle
 
 
+def named_event(process: Process, name: str) -> Event:
+    """The process' event of that name; ERROR_FILE_NOT_FOUND."""
+    with process.lock:
+        event: Event | None = process.services.get(NAMES, {}).get(name)
+    if event is None:
+        raise WinsockError(c.ERROR_FILE_NOT_FOUND)
+    return event
+
+
 @kernel(0)
 def CreateEventW(ts: ThreadState, lpEventAttributes: Any, bManualReset: int, bInitialState: int, lpName: Any) -> int:
     """A new event's handle, or the handle of the process' event of that name (ERROR_ALREADY_EXISTS then).

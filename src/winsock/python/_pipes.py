@@ -6,9 +6,13 @@ A server's instance and its client's end are made together; the client's waits u
 from __future__ import annotations
 
 import _socket
+import fcntl
 import mmap
 import os
+import sys
+import termios
 from typing import Any
+from weakref import WeakValueDictionary
 
 from winsock import spi
 from winsock.abi import _constants as c
@@ -24,6 +28,10 @@ _C = _socket.socket
 PREFIX = "\\\\.\\pipe\\"
 PEEK = _socket.MSG_PEEK | _socket.MSG_DONTWAIT
 NAMES = "named pipes"  # in Process.services: {name: [Server, ...]}
+VACANCIES = "vacancies of named pipes"  # {name: Vacancy}
+DEFAULT_WAIT = 50  # ms that WaitNamedPipe waits for a pipe that was made with a time of 0 (document)
+ERROR_BAD_PIPE = 230
+INT_SIZE = 4
 
 
 class End:
@@ -45,13 +53,18 @@ class End:
 class Server(End):
     """An instance of a named pipe; `connected` once a client has opened it."""
 
-    def __init__(self, name: str, limit: int, overlapped: bool) -> None:
+    def __init__(self, name: str, limit: int, overlapped: bool, default_wait: int) -> None:
         ours, theirs = _socket.socketpair(_socket.AF_UNIX, _socket.SOCK_STREAM)
         super().__init__(_adopt(ours), overlapped)
-        self.name, self.limit = name, limit
+        self.name, self.limit, self.default_wait = name, limit, default_wait
         self.peer: Endpoint | None = _adopt(theirs)  # the client's end, until somebody takes it
         self.connected = False
         self.waiting: Connecting | None = None
+
+    @property
+    def vacant(self) -> bool:
+        """Whether it waits for a client."""
+        return self.peer is not None and not self.connected
 
     def take(self, overlapped: bool) -> End:
         """A client opens the pipe."""
@@ -69,10 +82,25 @@ class Server(End):
             instances.remove(self)
             if not instances:
                 del _names()[self.name]
+                _tell_of(self.name)
         super().close()
         if self.peer is not None:
             _endpoints.close(self.peer)
             self.peer = None
+
+
+class Vacancy(Waitable):
+    """Signalled while an instance of a named pipe waits for a client, and when there is no instance any more."""
+
+    __slots__ = ("default_wait", "name")
+
+    def __init__(self, name: str, default_wait: int) -> None:
+        super().__init__()
+        self.name, self.default_wait = name, default_wait
+
+    def is_signaled(self, ts: ThreadState) -> bool:
+        instances = _names().get(self.name)
+        return not instances or any(server.vacant for server in list(instances))
 
 
 class Connecting(Request):
@@ -111,13 +139,35 @@ def _names() -> dict[str, list[Server]]:
 
 def _folded(name: str) -> str:
     """The name in the form that counts.  tempfile.mktemp puts this machine's directory before it."""
+    name = name.lower()
     at = name.find(PREFIX)
     if at < 0:
         raise WinsockError(c.ERROR_INVALID_NAME)
-    return name[at:].lower()
+    return name[at:]
 
 
-def create(name: str, first: bool, limit: int, overlapped: bool) -> Server:
+def vacancy(name: str) -> Vacancy:
+    """What who wants to connect waits for; ERROR_FILE_NOT_FOUND when there is no such pipe."""
+    name = _folded(name)
+    instances = _names().get(name)
+    if not instances:
+        raise WinsockError(c.ERROR_FILE_NOT_FOUND)
+    return _vacancies().setdefault(name, Vacancy(name, instances[0].default_wait or DEFAULT_WAIT))
+
+
+def _vacancies() -> WeakValueDictionary[str, Vacancy]:
+    found: WeakValueDictionary[str, Vacancy] = current().process.services.setdefault(VACANCIES, WeakValueDictionary())
+    return found
+
+
+def _tell_of(name: str) -> None:
+    """Have who waits for the pipe look again."""
+    waiting = _vacancies().get(name)
+    if waiting is not None:
+        waiting.wake()
+
+
+def create(name: str, first: bool, limit: int, overlapped: bool, default_wait: int = 0) -> Server:
     """CreateNamedPipe.  ERROR_ACCESS_DENIED when it is to be the first and is not, ERROR_PIPE_BUSY at the limit."""
     name = _folded(name)
     instances = _names().setdefault(name, [])
@@ -125,8 +175,9 @@ def create(name: str, first: bool, limit: int, overlapped: bool) -> Server:
         raise WinsockError(c.ERROR_ACCESS_DENIED)
     if instances and len(instances) >= instances[0].limit:
         raise WinsockError(c.ERROR_PIPE_BUSY)
-    server = Server(name, limit, overlapped)
+    server = Server(name, limit, overlapped, default_wait)
     instances.append(server)
+    _tell_of(name)
     return server
 
 
@@ -136,7 +187,7 @@ def connect(name: str, overlapped: bool = True) -> End:
     if not instances:
         raise WinsockError(c.ERROR_FILE_NOT_FOUND)
     for server in instances:
-        if server.peer is not None and not server.connected:
+        if server.vacant:
             return server.take(overlapped)
     raise WinsockError(c.ERROR_PIPE_BUSY)
 
@@ -172,6 +223,19 @@ def at_end(ep: Endpoint) -> bool:
         return False
     except OSError:
         return True
+
+
+def peek(handle: int, size: int) -> tuple[int, bytes]:
+    """(bytes there, at most size of them), which stay there; ERROR_BROKEN_PIPE at the end, ERROR_BAD_PIPE."""
+    end = _handles.find(handle, End)
+    if isinstance(end, Server) and not end.connected:
+        raise WinsockError(ERROR_BAD_PIPE)
+    sock: Any = end.ep.transport
+    over = end.ep.transport.readiness() & (HANGUP | RDHUP)  # looked at first: nothing comes after that
+    there = int.from_bytes(fcntl.ioctl(sock.fileno(), termios.FIONREAD, bytes(INT_SIZE)), sys.byteorder)
+    if over and not there:
+        raise WinsockError(c.ERROR_BROKEN_PIPE)
+    return there, _C.recv(sock, min(size, there), PEEK) if size and there else b""
 
 
 def peer_gone(server: Server) -> bool:

@@ -29,6 +29,11 @@ SOCKET_NAMES: Mapping[Version, str] = {
 # names of `os` that Windows has too, but only from some version on
 OS_NAMES: Mapping[Version, str] = {(3, 12): "get_blocking set_blocking"}
 
+# of the names of `_winapi` that are there, those that came later
+WINAPI_NAMES: Mapping[Version, str] = {
+    (3, 13): "BatchedWaitForMultipleObjects CreateEventW OpenEventW ResetEvent SetEvent",
+}
+
 # asyncio's names for the default loop, and what they stand for when that is the selector loop
 SELECTOR_BY_DEFAULT: Mapping[str, str] = {
     "DefaultEventLoopPolicy": "WindowsSelectorEventLoopPolicy",
