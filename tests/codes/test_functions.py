@@ -322,6 +322,7 @@ def test_the_rows_of_refusals_are_those_of_the_endpoints():
         for (code, condition, *limits), refusal in zip(restated, refusals, strict=True):
             assert int(code) == refusal.code, (call, refusal)
             assert condition in flags[refusal.flag], (call, refusal)
+            assert condition.endswith("-winsock11") is refusal.old, (call, refusal)
             states = [
                 s for s in State if refusal.states is not None and s in refusal.states and s is not State.CLOSED
             ]
@@ -348,6 +349,21 @@ def test_why_recv_refuses_with_invalid_argument():
     assert refusal.condition == ENGLISH["not-bound"]
     assert refusal.types == ENGLISH["type-messages"]
     assert refusal.states == (ENGLISH["state-open"],)
+
+
+@pytest.mark.parametrize("lang", codes.languages())
+@pytest.mark.parametrize("function", ["connect", "WSAConnect", "WSAConnectByList", "WSAConnectByNameW"])
+def test_why_connect_refuses_with_invalid_argument(function, lang):
+    listening, running, context = codes.refusals_of(function, WSA.WSAEINVAL, lang)
+    (already,) = codes.refusals_of(function, WSA.WSAEALREADY, lang)
+    assert running.states == already.states != listening.states
+    assert running.types == already.types == listening.types == context.types
+    assert "1.1" in running.condition
+    assert "1.1" not in already.condition
+    assert [r.condition for r in (listening, running, context)] == [
+        c.text for c in codes.conditions(WSA.WSAEINVAL, function, lang)
+        if c.id in ("socket-listening", "connect-running-winsock11", "context-not-updated")
+    ]  # fmt: skip
 
 
 def test_refusals_stand_in_the_order_of_the_checks():

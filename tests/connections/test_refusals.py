@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import pytest
 
 from winsock.abi import _constants as c
@@ -24,6 +26,7 @@ CALLS = {
 }
 ROWS = [(call, row) for call, rows in REFUSALS.items() for row in rows if call in CALLS]
 KINDS = (c.SOCK_STREAM, c.SOCK_DGRAM)
+VERSIONS = (0x0202, 0x0101)
 LIVING = [s for s in State if s is not State.CLOSED]
 
 
@@ -55,8 +58,11 @@ def endpoints(row):
         for state in LIVING:
             if kind == c.SOCK_DGRAM and state not in (State.OPEN, State.BOUND):
                 continue
-            for shut, context in (False, ""), (True, ""), (False, "accept"), (False, "connect"):
-                ep = new_endpoint(Process(), NETWORK, c.AF_INET, kind, 0, 0, BASE)
+            variants = itertools.product(VERSIONS, ((False, ""), (True, ""), (False, "accept"), (False, "connect")))
+            for version, (shut, context) in variants:
+                process = Process()
+                process.version = version
+                ep = new_endpoint(process, NETWORK, c.AF_INET, kind, 0, 0, BASE)
                 ep.nonblocking = True
                 ep.state = state
                 ep.receive_shut = ep.send_shut = shut

@@ -28,6 +28,7 @@ class Refusal:
     states    None is any
     types     None is any
     flag      name of an endpoint's attribute that must be true ("" is none); "!x" must be false
+    old       only for programs that asked for Winsock 1.1
     """
 
     code: WSA
@@ -36,12 +37,15 @@ class Refusal:
     states: frozenset[State] | None = None
     types: frozenset[int] | None = None
     flag: str = ""
+    old: bool = False
 
     def matches(self, ep: Endpoint) -> bool:
         """Whether it applies to this endpoint now."""
         if self.states is not None and ep.state not in self.states:
             return False
         if self.types is not None and ep.type not in self.types:
+            return False
+        if self.old and ep.process.version & 0xFF != 1:
             return False
         if self.flag:
             negated = self.flag[0] == "!"
@@ -70,6 +74,14 @@ REFUSALS: Final[dict[str, tuple[Refusal, ...]]] = {
     ),
     "connect": (
         Refusal(WSA.WSAEINVAL, "the socket listens", "fact", frozenset({State.LISTENING}), STREAM),
+        Refusal(
+            WSA.WSAEINVAL,
+            "an old program's connect is under way",
+            "document",
+            frozenset({State.CONNECTING}),
+            STREAM,
+            old=True,
+        ),
         Refusal(WSA.WSAEALREADY, "a connect is under way", "fact", frozenset({State.CONNECTING}), STREAM),
         Refusal(
             WSA.WSAEINVAL, "it lacks SO_UPDATE_*_CONTEXT", "fact", _JOINED, STREAM, "unsettled"
@@ -144,5 +156,5 @@ def check(ep: Endpoint, call: str) -> None:
     for row in rows:
         if row.matches(ep):
             raise WinsockError(row.code)
-    if all(not row.flag or row.flag.lstrip("!") in VARYING for row in rows):
+    if not any(row.old for row in rows) and all(not row.flag or row.flag.lstrip("!") in VARYING for row in rows):
         shape.passed.add(call)  # nothing that the rows look at lies outside the shape

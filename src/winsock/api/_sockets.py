@@ -193,17 +193,9 @@ def _connect(ts: ThreadState, s: int, name: Any, namelen: int) -> int:
 
 
 def remote(ep: afd.Endpoint, name: Any, namelen: int) -> Any:
-    """The address that connect is given; None for a zeroed structure, which dissolves a datagram socket's peer.
-
-    While a connect is under way a Winsock 1.1 program is told WSAEINVAL in place of WSAEALREADY (document).
-    """
+    """The address that connect is given; None for a zeroed structure, which dissolves a datagram socket's peer."""
     afd.poll_connect(ep)
-    try:
-        afd.check(ep, "connect")
-    except WinsockError as e:
-        if e.code == WSA.WSAEALREADY and ep.process.version & 0xFF == 1:
-            raise WinsockError(WSA.WSAEINVAL) from None
-        raise
+    afd.check(ep, "connect")
     namelen = c_int(namelen)
     if not ep.stream and given(name) and namelen >= 2 and memory.read_u16(name) == c.AF_UNSPEC:
         return None
