@@ -35,13 +35,20 @@ class PlainReceive(Receive):
     structure     names no event
     """
 
-    simple = True
+    __slots__ = ("structure",)
 
     def __init__(
         self, ts: ThreadState, ep: Endpoint, requests: Requests, buffer: Any, room: int, structure: OwnOverlapped
     ) -> None:
         self.ts, self.ep, self.requests = ts, ep, requests
-        self.views, self.room = (buffer,), room
+        self.status = PENDING
+        self.transferred = self.told = self.total = 0
+        self.event = self.routine = None
+        self.quiet = False
+        self.views, self.room, self.simple = (buffer,), room, True
+        self.flags = self.code = 0
+        self.deliver = self.dirty = None
+        self.control = False
         self.structure = self.overlapped = structure
 
     def begin(self) -> bool:
@@ -95,6 +102,6 @@ class PlainReceive(Receive):
                 signal.wake()
         port = requests.port
         if port is not None and not (at_once and status == SUCCESS and modes & _SKIP_PORT):
-            port.packets.append((transferred, requests.key, self.structure.address, status))
+            port.packets.append((status, transferred, requests.key, self.structure.address))
             if port._queue or port._waiters:
                 port.tell()

@@ -298,6 +298,28 @@ class Reactor:
             if self._timers:
                 self._ring()
 
+    def glance(self, ts: ThreadState) -> bool:
+        """wait() without a wait, whose caller looks what has come of it; False if another thread leads."""
+        watcher: Any = self._watcher
+        lead = self._lead
+        if watcher is None or not lead.acquire(False):
+            return False
+        self._leader = ts
+        self._laps += 1
+        try:
+            _tell(watcher.tokens, watcher.poll(0))
+            if self._timers and self._watcher is watcher:
+                self._ring()
+        except BaseException:
+            self._interrupted()
+            raise
+        finally:
+            self._leader = None
+            lead.release()
+            if self._followers or not self.attended:
+                self.attend()
+        return True
+
     def next_packet(self, ts: ThreadState, port: Any, timeout: float | None) -> Any:
         """wait() for a completion port's next packet; None if there was none in time, False if wait() has to go on.
 
@@ -320,7 +342,6 @@ class Reactor:
                 ts.wake = None
                 if not events and due is timeout:
                     return None
-                port.polled = True
                 _tell(watcher.tokens, events)
                 if self._timers and self._watcher is watcher:
                     self._ring()
@@ -333,7 +354,6 @@ class Reactor:
             lead.release()
             ts.wake = before
             queue.remove(ts)
-            port.polled = False
             if packets and queue:
                 port.tell()  # there is one for somebody else, too
             if self._followers or not self.attended:

@@ -34,16 +34,15 @@ class Receive(Request):
     views      memoryviews or the like, at least one; of no bytes at all: it ends when there is data, and takes none
     deliver    gets the Message of a message socket's receive, when its bytes are in the buffers
     control    ask for control data, too
+    code       what the network said
     """
 
     lane = READS
 
-    deliver: Delivery | None = None
-    control = False
-    flags = 0
-    dirty: Any = None
-    simple = False
-    code = 0  # what the network said
+    __slots__ = ("code", "control", "deliver", "dirty", "flags", "room", "simple", "views")
+
+    dirty: Any
+    views: Sequence[Any]
 
     def __init__(
         self,
@@ -58,19 +57,16 @@ class Receive(Request):
     ) -> None:
         super().__init__(ts, ep, overlapped, routine)
         check_receive(ep)
-        self.views = views
+        self.views, self.flags, self.deliver, self.control = views, flags, deliver, control
+        self.code, self.dirty = 0, None
         if len(views) == 1:
             self.room = room = len(views[0])
             self.simple = room > 0 and not flags and ep.type == c.SOCK_STREAM
         else:
             self.room = sum(map(len, views))
+            self.simple = False
         if flags:
             check_recv_flags(ep, flags, True)
-            self.flags = flags
-        if deliver is not None:
-            self.deliver = deliver
-        if control:
-            self.control = True
 
     def attempt(self) -> int | None:
         ep = self.ep

@@ -194,16 +194,32 @@ class Request:
     outlives = False  # does not end with the handle that it was started on
     lazy = False  # need not try at once when nothing has come since the last one found nothing more
 
-    # Most requests never change these
-    event: Event | None = None
-    quiet = False
-    routine: Callable[..., Any] | None = None
-    overlapped: Overlapped | None = None
-    status, transferred, told, total = PENDING, 0, 0, 0
+    # Slots: the interpreter is slow to find what an instance and its class both have.
+    __slots__ = (
+        "ep",
+        "event",
+        "overlapped",
+        "quiet",
+        "requests",
+        "routine",
+        "status",
+        "told",
+        "total",
+        "transferred",
+        "ts",
+    )
+
+    event: Event | None
+    overlapped: Overlapped | None
+    routine: Callable[..., Any] | None
 
     def __init__(self, ts: ThreadState, ep: Endpoint, overlapped: Any = None, routine: Any = None) -> None:
         """overlapped: a pointer, or NULL.  WSAEFAULT, WSA_INVALID_HANDLE (hEvent), WSAEINVAL (routine and port)."""
         self.ts, self.ep = ts, ep
+        self.status = PENDING
+        self.transferred = self.told = self.total = 0
+        self.event = self.overlapped = self.routine = None
+        self.quiet = False
         try:
             self.requests: Requests = ep.process.services[TABLE][ep]
         except KeyError:
@@ -318,7 +334,7 @@ class Request:
     def packet(self, port: CompletionPort, key: int) -> None:
         """Tell the completion port."""
         address = self.overlapped.token if self.overlapped is not None else 0
-        port.post((self.transferred, key, address, self.status))
+        port.post((self.status, self.transferred, key, address))
 
     def _call_routine(self) -> None:
         assert self.routine is not None

@@ -169,7 +169,7 @@ def _finish(ts: ThreadState, target: FileObject, overlapped: Any, count: Any, ac
     association = (ts.process.services.get(ASSOCIATIONS) or {}).get(target)
     if association is not None and not (handle & 1 or target.modes & c.FILE_SKIP_COMPLETION_PORT_ON_SUCCESS):
         port, key = association
-        port.post((n, key, memory.address(overlapped), 0))
+        port.post((0, n, key, memory.address(overlapped)))
     return 1
 
 

@@ -103,7 +103,7 @@ def PostQueuedCompletionStatus(
             and type(lpOverlapped) is int
             and 0 <= lpOverlapped <= MASK
         ):
-            port.post((dwNumberOfBytesTransferred, dwCompletionKey, lpOverlapped, 0))
+            port.post((0, dwNumberOfBytesTransferred, dwCompletionKey, lpOverlapped))
             return 1
     except (KeyError, TypeError):
         pass
@@ -113,7 +113,7 @@ def PostQueuedCompletionStatus(
 @kernel(0)
 def _post(ts: ThreadState, handle: Any, transferred: Any, key: Any, overlapped: Any) -> int:
     address = memory.address(overlapped) & MASK
-    _port(ts, handle).post((dword(transferred), operator.index(key or 0) & MASK, address, 0))
+    _port(ts, handle).post((0, dword(transferred), operator.index(key or 0) & MASK, address))
     return 1
 
 
@@ -148,7 +148,7 @@ def GetQueuedCompletionStatus(
                     end = pump.now() + dwMilliseconds
                     packet = pump.next_packet(ts, port, dwMilliseconds)
                     dwMilliseconds = max(0, math.ceil(end - pump.now()))
-            transferred, key, overlapped, status = packet
+            status, transferred, key, overlapped = packet
             lpNumberOfBytesTransferred.value = transferred
             lpCompletionKey.value = key
             lpOverlapped.value = overlapped
@@ -170,11 +170,12 @@ def _get(ts: ThreadState, handle: Any, transferred: Any, key: Any, overlapped: A
     if isinstance(packet, int):
         memory.write_u64(overlapped, 0)
         raise WinsockError(packet)
-    memory.write_u32(transferred, packet[0])
-    memory.write_u64(key, packet[1])
-    memory.write_u64(overlapped, packet[2])
-    if packet[3] >= FAILED:
-        raise WinsockError(ntstatus_to_win32(packet[3]))
+    status, n, number, address = packet
+    memory.write_u32(transferred, n)
+    memory.write_u64(key, number)
+    memory.write_u64(overlapped, address)
+    if status >= FAILED:
+        raise WinsockError(ntstatus_to_win32(status))
     return 1
 
 
@@ -230,19 +231,17 @@ def GetQueuedCompletionStatusEx(
     packet = _wait(ts, port, milliseconds(dwMilliseconds), bool(fAlertable))
     if isinstance(packet, int):
         raise WinsockError(packet)
-    data = [ENTRY.pack(packet[1], packet[2], packet[3], packet[0])]
-    while len(data) < room:
+    taken = [packet]
+    while len(taken) < room:
         try:
-            transferred, key, overlapped, status = port.packets.popleft()
+            taken.append(port.packets.popleft())
         except IndexError:
             break
-        data.append(ENTRY.pack(key, overlapped, status, transferred))
+    data = [ENTRY.pack(key, overlapped, status, n) for status, n, key, overlapped in taken]
     try:
         memory.write(lpCompletionPortEntries, b"".join(data))
     except WinsockError:
-        for entry in reversed(data):  # nothing gets lost
-            key, overlapped, status, transferred = ENTRY.unpack(entry)
-            port.packets.appendleft((transferred, key, overlapped, status))
+        port.packets.extendleft(reversed(taken))  # nothing gets lost
         raise
-    memory.write_u32(ulNumEntriesRemoved, len(data))
+    memory.write_u32(ulNumEntriesRemoved, len(taken))
     return 1

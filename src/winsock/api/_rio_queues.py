@@ -176,7 +176,7 @@ class CompletionQueue:
         if self.event is not None:
             self.event.set()
         elif self.port is not None:
-            self.port.post((0, self.key, self.overlapped, SUCCESS))
+            self.port.post((SUCCESS, 0, self.key, self.overlapped))
 
     def close(self) -> None:
         """What ends later is dropped."""

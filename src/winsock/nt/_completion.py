@@ -13,7 +13,7 @@ from typing import Any
 from winsock.nt._objects import Waitable
 from winsock.nt._process import ThreadState
 
-# One completion: bytes transferred, the handle's key, the OVERLAPPED's address, an NTSTATUS.
+# One completion: an NTSTATUS, bytes transferred, the handle's key, the OVERLAPPED's address.
 Packet = tuple[int, int, int, int]
 
 
@@ -22,16 +22,15 @@ class CompletionPort(Waitable):
 
     concurrency    how many threads are to run at once; others are woken only when packets lie about
     drained        the last who asked was given the last packet of a look at everything; for the face that asks
-    polled         a thread that waits here runs the reactor just now, and takes a packet when it has done so
     """
 
-    __slots__ = ("_queue", "closed", "concurrency", "drained", "handles", "packets", "polled")
+    __slots__ = ("_queue", "closed", "concurrency", "drained", "handles", "packets")
 
     def __init__(self, concurrency: int = 0) -> None:
         super().__init__()
         self.closed = False
         self.handles = 1
-        self.drained = self.polled = False
+        self.drained = False
         self.concurrency = concurrency
         self.packets: deque[Packet] = deque()
         self._queue: list[ThreadState] = []  # who waits for packets; the last one came last

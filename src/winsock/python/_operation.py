@@ -81,7 +81,7 @@ class _Told(Request):
 
     def packet(self, port: CompletionPort, key: int) -> None:
         port.drained = False
-        port.post((self.transferred, key, self.owner.address, self.status))
+        port.post((self.status, self.transferred, key, self.owner.address))
 
 
 class _Receive(_Told, Receive):
@@ -132,46 +132,76 @@ class _OwnEvent:
             pass  # the interpreter is on its way out
 
 
+class _Started:
+    """A request of the core's that does an Overlapped's work, and what makes the result of it."""
+
+    __slots__ = ("finish", "request")
+
+    def __init__(self, request: Any, finish: Callable[[Any], Any] | None) -> None:
+        self.request, self.finish = request, finish
+
+
+# How far an Overlapped is: not started, without or with an event; started, and nothing waits; waits in a lane itself;
+# a request of the core's does it.
+_FRESH, _WITH_EVENT, _BEGUN, _WAITS, _HANDED = range(5)
+
+
 class Overlapped(Request):
     """Overlapped(event=INVALID_HANDLE_VALUE): one overlapped operation.
 
     event    a handle that is signalled at the end, NULL for none; by default a new one
     """
 
-    # What programs ask
-    event: Any = 0  # a handle; the core doesn't meet one that has an event
-    error = 0
-    pending = False
+    # Of what the core knows of requests this has only what a receive in a lane needs.
+    __slots__ = (
+        "_event",
+        "_handle",
+        "_own",  # keeps the event that it made for itself
+        "_size",
+        "_stage",
+        "_started",  # _HANDED: to which request
+        "_value",  # the result, once `status` says that it has ended well
+        "_view",  # where a plain receive goes; None: new bytes
+        "address",
+        "error",
+        "pending",
+    )
 
-    # When the core knows it: as a request in a lane of reads
-    requests: Any = None
-    ep: Any = None
-
-    _begun = False
-    _good = False  # it has ended well, and _value is the result
-    _value: Any = None
-    _request: Any = None  # the core's, if it isn't this
-    _finish: Callable[[], Any] | None = None
-    _view: Any = None  # where a plain receive goes; None: new bytes
-    _size = 0
-    _object: Event | None = None
+    requests: Any
+    ep: Any
+    _event: Event | None
+    _size: int
+    _started: _Started
+    _view: Any
+    overlapped = None
+    total = 0
 
     def __init__(self, event: int = INVALID) -> None:
         self.address = id(self)
+        self.status = PENDING
+        self.pending = False
+        self.error = self._stage = 0
+        self._event = None
         if event:
             self._take_event(event)
 
     @face
     def _take_event(self, event: int) -> None:
         if event == INVALID:
-            self._own = _OwnEvent()
-            self._object, self.event = self._own.object, self._own.handle
+            self._own = own = _OwnEvent()
+            self._event, self._handle = own.object, own.handle
         else:
-            self._object, self.event = _handles.find(event, Event), event
+            self._event, self._handle = _handles.find(event, Event), event
+        self._stage = _WITH_EVENT
+
+    @property
+    def event(self) -> Any:  # type: ignore[override]  # the core doesn't meet one that has an event
+        """the event's handle"""
+        return 0 if self._event is None else self._handle
 
     def getresult(self, wait: bool = False) -> Any:
         """getresult(wait=False): what the operation gave, or OSError with what it failed with."""
-        if self._good:
+        if self.status == SUCCESS:
             self.error = 0
             return self._value
         try:
@@ -182,9 +212,10 @@ class Overlapped(Request):
 
     @face
     def _getresult(self, wait: bool) -> Any:
-        if not self._begun or not (self.requests or self._request):
-            raise ValueError("operation failed to start" if self._begun else "operation not yet attempted")
-        request: Any = self if self._request is None else self._request
+        if self._stage < _WAITS:
+            raise ValueError("operation failed to start" if self._stage == _BEGUN else "operation not yet attempted")
+        started = self._started if self._stage == _HANDED else None
+        request: Any = self if started is None else started.request
         if request.status == PENDING:
             if not wait:
                 self.error = IO_INCOMPLETE
@@ -200,13 +231,13 @@ class Overlapped(Request):
                 raise win32_error(code)
         else:
             self.error = 0
-        if request is self:
+        if started is None:
             return self._value
-        return request.transferred if self._finish is None else self._finish()
+        return request.transferred if started.finish is None else started.finish(request)
 
     def _wait(self, request: Any) -> None:
         ts = current()
-        obj: Waitable = self._object or request.requests.signal
+        obj: Waitable = self._event or request.requests.signal
         obj.enter(ts)
         try:
             _handles.reactor(ts).wait(ts, lambda: True if request.status != PENDING else None, None)
@@ -217,10 +248,9 @@ class Overlapped(Request):
         """cancel(): end the operation with ERROR_OPERATION_ABORTED, if it is still under way."""
         if status is not None:  # the core asks
             return self._stop(status)
-        request = self._request
-        if request is not None:
-            request.cancel()
-        elif self.requests is not None and not self._good:
+        if self._stage == _HANDED:
+            self._started.request.cancel()
+        elif self._stage == _WAITS:
             self._stop(CANCELLED)
         return None
 
@@ -252,15 +282,15 @@ class Overlapped(Request):
         requests.dry = requests.news if n < self._size and not requests.ended else -1
         del lane[0], requests.pending[self]
         self.status = SUCCESS
-        self.pending, self._good = False, True
+        self.pending = False
         self._view = None
         signal = requests.signal
         signal.signaled = True
         if signal._waiters:
             signal.wake()
         port: Any = requests.port
-        port.packets.append((n, requests.key, self.address, SUCCESS))
-        if port._waiters or (port._queue and not port.polled):
+        port.packets.append((SUCCESS, n, requests.key, id(self)))
+        if port._queue or port._waiters:
             port.tell()
         if lane or ep.rest.waiters or len(requests.endpoints) > 1:
             requests.run(lane)
@@ -297,9 +327,7 @@ class Overlapped(Request):
         """It has ended."""
         if self.status != PENDING:
             return
-        self.status, self.transferred, self.pending = status, transferred, False
-        if not status:
-            self._good = True
+        self.status, self.pending = status, False
         requests, ep = self.requests, self.ep
         self._view = None
         if not status:
@@ -310,8 +338,8 @@ class Overlapped(Request):
             signal.wake()
         port = requests.port
         if port is not None:
-            port.packets.append((transferred, requests.key, self.address, status))
-            if port._waiters or (port._queue and not port.polled):
+            port.packets.append((status, transferred, requests.key, self.address))
+            if port._queue or port._waiters:
                 port.tell()
         if len(ep.rest.extra) > 1 and status != CANCELLED:
             events.told(ep, events.RECEIVE)
@@ -336,9 +364,9 @@ class Overlapped(Request):
 
     def _start_afresh(self, handle: int = 0, error: OSError | None = None) -> None:
         """The first start; error: what the short way met, which the network tells once only."""
-        if self._begun:
+        if self._stage >= _BEGUN:
             raise ValueError("operation already attempted")
-        self._begun = True
+        self._stage = _BEGUN
         if error is not None and not isinstance(error, BlockingIOError):
             ep: Any = _handles.endpoint(handle)
             refusal = ep.failure(error)
@@ -350,15 +378,16 @@ class Overlapped(Request):
 
     def _ended(self, requests: Requests, n: int, value: Any) -> None:
         """It has ended at once, successfully; the port is told all the same."""
-        self._begun = self._good = True
+        self._stage = _BEGUN
+        self.status = SUCCESS
         self._value = value
-        if self._object is not None:
-            self._object.set()
+        if self._event is not None:
+            self._event.set()
         port = requests.port
         if port is not None and not requests.modes & SKIP_PACKET:
-            port.packets.append((n, requests.key, self.address, SUCCESS))
+            port.packets.append((SUCCESS, n, requests.key, id(self)))
             port.drained = False  # what it has caused may be there, too
-            if port._waiters or (port._queue and not port.polled):
+            if port._queue or port._waiters:
                 port.tell()
 
     def _start(self, make: Callable[[], Any], finish: Callable[[Any], Any] | None = None) -> None:
@@ -367,8 +396,8 @@ class Overlapped(Request):
         try:
             request = make()
             request.owner = self
-            if self._object is not None:
-                request.event = self._object
+            if self._event is not None:
+                request.event = self._event
             self.pending = True
             at_once = request.ep.procs.start(request)
         except WinsockError as e:
@@ -380,8 +409,8 @@ class Overlapped(Request):
         except BaseException:
             self.pending = False
             raise
-        self._request = request
-        self._finish = None if finish is None else lambda: finish(request)
+        self._started = _Started(request, finish)
+        self._stage = _HANDED
         self.error = 0 if at_once else IO_PENDING
 
     # -- streams
@@ -418,7 +447,7 @@ class Overlapped(Request):
         """A plain receive on a stream of which nothing else is known than requests; False if it is none, or fails."""
         extra = ep.rest.extra
         requests: Requests = extra[NOTE]
-        if len(extra) > 1 or not size or self._begun or self.event:
+        if len(extra) > 1 or not size or self._stage:
             return False
         with requests.lock:
             if not ep.shape.open_recv or requests.port is None or requests.watched is not ep:
@@ -440,9 +469,13 @@ class Overlapped(Request):
                     return True
                 except BlockingIOError:
                     pass
-            self._begun = self.pending = True
+            self._stage = _WAITS
+            self.pending = True
             self.error = IO_PENDING
-            self.requests, self.ep, self._view, self._size = requests, ep, view, size
+            self.requests = requests
+            self.ep = ep
+            self._view = view
+            self._size = size
             requests.signal.signaled = False
             requests.pending[self] = None
             lane.append(self)
@@ -476,9 +509,9 @@ class Overlapped(Request):
         sent = 0
         try:
             ep: Any = by_descriptor[handle]
-            shape = ep.shape
-            if shape.open_send and not (flags or handle < 0 or self._begun):
-                requests = ep.rest.extra.get(NOTE) or shape.process.services[TABLE][ep]
+            if ep.shape.open_send and not (flags or handle < 0 or self._stage):
+                extra = ep.rest.extra
+                requests = extra[NOTE] if NOTE in extra else ep.process.services[TABLE][ep]
                 if requests.sends is None and not requests.lanes[WRITES]:
                     sent = _send(ep, buf, SEND_FLAGS)
                     if sent == len(buf) and (type(buf) is bytes or sent == memoryview(buf).nbytes):
@@ -641,7 +674,7 @@ class Overlapped(Request):
             if _pipes.peer_gone(server):
                 self.error = c.ERROR_NO_DATA
                 raise win32_error(c.ERROR_NO_DATA)
-            self._good = True
+            self.status = SUCCESS
             return True
         self._start(lambda: _Connecting(current(), server))
         return False
@@ -650,12 +683,14 @@ class Overlapped(Request):
 class _OfPipe(Overlapped):
     """One of a pipe's: who asks whether it is under way may be the only one to look."""
 
+    __slots__ = ()
+
     @property
     def pending(self) -> bool:
         """whether the operation is under way"""
-        request = self._request
-        if request is None or request.status != PENDING:
+        if self._stage != _HANDED or self._started.request.status != PENDING:
             return False
+        request = self._started.request
         ts = current()
         _handles.reactor(ts).wait(ts, lambda: None, 0)
         status: int = request.status

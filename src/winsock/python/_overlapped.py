@@ -14,6 +14,7 @@ from winsock.codes import WinsockError, ntstatus_to_win32
 from winsock.nt import ThreadState, current
 from winsock.nt._completion import CompletionPort, Packet
 from winsock.nt._objects import Event, Waitable
+from winsock.nt._process import _tls
 from winsock.python import _handles, _oserror, _pipes
 from winsock.python._handles import FIRST, INVALID
 from winsock.python._operation import IO_PENDING, Overlapped, numeric
@@ -45,39 +46,60 @@ def CreateIoCompletionPort(handle: int, port: int, key: int, concurrency: int) -
 
 def GetQueuedCompletionStatus(port: int, msecs: int, /) -> tuple[int, int, int, int] | None:
     """GetQueuedCompletionStatus(port, ms): (error, bytes, key, address) of what has ended; None in vain."""
-    ts = current()
     try:
+        ts = _tls.state
         target = ts.process.handles.objects[port - FIRST]
         packets = target.packets
-        if packets:
-            packet = packets.popleft()
-        elif target.drained and not msecs:
-            # The loop asks until there is no more; what came since it began to ask, it learns the next time.
-            target.drained = False
-            return None
-        else:
-            packet = False
-            reactor = ts.process.services[REACTOR]
+        if not packets:
+            if msecs:
+                return _wait(port, msecs)
+            if target.drained:
+                # The loop asks until there is no more; what came since it began to ask, it learns the next time.
+                target.drained = False
+                return None
+            if not ts.process.services[REACTOR].glance(ts):
+                return _wait(port, msecs)
+            if not packets:
+                return None
+            target.drained = True
+        packet: Packet = packets.popleft()
+        return _told(packet) if packet[0] else packet
     except (LookupError, TypeError, AttributeError):
-        packet, reactor, target = False, None, None
-    if not packet:
+        pass  # another thread took it, or it is no port
+    return _wait(port, msecs)
+
+
+def _told(packet: Packet) -> Packet:
+    """A packet as this face tells of it: with an error in the place of its status."""
+    return ntstatus_to_win32(packet[0]), *packet[1:]
+
+
+def _wait(port: int, msecs: float) -> Packet | None:
+    """Wait for a packet."""
+    ts = current()
+    packet: Any = False
+    try:
         try:
-            if reactor is not None:
-                end = None if msecs == INFINITE else reactor.now() + msecs
-                packet = reactor.next_packet(ts, target, None if end is None else msecs)
-                if packet is False and end is not None:
-                    msecs = max(0.0, end - reactor.now())
-            if packet is False:
-                packet = _await_packet(ts, port, msecs)
-        except BaseException as e:
-            e.__traceback__ = _oserror.keep(e)
-            raise
-        if target is not None:
-            target.drained = packet is not None
-        if packet is None:
-            return None
-    n, key, address, status = packet
-    return ntstatus_to_win32(status) if status else 0, n, key, address
+            target = ts.process.handles.objects[port - FIRST]
+            target.drained = False
+            reactor = ts.process.services[REACTOR]
+        except (LookupError, TypeError, AttributeError):
+            target = None  # no port, or nothing was started yet
+        else:
+            end = None if msecs == INFINITE else reactor.now() + msecs
+            packet = reactor.next_packet(ts, target, None if end is None else msecs)
+            if packet is False and end is not None:
+                msecs = max(0.0, end - reactor.now())
+        if packet is False:
+            packet = _await_packet(ts, port, msecs)
+    except BaseException as e:
+        e.__traceback__ = _oserror.keep(e)
+        raise
+    if packet is None:
+        return None
+    if target is not None:
+        target.drained = True
+    return _told(packet)
 
 
 @face
@@ -103,7 +125,7 @@ _CLOSED: Any = object()
 @face
 def PostQueuedCompletionStatus(port: int, bytes: int, key: int, address: int) -> None:
     """PostQueuedCompletionStatus(port, bytes, key, address): queue a packet."""
-    _handles.find(port, CompletionPort).post((bytes, key, address, SUCCESS))
+    _handles.find(port, CompletionPort).post((SUCCESS, bytes, key, address))
 
 
 @face
@@ -183,7 +205,7 @@ class _Registered:
     def end(self, timed_out: bool) -> None:
         """Post the packet, once."""
         if self.leave():
-            self.port.post((int(timed_out), 0, self.address, SUCCESS))
+            self.port.post((SUCCESS, int(timed_out), 0, self.address))
 
     def leave(self) -> bool:
         """Wait no more; False if that was so already."""

@@ -60,7 +60,7 @@ class CompletionPort:
         )
         if found is None:
             return TIMEOUT, 0, 0, None
-        n, key, event, status = found
+        status, n, key, event = found
         return ntstatus_to_win32(status) if status else 0, n, key, event
 
     def postEvent(self, n: int, key: int, event: Event | None) -> None:
@@ -69,7 +69,7 @@ class CompletionPort:
 
 
 def _post(port: Any, n: int, key: int, event: Any, status: int) -> None:
-    port.post((n, key, event, status))  # the place of OVERLAPPED's address is the event's own here
+    port.post((status, n, key, event))  # the place of OVERLAPPED's address is the event's own here
 
 
 # -- requests
