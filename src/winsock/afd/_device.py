@@ -15,7 +15,6 @@ from winsock.abi import _constants as c
 from winsock.afd import _poll
 from winsock.afd._connection import _settling
 from winsock.afd._endpoint import Endpoint
-from winsock.afd._reactor import CLOSING
 from winsock.afd._requests import PENDING, READS, SUCCESS, Request, _closing, known_requests
 from winsock.codes import NTSTATUS as S
 from winsock.codes import WinsockError
@@ -126,16 +125,14 @@ class Poll(Request):
     def _wait(self) -> None:
         """Nothing yet: see to it that it is asked again."""
         services, reactor = self.ep.process.services, self.requests.reactor
-        hooks = services[CLOSING]
         with self.requests.lock:
             if self.status != PENDING:
                 return
             # Of a socket named twice one entry tells later (fact).
             self.targets = list({target[1]: target for target in self.targets}.values())
             with _lock:
-                if _target_closes not in hooks:
-                    hooks.insert(0, _target_closes)
                 polls, main = services.setdefault(POLLS, {}), services.setdefault(MAIN, {})
+                self.ep.process.on_close(polls, _target_closes, True)
                 replaced = []
                 for ep in self.endpoints:
                     polls.setdefault(ep, []).append(self)

@@ -361,8 +361,9 @@ class Endpoint(Base):
             waiters = rest.waiters
         if rest.extra:
             closed(self)
-        for hook in self.shape.process.services.get("closing", ()):
-            hook(self)  # who has work pending on it
+        for known, hook in self.shape.process.closing:
+            if self in known:
+                hook(self)  # who has work pending on it
         for ts in waiters:
             ts.interrupt()
         if not waiters:

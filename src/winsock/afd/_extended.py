@@ -23,7 +23,7 @@ from winsock.afd._connection import (
     poll_connect,
 )
 from winsock.afd._endpoint import Endpoint, State
-from winsock.afd._reactor import CLOSING, reactor_of
+from winsock.afd._reactor import reactor_of
 from winsock.afd._requests import PENDING, READS, SUCCESS, WRITES, Request, serve_later, status_of
 from winsock.codes import WSA, WinsockError
 from winsock.nt import ThreadState
@@ -63,14 +63,14 @@ class Accept(Request):
         self.starting = False
 
     def prepare(self) -> None:
-        into, services = self.into, self.ep.shape.process.services
-        accepting = services.setdefault(ACCEPTING, {})
+        process = self.ep.shape.process
+        accepting = process.services.get(ACCEPTING)
+        if accepting is None:
+            accepting = process.services.setdefault(ACCEPTING, {})
+            process.on_close(accepting, _closing)
         self.check()
         super().prepare()
-        hooks = services[CLOSING]
-        if _closing not in hooks:
-            hooks.append(_closing)
-        accepting[into] = self
+        accepting[self.into] = self
 
     def check(self) -> None:
         """WSAEINVAL for sockets that cannot do this."""

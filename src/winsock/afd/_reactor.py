@@ -34,8 +34,6 @@ LONG_TICK = 0.040  # the same for one that has always come back
 REST = 0.2  # seconds without need, after which it ends
 HAND_OVER = 0.2  # seconds that the stand-in may take to stand back
 
-CLOSING = "closing"  # in Process.services: what is called with an endpoint that closes, before its socket does
-
 Callback = Callable[[Any, int], None]
 
 
@@ -102,13 +100,14 @@ class Reactor:
         self.process = weakref.ref(process)
         self.network = network
         self.now = network.now
+        self._watches: dict[Any, _Watch] = {}
         self._fresh()
-        process.services.setdefault(CLOSING, []).append(self.forget)
+        process.on_close(self._watches, self.forget)
 
     def _fresh(self) -> None:
         """Nothing is watched and nobody waits; also in a forked child, where the parent's watcher is not ours."""
         self._watcher: Any = None  # a Watcher, when something is watched
-        self._watches: dict[Any, _Watch] = {}
+        self._watches.clear()
         self._lock = threading.RLock()  # for _watches and _timers
         self._lead = threading.Lock()
         self._leader: ThreadState | None = None

@@ -20,7 +20,7 @@ from typing import Any
 
 from winsock.abi import _constants as c
 from winsock.afd._endpoint import Endpoint
-from winsock.afd._reactor import CLOSING, Reactor, reactor_of
+from winsock.afd._reactor import Reactor, reactor_of
 from winsock.codes import NTSTATUS as S
 from winsock.codes import WSA, WinsockError, ntstatus_to_wsa, wsa_to_ntstatus
 from winsock.nt import Process, ThreadState, memory, queue_apc
@@ -585,9 +585,7 @@ def requests_of(ep: Any) -> Requests:
         pass
     with ep.process.lock:
         table = services.setdefault(TABLE, {})
-        hooks = services.setdefault(CLOSING, [])
-        if not hooks or hooks[0] is not _closing:
-            hooks.insert(0, _closing)
+        ep.process.on_close(table, _closing, True)
         if ep.closed:
             raise WinsockError(WSA.WSAENOTSOCK)
         made: Requests = table.setdefault(ep, Requests(ep, reactor_of(ep.process, ep.network)))

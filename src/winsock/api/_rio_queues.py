@@ -17,7 +17,6 @@ from typing import Any, NamedTuple
 from winsock.abi import _constants as c
 from winsock.abi._sockaddrs import pack_address
 from winsock.afd import Endpoint
-from winsock.afd._reactor import CLOSING
 from winsock.afd._receiving import Receive
 from winsock.afd._requests import PENDING, READS, SUCCESS, Request, Requests, Truncation, requests_of
 from winsock.afd._sending import Send
@@ -456,8 +455,7 @@ class Registry:
         self.completion_queues: dict[int, CompletionQueue] = {}
         self.request_queues: dict[int, RequestQueue] = {}
         self.by_endpoint: dict[Endpoint, int] = {}
-        self.hooks: list[Any] = process.services.setdefault(CLOSING, [])
-        self.hooks.append(self.closing)
+        process.on_close(self.by_endpoint, self.closing)
 
     def closing(self, ep: Endpoint) -> None:
         """A socket closes.  A duplicate of it takes its request queue over."""

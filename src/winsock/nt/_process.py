@@ -12,7 +12,7 @@ import os
 import threading
 import weakref
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Container, Iterable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -112,8 +112,19 @@ class Process:
         self.lock = threading.RLock()
         self.recipes: dict[tuple[int, int, int], Any] = {}  # how spi.open_socket makes the usual sockets
         self.services: dict[str, Any] = {}  # rooms keep their per-process things here, by room name
+        self.closing: list[tuple[Container[Any], Callable[[Any], None]]] = []  # see on_close
         self._threads: weakref.WeakSet[ThreadState] = weakref.WeakSet()
         self._local = threading.local()
+
+    def on_close(self, known: Container[Any], hook: Callable[[Any], None], first: bool = False) -> None:
+        """hook is told of every endpoint in `known` that closes, before its socket does; in that order.
+
+        first    before those who asked earlier
+
+        Who asks again is told once all the same.
+        """
+        if all(hook != there for _, there in self.closing):
+            self.closing.insert(0 if first else len(self.closing), (known, hook))
 
     def all_sockets(self) -> list[SocketObject]:
         """Every socket, also those without a handle."""
