@@ -194,7 +194,11 @@ def crowd(table: Table, worker: Worker, rounds: int) -> None:
 def loops(table: Table, rounds: int) -> None:
     """Echo over connections within a process: ProactorEventLoop on winsock, SelectorEventLoop on Linux, uvloop."""
     program = str(HERE / "worker_asyncio.py")
-    workers = {"plain": Worker(sys.executable, program), "ours": Worker(command("winsock"), "run", program)}
+    workers = {
+        "plain": Worker(sys.executable, program),
+        "ours": Worker(command("winsock"), "run", program),
+        "floor": Worker(sys.executable, str(HERE / "worker_loop_floor.py")),
+    }
     has_uvloop = importlib.util.find_spec("uvloop") is not None
     if has_uvloop:
         workers["uvloop"] = Worker(sys.executable, program, "uvloop")
@@ -210,6 +214,7 @@ def loops(table: Table, rounds: int) -> None:
                 seen[name].append(worker.ask(work, times[name]) / times[name] / count)
         label = f"asyncio echo 1 KB, {count} connections"
         table.pair(label, "SelectorEventLoop", seen["ours"], seen["plain"], budget)
+        table.pair("  windows_events over next to nothing", "SelectorEventLoop", seen["floor"], seen["plain"])
         if has_uvloop:
             table.pair("  the same on uvloop", "SelectorEventLoop", seen["uvloop"], seen["plain"])
         else:
