@@ -13,10 +13,12 @@ import pytest
 
 import winsock
 import winsock.ws2_32 as ws
+from winsock import kernel32
 from winsock.abi import _constants as c
 from winsock.codes import WSA
 
 NO_SOCKET = (1 << 64) - 1
+FD_SET_SIZE = 8 + 64 * 8
 
 
 def linger(net, s, seconds):
@@ -123,6 +125,59 @@ def test_every_waiting_call_ends(net):
         net.ok(ws.closesocket(s))
         for w in waiting:
             assert w.join()[1] == code
+
+
+def accepting(s):
+    return ws.accept, (s, None, None)
+
+
+def selecting(s):
+    return ws.select, (0, bytearray(struct.pack("<I4xQ", 1, s).ljust(FD_SET_SIZE, b"\0")), None, None, None)
+
+
+@pytest.mark.parametrize(("wait", "answer"), [(accepting, NO_SOCKET), (selecting, 1)], ids=["accept", "select"])
+def test_a_closed_listener_takes_nobody_although_threads_waited_on_it(net, wait, answer):
+    for _ in range(5):
+        s = net.listener()
+        name = net.name(s)
+        call, args = wait(s)
+        waiting = [net.background(call, *args) for _ in range(2)]
+        for w in waiting:
+            w.waits()
+        net.ok(ws.closesocket(s))
+        net.fails(net.connect(net.tcp(), name), WSA.WSAECONNREFUSED)
+        net.ok(net.bind(net.tcp(), name))
+        for w in waiting:
+            assert w.join()[0] == answer
+
+
+def test_an_address_is_free_although_a_thread_waited_there(net):
+    for _ in range(5):
+        s = net.bound(kind=c.SOCK_DGRAM)
+        name = net.name(s)
+        call = net.background(ws.recv, s, bytearray(1), 1, 0)
+        call.waits()
+        net.ok(ws.closesocket(s))
+        net.ok(net.bind(net.udp(), name))
+        assert call.join()[1] == WSA.WSAEINTR
+
+
+def test_who_waits_may_close_what_it_waits_for(net):
+    s = net.bound(kind=c.SOCK_DGRAM)
+    name = net.name(s)
+    told = []
+
+    def routine(*_):
+        told.append(ws.closesocket(s))
+        return 0
+
+    def receive():
+        assert kernel32.QueueUserAPC(routine, kernel32.GetCurrentThread(), 0)
+        return ws.recv(s, bytearray(1), 1, 0)
+
+    assert net.background(receive).join()[1] == WSA.WSAEINTR
+    assert told == [0]
+    net.ok(net.bind(net.udp(), name))
 
 
 # -- shutdown

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from winsock.abi import _constants as c
 from winsock.afd._events import NETWORK_EVENTS, closed
-from winsock.afd._shape import HELD_UP, NOTED, NOTHING_NOTED, Shape, first_shape
+from winsock.afd._shape import HELD_UP, LANE_NOTED, NOTED, NOTHING_NOTED, Shape, first_shape
 from winsock.afd._shape import State as State
 from winsock.codes import WSA, WinsockError
 from winsock.nt import Process, ThreadState
@@ -35,6 +35,9 @@ else:
 
 # In `extra`: what a send has to look at.
 _SENDS_LOOK = frozenset({NETWORK_EVENTS, "accepted for sending"})
+
+LEAVING = "closed and not left yet"  # in Process.services: endpoints on which threads waited when they were closed
+LEAVING_LIMIT = 5.0  # s
 
 NOTHING: Mapping[Any, Any] = MappingProxyType({})  # most endpoints' `options` and `extra`, at no cost of memory
 
@@ -68,14 +71,15 @@ _TO_HEIR = (
     ("receive_shut", False),
     ("send_shut", False),
 )
-_NOTED = {level: (("noted", level),) for level in (NOTHING_NOTED, NOTED, HELD_UP)}
+_NOTED = {level: (("noted", level),) for level in (NOTHING_NOTED, LANE_NOTED, NOTED, HELD_UP)}
 _BOUND, _CONNECTED = State.BOUND, State.CONNECTED
 
 
 class Rest:
     """What an idle endpoint has not: made when the first of it is set.
 
-    See Endpoint for the fields; `face` is for the face above, of which this room knows nothing.
+    See Endpoint for the fields; `face` is for the face above, of which this room knows nothing, and `requests` what
+    is known of overlapped requests, if there ever were any.
     """
 
     __slots__ = (
@@ -85,6 +89,7 @@ class Rest:
         "options",
         "receive_timeout",
         "remote",
+        "requests",
         "send_timeout",
         "so_error",
         "waiters",
@@ -94,6 +99,7 @@ class Rest:
         self.connect_time: float | None = None
         self.extra = self.options = NOTHING
         self.face: Any = None
+        self.requests: Any = None
         self.receive_timeout = self.send_timeout = self.so_error = 0
         self.remote: Address | None = None
         self.waiters: tuple[ThreadState, ...] = ()
@@ -269,7 +275,12 @@ class Endpoint(Base):
     def refresh(self) -> None:
         """Look again whether the short cuts are open, after something was noted or dropped; tell who waits."""
         extra = self.rest.extra
-        level = NOTHING_NOTED if not extra else NOTED if _SENDS_LOOK.isdisjoint(extra) else HELD_UP
+        if not extra:
+            level = NOTHING_NOTED
+        elif _SENDS_LOOK.isdisjoint(extra):
+            level = LANE_NOTED if "requests" in extra and len(extra) == 1 else NOTED
+        else:
+            level = HELD_UP
         self.turn(_NOTED[level])
         for ts in self.rest.waiters:
             ts.interrupt()  # who selects on it looks again
@@ -352,13 +363,18 @@ class Endpoint(Base):
         self.refresh()
 
     def close(self) -> None:
-        """Closed for everybody at once; whoever waits is woken, and the last of them frees the transport's socket."""
+        """Closed for everybody at once; whoever waits is woken, and the last of them frees the transport's socket.
+
+        This call waits for that: what it returns from neither takes connections nor holds an address, as on Windows.
+        """
         with _lock:
             if self.shape.closed:
                 raise WinsockError(WSA.WSAENOTSOCK)
             self.turn(_TO_CLOSED)
             rest = self.rest
             waiters = rest.waiters
+            if waiters:
+                self._leaving().add(self)
         if rest.extra:
             closed(self)
         for known, hook in self.shape.process.closing:
@@ -368,6 +384,18 @@ class Endpoint(Base):
             ts.interrupt()
         if not waiters:
             self._finish()
+        elif self in self._leaving():
+            self._await_leaving(waiters)
+
+    def _leaving(self) -> set[Endpoint]:
+        leaving: set[Endpoint] = self.shape.process.services.setdefault(LEAVING, set())
+        return leaving
+
+    def _await_leaving(self, waiters: tuple[ThreadState, ...]) -> None:
+        if self.shape.process.current_state in waiters or _lock._is_owned():  # type: ignore[attr-defined]
+            return  # it would wait for itself: in a hook or an APC, or as a finalizer that holds others up
+        with _left:
+            _left.wait_for(lambda: self not in self._leaving(), LEAVING_LIMIT)
 
     def _finish(self) -> None:
         """Nobody is inside any more."""
@@ -415,7 +443,12 @@ class Endpoint(Base):
             self.waiters = tuple(waiters)
             last = self.shape.closed and not waiters
         if last:
-            self._finish()
+            try:
+                self._finish()
+            finally:
+                with _left:
+                    self._leaving().discard(self)
+                    _left.notify_all()
 
     def __repr__(self) -> str:
         return f"<Endpoint {self._handle or 0:#x} {self.state.name}>"
@@ -455,11 +488,14 @@ def new_endpoint(
 # For waiters and closed of any endpoint, held for a few instructions only; reentrant, for the garbage collector may
 # close sockets in between.
 _lock = threading.RLock()
+_left = threading.Condition()
 
 
 def _after_fork() -> None:
     """In a forked child: nobody waits but the thread that is left, so that closing closes."""
+    global _left
     _lock._at_fork_reinit()  # type: ignore[attr-defined]
+    _left = threading.Condition()
     for process in Process.all():
         mine = process.current_state
         for ep in process.all_sockets():
