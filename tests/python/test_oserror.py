@@ -6,6 +6,7 @@ import copy
 import pickle
 import socket
 import traceback
+import urllib.error
 
 import pytest
 
@@ -40,20 +41,55 @@ def _installed() -> None:
 )
 def test_errno_class_and_text_follow_cpython(code: int, cls: type[OSError], number: int) -> None:
     e = _oserror.winsock_error(code)
-    assert isinstance(e, cls)
-    assert type(e).__mro__[1] is cls
+    assert type(e) is cls
     assert (e.errno, e.winerror) == (number, int(code))
     assert e.args == (number, e.strerror, None, int(code), None)
     assert str(e) == f"[WinError {int(code)}] {e.strerror}"
     assert e.strerror
 
 
-def test_the_class_passes_for_the_builtin_one() -> None:
+def test_the_class_is_the_builtin_one() -> None:
     e = _oserror.winsock_error(WSA.WSAECONNRESET)
-    assert type(e).__name__ == type(e).__qualname__ == "ConnectionResetError"
-    assert type(e).__module__ == "builtins"
+    assert e.__class__ is type(e) is ConnectionResetError
     assert traceback.format_exception_only(e)[0].startswith("ConnectionResetError: [WinError 10054] ")
     assert repr(e).startswith("ConnectionResetError(10054, ")
+
+
+class _Defined(ConnectionError):
+    """A subclass that was there before or after: it has the text of its base."""
+
+
+class _WithText(OSError):
+    def __str__(self) -> str:
+        return "mine"
+
+
+@pytest.mark.parametrize("cls", [OSError, ConnectionResetError, _Defined, socket.gaierror, urllib.error.URLError])
+def test_the_text_is_that_of_a_plain_oserror_where_there_is_no_winerror(cls: type[OSError]) -> None:
+    if cls is urllib.error.URLError:
+        assert str(urllib.error.URLError("why")) == "<urlopen error why>"
+        return
+    assert str(cls(5, "text")) == "[Errno 5] text"
+    assert str(cls(5, "text", "a", None, "b")) == "[Errno 5] text: 'a' -> 'b'"
+    assert str(cls("alone")) == "alone"
+    assert str(cls()) == ""
+
+
+def test_the_text_of_a_subclass() -> None:
+    args = _oserror.winsock_error(WSA.WSAECONNRESET).args
+    assert str(_Defined(*args)) == f"[WinError 10054] {args[1]}"
+    assert str(type("Later", (_Defined,), {})(*args)) == f"[WinError 10054] {args[1]}"
+    assert str(_WithText(*args)) == "mine"
+    assert OSError.__str__(_WithText(*args)) == f"[WinError 10054] {args[1]}"
+
+
+def test_an_error_in_the_text_is_raised() -> None:
+    class Unshown:
+        def __str__(self) -> str:
+            raise LookupError("no text")
+
+    with pytest.raises(LookupError, match="no text"):
+        str(OSError(5, Unshown()))
 
 
 def test_every_oserror_answers_winerror() -> None:
@@ -67,7 +103,7 @@ def test_every_oserror_answers_winerror() -> None:
 def test_winerror_survives_args() -> None:
     e = _oserror.winsock_error(WSA.WSAECONNRESET)
     again = ConnectionResetError(*e.args)
-    assert (again.winerror, again.errno) == (10054, 10054)
+    assert (again.winerror, again.errno, str(again)) == (10054, 10054, str(e))
 
 
 def test_winerror_can_be_set_and_deleted() -> None:
@@ -110,9 +146,9 @@ def test_resolver_errors() -> None:
 
 
 def test_file_names_stand_behind_the_text() -> None:
-    cls = type(_oserror.winsock_error(2))
-    assert cls is not FileNotFoundError
-    assert isinstance(_oserror.winsock_error(2), FileNotFoundError)
+    e = _oserror.with_winerror(0, "text", "a", 2)
+    assert (type(e), str(e)) == (FileNotFoundError, "[WinError 2] text: 'a'")
+    assert str(_oserror.with_winerror(0, "text", "a", 2, "b")) == "[WinError 2] text: 'a' -> 'b'"
 
 
 def test_face_translates_and_leaves_no_frame() -> None:

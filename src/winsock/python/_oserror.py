@@ -3,8 +3,7 @@
 Linux' OSError knows no winerror.  Three things make it know one:
 
 * a property on OSError itself, so that every instance answers (None when it has none);
-* private subclasses whose str() begins with [WinError n]; they bear the names of their bases, and `except` and
-  isinstance can't tell the difference;
+* its str(), which begins with [WinError n] where there is one;
 * the Winsock numbers in the table by which OSError(errno, text) chooses its subclass, so that
   OSError(10061, ...) is a ConnectionRefusedError as it is on Windows.  Linux has no errno in that range.
 """
@@ -12,36 +11,17 @@ Linux' OSError knows no winerror.  Three things make it know one:
 from __future__ import annotations
 
 import _socket
-import builtins
 import ctypes
 import errno
 import gc
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from types import TracebackType
 from typing import Any, TypeVar, cast
 
 from winsock.codes import WSA, WinsockError, errno_class, exception_class, winerror_to_errno
 
 F = TypeVar("F", bound=Callable[..., Any])
-
-BASES: tuple[type[OSError], ...] = (
-    OSError,
-    BlockingIOError,
-    BrokenPipeError,
-    ChildProcessError,
-    ConnectionAbortedError,
-    ConnectionRefusedError,
-    ConnectionResetError,
-    FileExistsError,
-    FileNotFoundError,
-    InterruptedError,
-    IsADirectoryError,
-    NotADirectoryError,
-    PermissionError,
-    ProcessLookupError,
-    TimeoutError,
-)
 
 _KEY = "winerror"
 _WINERROR_INDEX = 3  # OSError(errno, text, filename, winerror, filename2)
@@ -67,22 +47,28 @@ def _del_winerror(self: OSError) -> None:
     self.__dict__.pop(_KEY, None)
 
 
+def _namespace() -> dict[str, Any]:
+    """OSError's own dictionary."""
+    return next(d for d in gc.get_referents(OSError.__dict__) if isinstance(d, dict))
+
+
 def _install_property() -> None:
     """Put `winerror` into OSError, whose dictionary Python code can't write to in the ordinary way."""
     if "winerror" in OSError.__dict__:
         return
-    namespace = next(d for d in gc.get_referents(OSError.__dict__) if isinstance(d, dict))
-    namespace["winerror"] = property(_get_winerror, _set_winerror, _del_winerror, "Win32 exception code")
+    _namespace()["winerror"] = property(_get_winerror, _set_winerror, _del_winerror, "Win32 exception code")
     ctypes.pythonapi.PyType_Modified(ctypes.py_object(OSError))
 
 
-# -- the classes
+# -- its text
+
+_plain_str = OSError.__str__
 
 
 def _str(self: OSError) -> str:
     code = _get_winerror(self)
     if code is None:
-        return OSError.__str__(self)
+        return _plain_str(self)
     text = f"[WinError {code}] {self.strerror}"
     if self.filename is None:
         return text
@@ -91,34 +77,56 @@ def _str(self: OSError) -> str:
     return f"{text}: {self.filename!r} -> {self.filename2!r}"
 
 
-def rebuild(name: str, args: tuple[Any, ...], state: dict[str, Any] | None = None) -> OSError:
-    """What pickle calls to make such an exception again."""
-    exc = _subclasses[getattr(builtins, name)](*args)
-    if state:
-        exc.__dict__.update(state)
-    return exc
+# PyTypeObject's tp_str: behind the head of a variable-size object and 14 words.
+_STR_OFFSET = object.__basicsize__ + 15 * ctypes.sizeof(ctypes.c_void_p)
 
 
-def _reduce(self: OSError) -> tuple[Any, ...]:
-    return rebuild, (type(self).__name__, self.args, self.__dict__ or None)
+def _slot(cls: type) -> ctypes.c_void_p:
+    return ctypes.c_void_p.from_address(id(cls) + _STR_OFFSET)
 
 
-def _make_subclass(base: type[OSError]) -> type[OSError]:
-    return type(
-        base.__name__,
-        (base,),
-        {
-            "__slots__": (),
-            "__module__": "builtins",
-            "__qualname__": base.__name__,
-            "__doc__": base.__doc__,
-            "__str__": _str,
-            "__reduce__": _reduce,
-        },
+class _ByMethod(Exception):
+    def __str__(self) -> str:
+        return ""
+
+
+class _ByAnother(Exception):
+    def __str__(self) -> str:
+        return ""
+
+
+def _with_subclasses(cls: type) -> Iterator[type]:
+    yield cls
+    subclasses: list[type] = type.__subclasses__(cls)
+    for sub in subclasses:
+        yield from _with_subclasses(sub)
+
+
+def _install_str() -> None:
+    """Do what OSError.__str__ = _str does for a class made in Python: the method, and the slot that looks it up.
+
+    Nothing is done in an interpreter whose classes are laid out otherwise; errors then begin with [Errno n].
+    """
+    if OSError.__dict__["__str__"] is _str or not _is_slot_of_str():
+        return
+    before, by_method = _slot(OSError).value, _slot(_ByMethod).value
+    _namespace()["__str__"] = _str
+    for cls in _with_subclasses(OSError):
+        if _slot(cls).value == before:
+            _slot(cls).value = by_method
+    ctypes.pythonapi.PyType_Modified(ctypes.py_object(OSError))
+
+
+def _is_slot_of_str() -> bool:
+    """Whether classes show at that place whose __str__ they have."""
+    plain, of_exceptions = _slot(OSError).value, _slot(Exception).value
+    size: Any = type.__basicsize__
+    return (
+        size > _STR_OFFSET + ctypes.sizeof(ctypes.c_void_p)
+        and _slot(_ByMethod).value == _slot(_ByAnother).value not in (plain, of_exceptions)
+        and _slot(RuntimeError).value == of_exceptions != plain
+        and _slot(ConnectionResetError).value == plain
     )
-
-
-_subclasses: dict[type[OSError], type[OSError]] = {base: _make_subclass(base) for base in BASES}
 
 
 # -- the table of OSError(errno, text)
@@ -200,7 +208,7 @@ def text_of(code: int) -> str | None:
 def _prepare(code: int) -> tuple[type[OSError], tuple[Any, ...]]:
     code = int(code)
     text = text_of(code)
-    cls = _subclasses.get(exception_class(code), _subclasses[OSError])
+    cls = exception_class(code)
     made = _made[code] = (cls, (winerror_to_errno(code), text, None, code, None))
     return made
 
@@ -208,12 +216,12 @@ def _prepare(code: int) -> tuple[type[OSError], tuple[Any, ...]]:
 def winsock_error(code: int, base: type[OSError] | None = None) -> OSError:
     """The OSError that CPython on Windows makes of this code; of another class than its own rule gives if asked."""
     cls, args = _made.get(code) or _prepare(code)
-    return cls(*args) if base is None else _subclasses[base](*args)
+    return (cls if base is None else base)(*args)
 
 
 def with_winerror(number: int, text: Any, filename: Any, code: int, filename2: Any = None) -> OSError:
     """OSError(errno, text, filename, winerror, filename2), where on Windows the code decides errno and class."""
-    cls = _subclasses.get(exception_class(code), _subclasses[OSError])
+    cls = exception_class(code)
     error = cls(winerror_to_errno(code), text, filename, code, filename2)
     error.winerror = code  # type: ignore[attr-defined]  # Linux drops it where there is a file's name
     return error
@@ -282,4 +290,5 @@ def face(function: F) -> F:
 def install() -> None:
     """Make this interpreter's OSError Windows-like.  Harmless to do twice."""
     _install_property()
+    _install_str()
     _install_numbers()
