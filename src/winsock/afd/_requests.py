@@ -19,7 +19,7 @@ from ctypes import Structure, addressof, sizeof
 from typing import Any
 
 from winsock.abi import _constants as c
-from winsock.afd._endpoint import Endpoint
+from winsock.afd._endpoint import NO_REST, Endpoint
 from winsock.afd._reactor import Reactor, reactor_of
 from winsock.codes import NTSTATUS as S
 from winsock.codes import WSA, WinsockError, ntstatus_to_wsa, wsa_to_ntstatus
@@ -220,10 +220,8 @@ class Request:
         self.transferred = self.told = self.total = 0
         self.event = self.overlapped = self.routine = None
         self.quiet = False
-        try:
-            self.requests: Requests = ep.process.services[TABLE][ep]
-        except KeyError:
-            self.requests = requests_of(ep)
+        known = getattr(ep, "rest", NO_REST).requests  # a Device has no rest
+        self.requests: Requests = requests_of(ep) if known is None else known
         if overlapped is not None:
             self._take_structure(overlapped, routine)
 
@@ -383,7 +381,7 @@ class Requests:
 
     lock       for all of this; the reactor's own may be taken inside it
     lanes      requests that wait, by lane, the oldest first
-    pending    every request that has not ended; in order
+    pending    every request that has not ended, but for some that are found in their lane alone; in order
     port, key  completion port, None without one
     modes      FILE_SKIP_*
     signal     what a wait for the handle itself waits for
@@ -404,16 +402,20 @@ class Requests:
         "pending",
         "port",
         "reactor",
+        "reads",
         "sends",
         "signal",
         "watched",
+        "writes",
     )
 
     def __init__(self, ep: Endpoint, reactor: Reactor) -> None:
         self.endpoints = [ep]
         self.reactor = reactor
         self.lock = threading.RLock()
-        self.lanes: tuple[list[Request], list[Request]] = ([], [])
+        self.reads: list[Request] = []
+        self.writes: list[Request] = []
+        self.lanes = self.reads, self.writes
         self.pending: dict[Request, None] = {}
         self.port: CompletionPort | None = None
         self.key = 0
@@ -451,7 +453,11 @@ class Requests:
 
     def works(self) -> bool:
         """Whether there is something to do while nobody waits."""
-        return bool(self.pending) or self.sends is not None
+        return bool(self.reads or self.pending) or self.sends is not None
+
+    def all(self) -> list[Request]:
+        """Every request that has not ended."""
+        return list(dict.fromkeys((*self.pending, *self.reads)))
 
     def watch(self, ep: Endpoint) -> None:
         """Be told by the reactor of what happens to the socket."""
@@ -463,7 +469,7 @@ class Requests:
 
     def remove(self, request: Request) -> None:
         """It waits no more; with lock held."""
-        del self.pending[request]
+        self.pending.pop(request, None)
         if request.lane is not None:
             lane = self.lanes[request.lane]
             if lane and lane[0] is request:
@@ -482,18 +488,18 @@ class Requests:
     def serve(self, ep: Endpoint, got: int) -> None:
         """Something happened to the socket: those that wait try again."""
         with self.lock:
-            reads, writes = self.lanes
             if got & _FOR_READS:
                 if got & _ENDS:  # or urgent data: a receive finds less than there is
                     self.ended = True
                 self.news += 1
+                reads = self.reads
                 if reads:
                     reads[0].serve(self, reads)
-            if (writes or self.sends is not None) and got & _FOR_WRITES:
+            if (self.writes or self.sends is not None) and got & _FOR_WRITES:
                 if self.sends is not None:
                     self.sends.drain()
-                if writes:
-                    self.run(writes)
+                if self.writes:
+                    self.run(self.writes)
 
     def run(self, lane: list[Request]) -> None:
         """Let the first of a lane try, and so on."""
@@ -516,8 +522,9 @@ class Requests:
             except Exception:
                 _log.exception("winsock: %r failed inside; please report this", request)
                 done, status = request.total, int(S.STATUS_UNSUCCESSFUL)
-            if pending.pop(request, request) is None:
+            if lane and lane[0] is request:
                 del lane[0]
+                pending.pop(request, None)
                 request.complete(status, done)
         self.emptied()
 
@@ -531,14 +538,14 @@ class Requests:
 
     def end(self, request: Request, status: int, transferred: int = 0) -> None:
         """A pending request has ended; with lock held."""
-        if request in self.pending:
+        if request in self.pending or request in self.reads:
             self.remove(request)
             request.complete(status, transferred)
 
     def cancel(self, which: Callable[[Request], bool]) -> int:
         """End the pending ones among these with STATUS_CANCELLED; how many."""
         with self.lock:
-            chosen = [request for request in self.pending if which(request)]
+            chosen = [request for request in self.all() if which(request)]
             return sum(request.cancel(CANCELLED) for request in chosen)
 
     def closing(self, ep: Endpoint) -> None:
@@ -551,7 +558,7 @@ class Requests:
             if self.endpoints:
                 self._migrate(ep, self.endpoints[-1])
                 return
-            for request in list(self.pending):
+            for request in self.all():
                 if not request.outlives:
                     request.cancel(self.fate)
             if self.sends is not None:
@@ -560,7 +567,7 @@ class Requests:
     def _migrate(self, ep: Endpoint, heir: Endpoint) -> None:
         """The open socket lives on under another handle, and so do its requests."""
         moved = False
-        for request in self.pending:
+        for request in self.all():
             if request.ep is ep:
                 request.ep = heir
                 moved = True
@@ -589,6 +596,8 @@ def requests_of(ep: Any) -> Requests:
         if ep.closed:
             raise WinsockError(WSA.WSAENOTSOCK)
         made: Requests = table.setdefault(ep, Requests(ep, reactor_of(ep.process, ep.network)))
+        if isinstance(ep, Endpoint):  # no Device
+            ep.own_rest().requests = made
         return made
 
 
@@ -602,7 +611,7 @@ def known_requests(ep: Any) -> Requests | None:
 def serve_later(ep: Endpoint, got: int) -> None:
     """Something happened that the network does not tell of: pending requests try again, soon and without locks."""
     requests = known_requests(ep)
-    if requests is not None and requests.pending:
+    if requests is not None and requests.works():
         requests.reactor.call_at(requests.reactor.now(), lambda: requests.serve(ep, got))
 
 
@@ -615,6 +624,7 @@ def share(source: Endpoint, duplicate: Endpoint) -> None:
     with requests.lock:
         requests.endpoints.append(duplicate)
         duplicate.process.services[TABLE][duplicate] = requests
+        duplicate.own_rest().requests = requests
 
 
 def _closing(ep: Endpoint) -> None:
@@ -622,6 +632,8 @@ def _closing(ep: Endpoint) -> None:
     requests: Requests | None = table.pop(ep, None) if table else None
     if requests is not None:
         requests.closing(ep)
+        if isinstance(ep, Endpoint):
+            ep.rest.requests = None
 
 
 def abort_later(ep: Any) -> None:
@@ -682,10 +694,11 @@ def _after_fork() -> None:
             requests.lock = threading.RLock()
             requests.watched = None
             requests.sends = None
+            ended = requests.all()
             for lane in requests.lanes:
                 lane.clear()
-            for request in list(requests.pending):
-                del requests.pending[request]
+            requests.pending.clear()
+            for request in ended:
                 request.complete(CANCELLED)
 
 

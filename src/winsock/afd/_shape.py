@@ -50,8 +50,9 @@ _SETTLED = frozenset({State.CONNECTED, State.LISTENING})
 
 _UNCONNECTED = frozenset({State.OPEN, State.BOUND})
 
-# What Endpoint.extra has: nothing; what has to be looked at in most calls; what sends have to be told of, too
-NOTHING_NOTED, NOTED, HELD_UP = 0, 1, 2
+# What Endpoint.extra has: nothing; the lane of overlapped receives alone; what has to be looked at in most calls;
+# what sends have to be told of, too
+NOTHING_NOTED, LANE_NOTED, NOTED, HELD_UP = 0, 1, 2, 3
 
 _FIXED = ("process", "network", "family", "type", "protocol", "flags")
 VARYING = (
@@ -71,6 +72,7 @@ class Shape:
     """See Endpoint for the fields; they stay as they are, but for what is found out later: `quick`, `settable`.
 
     open_recv, open_send   a stream that can receive or send, whatever is noted of it
+    lane_recv              one that can receive, and of which nothing is noted but that overlapped receives wait
     next     what changes lead to, as far as they have occurred: {change: shape}
     known    every shape of this kind: {its varying fields: shape}
     passed   calls that the refusal table has nothing against in this shape, whatever else holds
@@ -86,6 +88,7 @@ class Shape:
         "fast_recv",
         "fast_send",
         "known",
+        "lane_recv",
         "next",
         "open_recv",
         "open_send",
@@ -125,7 +128,7 @@ class Shape:
         self.stream = self.type == c.SOCK_STREAM
         self.closed = self.state is _CLOSED
         self.fast_recv = self.fast_send = self.fast_message = self.ready = False
-        self.fast_connect = self.fast_accept = self.open_recv = self.open_send = False
+        self.fast_connect = self.fast_accept = self.open_recv = self.open_send = self.lane_recv = False
         if not self.closed and self.procs.plain:
             state, plain = self.state, not self.noted
             settled = True
@@ -137,6 +140,7 @@ class Shape:
                     self.open_recv = not self.receive_shut and DISCARD not in self.process.services
                     self.open_send = not self.send_shut
                     self.fast_recv = plain and self.open_recv
+                    self.lane_recv = self.noted == LANE_NOTED and self.open_recv
                     self.fast_send = self.open_send and self.noted != HELD_UP
             elif self.type == c.SOCK_DGRAM and state is _BOUND:
                 self.fast_message = plain and not (self.receive_shut or self.send_shut or self.errors_waiting)

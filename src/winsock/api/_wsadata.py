@@ -11,7 +11,7 @@ from winsock.abi._sockaddrs import pack_address
 from winsock.afd import Endpoint, Truncated
 from winsock.afd._plain import OwnOverlapped, PlainReceive
 from winsock.afd._receiving import Receive
-from winsock.afd._requests import TABLE, Truncation
+from winsock.afd._requests import Truncation
 from winsock.afd._sending import Send
 from winsock.api import _buffers, _sockaddr
 from winsock.api._call import SOCKET_ERROR, dword, endpoint, export, slow_way, unexpected
@@ -148,9 +148,9 @@ def _plain(ts: ThreadState, ep: Any, array: Any, flags: Any, overlapped: Any) ->
         or _event(overlapped)[0]
     ):
         return None
-    requests = shape.process.services[TABLE][ep]
+    requests = ep.rest.requests
     room, address = _wsabuf(array)
-    if not room or requests.port is None:
+    if not room or requests is None or requests.port is None:
         return None
     _buffers.probe(address, room)
     return PlainReceive(ts, ep, requests, _buffers.octets(address, room), room, OwnOverlapped(overlapped))

@@ -23,8 +23,6 @@ from winsock.afd._requests import (
     PENDING,
     READS,
     SUCCESS,
-    TABLE,
-    WRITES,
     Request,
     Requests,
     requests_of,
@@ -259,7 +257,7 @@ class Overlapped(Request):
     def serve(self, requests: Requests, lane: list[Request]) -> None:
         """Something has come for it, the first of the lane; with the lock held.  attempt() and complete() in one."""
         ep = self.ep
-        if len(ep.rest.extra) > 1:
+        if not ep.shape.lane_recv:
             requests.run(lane)
             return
         view = self._view
@@ -280,7 +278,7 @@ class Overlapped(Request):
             requests.run(lane)
             return
         requests.dry = requests.news if n < self._size and not requests.ended else -1
-        del lane[0], requests.pending[self]
+        del lane[0]
         self.status = SUCCESS
         self.pending = False
         self._view = None
@@ -347,7 +345,7 @@ class Overlapped(Request):
     def _stop(self, status: int) -> bool:
         requests: Requests = self.requests
         with requests.lock:
-            if self.status != PENDING or self not in requests.pending:
+            if self.status != PENDING or self not in requests.reads:
                 return False
             requests.remove(self)
             self.complete(status)
@@ -445,17 +443,18 @@ class Overlapped(Request):
 
     def _receive(self, ep: Any, view: Any, size: int) -> bool:
         """A plain receive on a stream of which nothing else is known than requests; False if it is none, or fails."""
-        extra = ep.rest.extra
-        requests: Requests = extra[NOTE]
-        if len(extra) > 1 or not size or self._stage:
+        if not ep.shape.lane_recv or not size or self._stage:
             return False
-        with requests.lock:
-            if not ep.shape.open_recv or requests.port is None or requests.watched is not ep:
-                return False
-            lane = requests.lanes[READS]
-            news = requests.news  # before looking: a signal's handler may run the reactor meanwhile
-            if not lane and requests.dry != news:
-                # Something has come since a receive found no more.
+        requests: Any = ep.rest.requests
+        if requests.port is None or requests.watched is not ep:
+            return False
+        lane = requests.reads
+        news = requests.news  # before looking: whoever leads the reactor may find more meanwhile
+        if not lane and requests.dry != news:
+            # Something has come since a receive found no more.
+            with requests.lock:
+                if lane or not ep.shape.lane_recv:
+                    return False
                 try:
                     if view is None:
                         value = _recv(ep, size, DONTWAIT)
@@ -469,23 +468,36 @@ class Overlapped(Request):
                     return True
                 except BlockingIOError:
                     pass
-            self._stage = _WAITS
-            self.pending = True
-            self.error = IO_PENDING
-            self.requests = requests
-            self.ep = ep
-            self._view = view
-            self._size = size
-            requests.signal.signaled = False
-            requests.pending[self] = None
-            lane.append(self)
+        self._stage = _WAITS
+        self.pending = True
+        self.error = IO_PENDING
+        self.requests = requests
+        self.ep = ep
+        self._view = view
+        self._size = size
+        requests.signal.signaled = False
+        # Last of all, and so without a lock: whoever serves the lane from now on finds it whole.
+        lane.append(self)
         reactor = requests.reactor
         reactor.known.add(requests)
         if requests.news != news:
-            serve_later(self.ep, READ)
+            serve_later(ep, READ)
+        elif not ep.shape.lane_recv:
+            self._overtaken(ep)
         elif not reactor.attended:
             reactor.attend()
         return True
+
+    def _overtaken(self, ep: Endpoint) -> None:
+        """While it went into its lane another thread closed the socket, or noted something of it."""
+        if ep.closed:
+            self._stop(self.requests.fate)
+            return
+        with self.requests.lock:
+            if self.status == PENDING and NOTE not in ep.extra:
+                ep.note(NOTE, self.requests)
+                ep.refresh()
+        serve_later(ep, READ)
 
     @face
     def _recv_slowly(self, handle: int, size: int, flags: int, error: OSError | None) -> None:
@@ -510,9 +522,8 @@ class Overlapped(Request):
         try:
             ep: Any = by_descriptor[handle]
             if ep.shape.open_send and not (flags or handle < 0 or self._stage):
-                extra = ep.rest.extra
-                requests = extra[NOTE] if NOTE in extra else ep.process.services[TABLE][ep]
-                if requests.sends is None and not requests.lanes[WRITES]:
+                requests = ep.rest.requests
+                if requests.sends is None and not requests.writes:
                     sent = _send(ep, buf, SEND_FLAGS)
                     if sent == len(buf) and (type(buf) is bytes or sent == memoryview(buf).nbytes):
                         self._ended(requests, sent, sent)
