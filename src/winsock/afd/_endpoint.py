@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from winsock.abi import _constants as c
 from winsock.afd._events import NETWORK_EVENTS, closed
-from winsock.afd._shape import HELD_UP, NOTED, NOTHING_NOTED, Shape, first_shape
+from winsock.afd._shape import HELD_UP, LANE_NOTED, NOTED, NOTHING_NOTED, Shape, first_shape
 from winsock.afd._shape import State as State
 from winsock.codes import WSA, WinsockError
 from winsock.nt import Process, ThreadState
@@ -71,14 +71,15 @@ _TO_HEIR = (
     ("receive_shut", False),
     ("send_shut", False),
 )
-_NOTED = {level: (("noted", level),) for level in (NOTHING_NOTED, NOTED, HELD_UP)}
+_NOTED = {level: (("noted", level),) for level in (NOTHING_NOTED, LANE_NOTED, NOTED, HELD_UP)}
 _BOUND, _CONNECTED = State.BOUND, State.CONNECTED
 
 
 class Rest:
     """What an idle endpoint has not: made when the first of it is set.
 
-    See Endpoint for the fields; `face` is for the face above, of which this room knows nothing.
+    See Endpoint for the fields; `face` is for the face above, of which this room knows nothing, and `requests` what
+    is known of overlapped requests, if there ever were any.
     """
 
     __slots__ = (
@@ -88,6 +89,7 @@ class Rest:
         "options",
         "receive_timeout",
         "remote",
+        "requests",
         "send_timeout",
         "so_error",
         "waiters",
@@ -97,6 +99,7 @@ class Rest:
         self.connect_time: float | None = None
         self.extra = self.options = NOTHING
         self.face: Any = None
+        self.requests: Any = None
         self.receive_timeout = self.send_timeout = self.so_error = 0
         self.remote: Address | None = None
         self.waiters: tuple[ThreadState, ...] = ()
@@ -272,7 +275,12 @@ class Endpoint(Base):
     def refresh(self) -> None:
         """Look again whether the short cuts are open, after something was noted or dropped; tell who waits."""
         extra = self.rest.extra
-        level = NOTHING_NOTED if not extra else NOTED if _SENDS_LOOK.isdisjoint(extra) else HELD_UP
+        if not extra:
+            level = NOTHING_NOTED
+        elif _SENDS_LOOK.isdisjoint(extra):
+            level = LANE_NOTED if "requests" in extra and len(extra) == 1 else NOTED
+        else:
+            level = HELD_UP
         self.turn(_NOTED[level])
         for ts in self.rest.waiters:
             ts.interrupt()  # who selects on it looks again
