@@ -47,7 +47,8 @@ CALLS = {
 FLOOR = frozenset({"large", "make", "accept", "accept_ex", "overlapped"})
 # connections: the proactor loop's budget against CPython's selector loop
 LOOPS = {1: 0.8, 50: 0.8, 500: 0.95}
-ECHOES, LOOP_ROUNDS = 20, 11  # of each connection in a round
+ECHOES = 20  # of each connection in a round
+LOOP_PROCESSES, LOOP_ROUNDS = 5, 5  # where a process has its memory makes a tenth of the time
 PYTHON_BUDGET, C_BUDGET, WINE_BUDGET = 1.2, 1.5, 0.2
 EXPLAIN_BUDGET, IMPORT_BUDGET_MS, MEMORY_BUDGET = 3.0, 30.0, 2.0
 NOT_YET = {
@@ -194,33 +195,42 @@ def crowd(table: Table, worker: Worker, rounds: int) -> None:
 def loops(table: Table, rounds: int) -> None:
     """Echo over connections within a process: ProactorEventLoop on winsock, SelectorEventLoop on Linux, uvloop."""
     program = str(HERE / "worker_asyncio.py")
-    workers = {
-        "plain": Worker(sys.executable, program),
-        "ours": Worker(command("winsock"), "run", program),
-        "floor": Worker(sys.executable, str(HERE / "worker_loop_floor.py")),
+    commands = {
+        "plain": (sys.executable, program),
+        "ours": (command("winsock"), "run", program),
+        "floor": (sys.executable, str(HERE / "worker_loop_floor.py")),
     }
     has_uvloop = importlib.util.find_spec("uvloop") is not None
     if has_uvloop:
-        workers["uvloop"] = Worker(sys.executable, program, "uvloop")
+        commands["uvloop"] = (sys.executable, program, "uvloop")
+    seen: dict[int, dict[str, list[float]]] = {count: {name: [] for name in commands} for count in LOOPS}
+    for _ in range(LOOP_PROCESSES):
+        workers = {name: Worker(*args) for name, args in commands.items()}
+        for count in LOOPS:
+            echoes(workers, count, min(rounds, LOOP_ROUNDS), seen[count])
+        for worker in workers.values():
+            worker.close()
     for count, budget in LOOPS.items():
-        work = f"echo_{count}"
-        # In a round of less all connections would begin together and wait for the last.
-        times = {name: max(ECHOES, worker.times_for(work)) for name, worker in workers.items()}
-        seen: dict[str, list[float]] = {name: [] for name in workers}
-        turns = list(workers.items())
-        for _ in range(min(rounds, LOOP_ROUNDS)):
-            turns.reverse()
-            for name, worker in turns:
-                seen[name].append(worker.ask(work, times[name]) / times[name] / count)
+        times = seen[count]
         label = f"asyncio echo 1 KB, {count} connections"
-        table.pair(label, "SelectorEventLoop", seen["ours"], seen["plain"], budget)
-        table.pair("  windows_events over next to nothing", "SelectorEventLoop", seen["floor"], seen["plain"])
+        table.pair(label, "SelectorEventLoop", times["ours"], times["plain"], budget)
+        table.pair("  windows_events over next to nothing", "SelectorEventLoop", times["floor"], times["plain"])
         if has_uvloop:
-            table.pair("  the same on uvloop", "SelectorEventLoop", seen["uvloop"], seen["plain"])
+            table.pair("  the same on uvloop", "SelectorEventLoop", times["uvloop"], times["plain"])
         else:
             print("  the same on uvloop: not installed, no figure")
-    for worker in workers.values():
-        worker.close()
+
+
+def echoes(workers: dict[str, Worker], count: int, rounds: int, seen: dict[str, list[float]]) -> None:
+    """Add the seconds of an echo in some rounds to what was seen."""
+    work = f"echo_{count}"
+    # In a round of less all connections would begin together and wait for the last.
+    times = {name: max(ECHOES, worker.times_for(work)) for name, worker in workers.items()}
+    turns = list(workers.items())
+    for _ in range(rounds):
+        turns.reverse()
+        for name, worker in turns:
+            seen[name].append(worker.ask(work, times[name]) / times[name] / count)
 
 
 def command(name: str) -> str:
