@@ -20,6 +20,7 @@ from overlapped_kit import OVERLAPPED, WSABUF, Operation
 import winsock.kernel32 as k32
 import winsock.ws2_32 as ws
 from winsock.abi import _constants as c
+from winsock.afd._reactor import _StandIn
 from winsock.codes import NTSTATUS, WSA
 
 PAGE = 4096
@@ -306,6 +307,31 @@ def test_a_thread_in_a_blocking_call_serves_requests(lab, wait):
     assert not waiting.done()
     lab.send(quiet, b"x")
     waiting.result(30)
+
+
+def test_who_comes_while_the_stand_in_takes_the_lead_leads(lab, monkeypatch):
+    taken, go, enter = threading.Event(), threading.Event(), _StandIn._enter
+
+    def late(stand_in, state):
+        if state == "leading":  # nobody sees that yet
+            taken.set()
+            assert go.wait(30)
+        enter(stand_in, state)
+
+    monkeypatch.setattr(_StandIn, "_enter", late)
+    a, b = lab.pair()
+    quiet, other = lab.pair()
+    op, reactor = lab.pend_recv(b), lab.process.services["reactor"]
+    assert taken.wait(30)
+    waiting = lab.run(lab.recv, other)
+    lab.until(lambda: reactor._followers, "the thread waits for another that leads")
+    go.set()
+    ts = lab.process.sockets[other].waiters[0]
+    lab.until(lambda: reactor._leader is ts, "the waiting thread leads")
+    lab.send(a, b"data")
+    lab.until(lambda: not op.pending)
+    lab.send(quiet, b"x")
+    assert waiting.result(30)[0] == b"x"
 
 
 def test_a_signal_that_raises_loses_nothing():
