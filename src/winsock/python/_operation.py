@@ -221,7 +221,10 @@ class Overlapped(Request):
             self._wait(request)
         status = request.status
         if status:
-            code = self.error = ntstatus_to_win32(status)
+            code = ntstatus_to_win32(status)
+            if code == c.ERROR_NETNAME_DELETED and isinstance(self, _OfPipe):
+                code = c.ERROR_BROKEN_PIPE  # the other end went without having read all: a reset between Unix sockets
+            self.error = code
             ended = code == c.ERROR_BROKEN_PIPE and isinstance(self, _OfPipe) and request.lane == READS
             if code == c.ERROR_NETNAME_DELETED and request.ep is not None and not request.ep.closed:
                 request.ep.note(TOLD_OF_RESET, True)
@@ -539,12 +542,12 @@ class Overlapped(Request):
         self._start_afresh(handle, error)
         self._transmit(_handles.endpoint(handle), buf, flags, sent)
 
-    def _transmit(self, ep: Endpoint, buf: Any, flags: int, sent: int = 0) -> None:
+    def _transmit(self, ep: Endpoint, buf: Any, flags: int, sent: int = 0, stored: bool = False) -> None:
         data = memoryview(buf).cast("B")
 
         def make() -> _Send:
             request = _Send(current(), ep, [data], flags)
-            request.total = sent
+            request.total, request.stored = sent, stored
             return request
 
         self._start(make)
@@ -671,7 +674,7 @@ class Overlapped(Request):
         self.__class__ = _OfPipe
         ep = _pipes.end_of(handle)
         try:
-            self._transmit(ep, buf, 0)
+            self._transmit(ep, buf, 0, stored=True)  # a pipe takes what it has room for, and the rest when it has
         except WinsockError:
             self.error = c.ERROR_NO_DATA
             raise win32_error(c.ERROR_NO_DATA) from None

@@ -17,7 +17,7 @@ from collections.abc import Callable, Collection, Mapping
 from types import ModuleType
 from typing import Any
 
-from winsock.python import _versions
+from winsock.python import _processes, _versions
 
 MACHINE = "AMD64"
 BUILD = (10, 0, 19045)  # Windows 10 22H2
@@ -154,6 +154,7 @@ def os_view() -> ModuleType:
             "strerror": strerror,
             "O_BINARY": 0,
             "O_NOINHERIT": os.O_CLOEXEC,
+            **_processes.OS_NAMES,
         },
         {*_NO_OS, *_versions.later(_versions.OS_NAMES)},
     )
@@ -168,7 +169,7 @@ def signal_view() -> ModuleType:
 
 
 def _signal_changes() -> dict[str, Any]:
-    events = {"CTRL_C_EVENT": 0, "CTRL_BREAK_EVENT": 1, "SIGBREAK": 21}
+    events = {"CTRL_C_EVENT": 0, "CTRL_BREAK_EVENT": 1, "SIGBREAK": _processes.SIGBREAK}
     return {"set_wakeup_fd": set_wakeup_fd, **{name: _signal_named(name, value) for name, value in events.items()}}
 
 

@@ -44,6 +44,7 @@ def prepare(
     view.options = [f"--timing={timing}", f"--resets={resets}", f"--loop={loop}"]
     if language:
         view.options.append(f"--lang={language}")
+    settings.options = view.options
     view.add_importlib()
     view.install()
     return view

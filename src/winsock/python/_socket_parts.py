@@ -13,10 +13,14 @@ from winsock.python._addresses import ANY, is_numeric, parse
 
 
 class Settings:
-    """What holds for all sockets: the default timeout, and whose timing they show."""
+    """What holds for all sockets, the default timeout and whose timing they show; and how `winsock run` was called.
+
+    options    of `winsock run`, by which other processes see the same; None if this is no program under it
+    """
 
     timeout: float | None = None
     timing = "none"
+    options: list[str] | None = None
 
 
 settings = Settings()

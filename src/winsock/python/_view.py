@@ -30,6 +30,7 @@ from typing import Any
 
 from winsock.python._children import sockets_for_children, start_under
 from winsock.python._overlay import overlay
+from winsock.python._processes import extend
 from winsock.python._versions import IMPORT_NAME_SHIFT, SELECTOR_BY_DEFAULT
 
 # Standard library modules that see Windows; a name covers its submodules.
@@ -379,6 +380,11 @@ def _children_see_windows(view: View, module: ModuleType) -> None:
     start_under(module, view.options)
 
 
+def _processes_see_windows(view: View, module: ModuleType) -> None:
+    """So do those of this interpreter that the program starts otherwise."""
+    extend(module)
+
+
 def _trio_errors(view: View, module: ModuleType) -> None:
     """trio makes its OSErrors of Windows' codes."""
     from winsock.python._cffi import os_error
@@ -407,6 +413,7 @@ AFTER_IMPORT: dict[str, Callable[[View, ModuleType], None]] = {
     "asyncio.windows_utils": _process_handles,
     "multiprocessing.reduction": _sockets_for_children,
     "multiprocessing.util": _children_see_windows,
+    "subprocess": _processes_see_windows,
     "trio._core._windows_cffi": _trio_errors,
     "twisted.python.runtime": _twisted_support,
 }

@@ -347,7 +347,9 @@ def _close_quietly(handle: int) -> None:
 
 @face
 def open_osfhandle(handle: int, flags: int, /) -> int:
-    """open_osfhandle(handle, flags): a descriptor for a pipe's handle, which is closed with it."""
+    """open_osfhandle(handle, flags): a descriptor for a pipe's handle, which is closed with it; a file's is one."""
+    if handle < _handles.FIRST:
+        return int(get_osfhandle(handle))
     end = _handles.find(handle, _pipes.End)
     fd = os.dup(end.ep.transport.fileno())
     os.set_blocking(fd, True)
