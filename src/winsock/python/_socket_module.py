@@ -12,6 +12,7 @@ from winsock.python._overlay import seal
 from winsock.python._socket import socket
 from winsock.python._socket_names import CONSTANTS
 from winsock.python._socket_parts import settings
+from winsock.python._socket_transfers import Transfers
 
 
 @face
@@ -89,4 +90,5 @@ def make_module() -> ModuleType:
     if socket.__module__ != "_socket":
         socket.__module__ = "_socket"
         seal(socket)
+        seal(Transfers)
     return module
