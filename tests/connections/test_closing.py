@@ -15,7 +15,8 @@ import winsock
 import winsock.ws2_32 as ws
 from winsock import kernel32
 from winsock.abi import _constants as c
-from winsock.codes import WSA
+from winsock.afd import Endpoint
+from winsock.codes import WSA, WinsockError
 
 NO_SOCKET = (1 << 64) - 1
 FD_SET_SIZE = 8 + 64 * 8
@@ -360,6 +361,50 @@ def test_number_rests_while_its_socket_is_in_use(net):
     finally:
         done.set()
         other.join()
+
+
+def test_who_begins_to_wait_while_it_closes_does_not_wait(net, monkeypatch):
+    """The closing thread comes between the look whether it is closed and the entry among those that wait."""
+    ep = net.process.sockets[net.tcp()]
+    ts = net.process.thread()
+    closing = threading.Thread(target=ep.close)
+    store = Endpoint.waiters.fset
+
+    def enter(self, waiters):
+        store(self, waiters)
+        if waiters:
+            closing.start()
+            while not ep.closed:
+                pass
+
+    monkeypatch.setattr(Endpoint, "waiters", property(Endpoint.waiters.fget, enter))
+    with pytest.raises(WinsockError) as raised:
+        ep.enter_wait(ts)
+    closing.join(60)
+    assert raised.value.code == WSA.WSAENOTSOCK
+    assert (ep.waiters, ep.fileno()) == ((), -1)
+
+
+@pytest.mark.parametrize("kept", [False, True])
+def test_who_leaves_while_it_closes(net, kept):
+    """It finds the endpoint closed and nobody else inside, and so does the closing thread: one of them frees it."""
+    ep = net.process.sockets[net.tcp()]
+    ts = net.process.thread()
+    ep.enter_wait(ts)
+    if kept:  # what was accepted for sending is still on its way
+        ep.note("kept", True)
+    net.process.on_close({ep}, lambda closing: closing.leave_wait(ts))
+    ep.close()
+    assert (ep.waiters, ep.fileno() >= 0) == ((), kept)
+    ep.finish()
+
+
+def test_of_two_threads_one_closes(net):
+    for _ in range(200):
+        s = net.tcp()
+        both = [net.background(ws.closesocket, s) for _ in range(2)]
+        assert sorted(b.join() for b in both) == [(-1, WSA.WSAENOTSOCK), (0, 0)]
+        assert s not in net.process.sockets
 
 
 def test_finalizers_close_sockets_at_any_moment(net):

@@ -73,6 +73,35 @@ def test_bad_addresses(net, name, length, code):
     net.fails(ws.connect(s, name, length), WSA.WSAEISCONN)
 
 
+@pytest.mark.parametrize("form", [bytes, bytearray, memoryview, ctypes.create_string_buffer, ctypes.c_char_p, list])
+def test_a_name_is_in_any_memory_and_in_nothing_else(net, form):
+    name = net.name(net.listener())
+    for _ in range(2):  # the second time it is known
+        s = net.tcp()
+        if form in (list, ctypes.c_char_p):  # numbers; a pointer, which is 8 bytes itself
+            net.fails(ws.connect(s, form(name), 16), WSA.WSAEFAULT)
+            form_of_old = bytes
+        else:
+            form_of_old = form
+            net.ok(ws.connect(s, form(name), 16))
+            assert net.peer(s) == name
+        other = net.tcp()
+        net.fails(ws.connect(other, form_of_old(name), 15), WSA.WSAEFAULT)
+        net.fails(ws.connect(other, form_of_old(name[:12]), 16), WSA.WSAEFAULT)
+        net.ok(ws.connect(other, form_of_old(name + b"more"), 20))
+
+
+def test_of_many_peers_each_is_the_right_one(net):
+    port = net.port(net.listener("0.0.0.0", 400))
+    for i in [*range(300), 0, 299]:
+        name = net.sin(f"127.0.{i // 200 + 1}.{i % 200 + 1}", port)
+        s = net.tcp()
+        net.ok(net.connect(s, name))
+        assert net.peer(s) == name
+        net.set(s, c.SO_LINGER, 1)
+        net.ok(ws.closesocket(s))
+
+
 @pytest.mark.parametrize("s", [0, 4, -1, NO_SOCKET, 1 << 70, None, "s", 2.5, b"\x40"])
 def test_no_socket(net, s):
     for call in (

@@ -35,8 +35,11 @@ class Still:
 
     __slots__ = ("__weakref__", "type")
 
-    def __init__(self, family, type, protocol):
-        self.type = type
+    @classmethod
+    def create(cls, family, type, protocol, source=None):
+        new = cls()
+        new.type = type
+        return new
 
     def readiness(self):
         return 0

@@ -398,7 +398,7 @@ def test_other_icmp_errors(net, family, origin, kind, code, expected):
         def recvmsg(self, *args):
             return 0, [(0, 11, self.notes.pop())], 0, None
 
-    noted = Noted(family, c.SOCK_DGRAM, 0)
+    noted = Noted.create(family, c.SOCK_DGRAM, 0)
     noted.notes = [note]
     if expected is None:
         with pytest.raises(IndexError):  # it looks for the next note

@@ -40,7 +40,7 @@ class Crowd:
 
     def __init__(self, process: winsock.Process, seed: int) -> None:
         self.process, self.seed = process, seed
-        process.handles._free = NeverAgain()
+        process.handles.free = NeverAgain()
         self.handles: list[int] = []
         self.tags: dict[int, set[bytes]] = defaultdict(set)
         self.lock = threading.Lock()

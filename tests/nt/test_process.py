@@ -147,3 +147,32 @@ def test_closehandle_closes_a_socket(process):
     assert ws.closesocket(s) == -1
     assert ws.WSAGetLastError() == WSA.WSAENOTSOCK
     ws.WSACleanup()
+
+
+# -- who is told that a socket closes
+
+
+def test_those_that_know_a_closing_socket_are_told_in_order_and_once(process):
+    ws.WSAStartup(0x0202, bytearray(408))
+    s, other = (ws.socket(c.AF_INET, c.SOCK_DGRAM, 0) for _ in range(2))
+    ep = process.sockets[s]
+    told = []
+
+    def early(closing):
+        told.append(("early", closing))
+
+    def late(closing):
+        told.append(("late", closing))
+
+    def never(closing):
+        told.append(("never", closing))
+
+    process.on_close({ep}, late)
+    process.on_close({ep}, early, first=True)
+    process.on_close({ep: 1}, late)
+    process.on_close({}, never)
+    assert ws.closesocket(other) == 0
+    assert told == []
+    assert ws.closesocket(s) == 0
+    assert told == [("early", ep), ("late", ep)]
+    ws.WSACleanup()

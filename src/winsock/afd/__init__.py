@@ -3,7 +3,6 @@
 from winsock.afd._connection import ANY as ANY
 from winsock.afd._connection import accept_plain as accept_plain
 from winsock.afd._connection import check_close as check_close
-from winsock.afd._connection import connect_plain as connect_plain
 from winsock.afd._connection import is_group as is_group
 from winsock.afd._connection import poll_connect as poll_connect
 from winsock.afd._data import Truncated as Truncated
@@ -15,6 +14,7 @@ from winsock.afd._data import lost as lost
 from winsock.afd._endpoint import Endpoint as Endpoint
 from winsock.afd._endpoint import endpoint_class as endpoint_class
 from winsock.afd._endpoint import new_endpoint as new_endpoint
+from winsock.afd._endpoint import opener as opener
 from winsock.afd._events import started as started
 from winsock.afd._poll import events as events
 from winsock.afd._poll import select as select

@@ -180,20 +180,28 @@ def _accept(ep: Endpoint, condition: Condition | None) -> tuple[Endpoint, Addres
     return new, address
 
 
-def accept_plain(ep: Endpoint) -> Endpoint | None:
-    """accept() of an endpoint whose shape says fast_accept, without its address; None if there is more to it."""
+def accept_plain(ep: Endpoint) -> int:
+    """accept() of an endpoint whose shape says fast_accept, without an address: a handle.
+
+    LookupError if there is more to it.
+    """
     if ep.rest.extra:
-        return None
+        raise LookupError
+    new: Any
     try:
-        transport, address = ep.accept_one()
+        new, address = ep.accept_one()
     except WinsockError as e:
         if e.code == WSA.WSAEWOULDBLOCK or ep.closed:
-            return None
+            raise LookupError from None
         raise
-    new: Any = transport
     new.accepted_from(ep, address)
-    accepted: Endpoint = new
-    return accepted
+    try:
+        handle: int = ep.shape.process.handles.add_socket(new)
+    except WinsockError:
+        new.finish()
+        raise
+    new._handle = handle  # it inherited nothing that had to begin now
+    return handle
 
 
 def _take(ep: Endpoint) -> tuple[TransportSocket, Address]:
@@ -245,7 +253,7 @@ def connect(ep: Endpoint, address: Address | None, blocking: bool | None = None)
             if address is None:
                 raise WinsockError(WSA.WSAEAFNOSUPPORT)
             if ep.family in ANY:
-                _check_remote(address)
+                check_remote(address)
             if _ports.ASSOCIATION in ep.options:
                 autobind(ep)
             _connect_stream(ep, address, not ep.nonblocking if blocking is None else blocking)
@@ -253,17 +261,6 @@ def connect(ep: Endpoint, address: Address | None, blocking: bool | None = None)
             _connect_messages(ep, address)
     finally:
         _events.told(ep, _events.CONNECT)
-
-
-def connect_plain(ep: Endpoint, address: Address) -> None:
-    """connect() of an endpoint whose shape says fast_connect, to an address that can be connected to."""
-    rest = ep.rest
-    if rest.extra or _ports.ASSOCIATION in rest.options:
-        connect(ep, address)
-        return
-    blocking = not ep.shape.nonblocking
-    if not _start_stream(ep, address, blocking):
-        _outcome(ep, blocking)
 
 
 def _connect_messages(ep: Endpoint, address: Address | None) -> None:
@@ -274,11 +271,11 @@ def _connect_messages(ep: Endpoint, address: Address | None) -> None:
         return
     autobind(ep)
     with _events.beginning(ep):
-        ep.transport.connect_begin(address)
+        ep.transport.set_peer(address)
         ep.became_connected(address)
 
 
-def _check_remote(address: Address) -> None:
+def check_remote(address: Address) -> None:
     """A stream connects to one host's port."""
     if _kind(address) != "one" or not address[1]:
         raise WinsockError(WSA.WSAEADDRNOTAVAIL)
@@ -286,15 +283,16 @@ def _check_remote(address: Address) -> None:
 
 def _connect_stream(ep: Endpoint, address: Address, blocking: bool) -> None:
     with _events.beginning(ep):
-        done = _start_stream(ep, address, blocking)
+        done = start_stream(ep, address, blocking)
     if not done:
-        _outcome(ep, blocking)
+        outcome(ep, blocking)
 
 
-def _start_stream(ep: Endpoint, address: Address, blocking: bool) -> bool:
+def start_stream(ep: Endpoint, address: Address, blocking: bool) -> bool:
     """Begin to connect; True when it is done at once, False when it is under way."""
     with _settling:
-        check(ep, "connect")
+        if not ep.shape.fast_connect:  # which is refused nothing
+            check(ep, "connect")
         try:
             done = ep.connect_begin(address)
         except WinsockError as e:
@@ -312,7 +310,7 @@ def _start_stream(ep: Endpoint, address: Address, blocking: bool) -> bool:
         return False
 
 
-def _outcome(ep: Endpoint, blocking: bool) -> None:
+def outcome(ep: Endpoint, blocking: bool) -> None:
     """Wait for how a connect that is under way ends."""
     if not blocking:
         raise WinsockError(WSA.WSAEWOULDBLOCK)  # Windows never connects a non-blocking socket at once

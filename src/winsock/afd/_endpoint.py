@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from winsock.abi import _constants as c
 from winsock.afd._events import NETWORK_EVENTS, closed
-from winsock.afd._shape import HELD_UP, LANE_NOTED, NOTED, NOTHING_NOTED, Shape, first_shape
+from winsock.afd._shape import HELD_UP, LANE_NOTED, NOTED, NOTHING_NOTED, Change, Shape, first_shape, known_change
 from winsock.afd._shape import State as State
 from winsock.codes import WSA, WinsockError
 from winsock.nt import Process, ThreadState
@@ -55,23 +55,23 @@ _COPIED = (
     "remote",
 )
 
-_TO_BOUND = (("state", State.BOUND),)
-_TO_LISTENING = (("state", State.LISTENING),)
-_TO_CONNECTING = (("state", State.CONNECTING),)
-_TO_CONNECTED = (("state", State.CONNECTED), ("connect_failed", False))
-_TO_JOINED = (("state", State.CONNECTED), ("accepted", True), ("connect_failed", False))
-_TO_RESET = (("state", State.RESET),)
-_TO_CLOSED = (("state", State.CLOSED),)
-_TO_HEIR = (
-    ("state", State.CONNECTED),
-    ("accepted", True),
-    ("connect_failed", False),
-    ("errors_waiting", False),
-    ("noted", NOTHING_NOTED),
-    ("receive_shut", False),
-    ("send_shut", False),
+_TO_BOUND = known_change(state=State.BOUND)
+_TO_LISTENING = known_change(state=State.LISTENING)
+_TO_CONNECTING = known_change(state=State.CONNECTING)
+_TO_CONNECTED = known_change(state=State.CONNECTED, connect_failed=False)
+_TO_JOINED = known_change(state=State.CONNECTED, accepted=True, connect_failed=False)
+_TO_RESET = known_change(state=State.RESET)
+_TO_CLOSED = known_change(state=State.CLOSED)
+_TO_HEIR = known_change(
+    state=State.CONNECTED,
+    accepted=True,
+    connect_failed=False,
+    errors_waiting=False,
+    noted=NOTHING_NOTED,
+    receive_shut=False,
+    send_shut=False,
 )
-_NOTED = {level: (("noted", level),) for level in (NOTHING_NOTED, LANE_NOTED, NOTED, HELD_UP)}
+_NOTED = {level: known_change(noted=level) for level in (NOTHING_NOTED, LANE_NOTED, NOTED, HELD_UP)}
 _BOUND, _CONNECTED = State.BOUND, State.CONNECTED
 
 
@@ -95,13 +95,13 @@ class Rest:
         "waiters",
     )
 
-    def __init__(self) -> None:
-        self.connect_time: float | None = None
+    def __init__(self, remote: Address | None = None, connect_time: float | None = None) -> None:
+        self.connect_time = connect_time
         self.extra = self.options = NOTHING
         self.face: Any = None
         self.requests: Any = None
         self.receive_timeout = self.send_timeout = self.so_error = 0
-        self.remote: Address | None = None
+        self.remote = remote
         self.waiters: tuple[ThreadState, ...] = ()
 
 
@@ -147,9 +147,9 @@ class Endpoint(Base):
     fast_recv, fast_send      a plain recv or send needs no further look at the state: straight to the transport
     fast_message              the same for datagrams: receiving and sending
     ready                     the network knows what Windows would say of it: Transport.looker may be asked
-    fast_connect, fast_accept    the same for a stream without a connection, and for a listener
+    fast_connect, fast_accept    the same for a stream without a connection (see Shape), and for a listener
     quick                     options that getsockopt answers from memory, with defaults; None until one was asked
-    settable                  options that setsockopt just keeps: {key: (low, high, boolean, carried)}; None at first
+    settable                  options that setsockopt just keeps (_options.settings); None at first, and at last
 
     Its state is in three places: `shape`, what it has in common with others; `rest`, what only some have; and the
     transport's socket, which it is.
@@ -227,7 +227,7 @@ class Endpoint(Base):
                 self.rest = rest
         return self.rest
 
-    def turn(self, change: tuple[tuple[str, Any], ...]) -> None:
+    def turn(self, change: Change) -> None:
         """Take the shape that differs by this change from the one it has, whatever that is by now."""
         try:
             # Nothing comes between the look at the old shape and the store: there is no call in this line.
@@ -240,7 +240,9 @@ class Endpoint(Base):
 
     def set_option(self, key: tuple[int, int], value: Any) -> None:
         """Keep an option's value."""
-        rest = self.own_rest()
+        rest = self.rest
+        if rest is NO_REST:
+            rest = self.own_rest()
         if rest.options is NOTHING:
             rest.options = {key: value}
         else:
@@ -266,9 +268,8 @@ class Endpoint(Base):
 
     def drop(self, name: str) -> Any:
         """Take it out of `extra`: what it was, or None."""
-        if name in self.extra:
-            return self.extra.pop(name)  # type: ignore[attr-defined]
-        return None
+        extra: Any = self.rest.extra
+        return extra.pop(name, None) if extra else None
 
     # -- transitions
 
@@ -285,8 +286,11 @@ class Endpoint(Base):
         for ts in self.rest.waiters:
             ts.interrupt()  # who selects on it looks again
 
-    def _become(self, change: tuple[tuple[str, Any], ...]) -> None:
-        self.turn(change)
+    def _become(self, change: Change) -> None:
+        try:
+            self.shape = self.shape.next[change]  # as in turn()
+        except KeyError:
+            self.turn(change)
         rest = self.rest
         if rest.extra or rest.waiters or self.shape.noted:
             self.refresh()
@@ -305,15 +309,25 @@ class Endpoint(Base):
     def became_connected(self, remote: Address | None) -> None:
         """A stream has its connection; a datagram socket its peer (None dissolves it)."""
         shape = self.shape
-        rest = self.own_rest()
-        rest.remote = remote
-        if shape.stream:
-            rest.connect_time = shape.network.now()
-            if rest.extra:
+        if not shape.stream:
+            self.remote = remote
+            self._become(_TO_BOUND)
+            return
+        rest = Rest(remote, shape.network.clock() * 1e3)
+        if self.rest is not NO_REST:
+            mine = self.rest
+            mine.remote, mine.connect_time = remote, rest.connect_time
+            if mine.extra:
                 self.drop("lost")
             self._become(_TO_CONNECTED)
-        else:
-            self._become(_TO_BOUND)
+            return
+        self.rest = rest  # nobody was faster, as in own_rest(): nothing is noted, and at most somebody waits by now
+        try:
+            self.shape = self.shape.next[_TO_CONNECTED]  # as in turn()
+        except KeyError:
+            self.turn(_TO_CONNECTED)
+        if rest.waiters:
+            self.refresh()
 
     def accepted_from(self, listener: Endpoint, remote: Address) -> None:
         """The transport took this connection from a listener: begin as its heir.
@@ -321,25 +335,27 @@ class Endpoint(Base):
         What it takes over besides what the network itself carries over: options, time-outs, FIONBIO, flags.
         """
         self._handle = None
-        rest = self.rest = Rest()
-        its = listener.rest
-        if its.options:
-            rest.options = dict(its.options)
-        rest.receive_timeout, rest.send_timeout = its.receive_timeout, its.send_timeout
-        rest.remote = remote
         shape = listener.shape
-        rest.connect_time = shape.network.now()
-        if shape.closed:  # a condition function did it
-            s = shape
-            shape = first_shape(s.process, s.network, s.family, s.type, s.protocol, s.flags, s.procs)
-            shape = shape.changed((("nonblocking", s.nonblocking),))
-        self.shape = shape.next.get(_TO_HEIR) or shape.changed(_TO_HEIR)
+        rest = self.rest = Rest(remote, shape.network.clock() * 1e3)
+        its = listener.rest
+        if its is not NO_REST:
+            if its.options:
+                rest.options = dict(its.options)
+            rest.receive_timeout, rest.send_timeout = its.receive_timeout, its.send_timeout
+        try:
+            self.shape = shape.next[_TO_HEIR]
+        except KeyError:
+            if shape.closed:  # a condition function did it
+                s = shape
+                shape = first_shape(s.process, s.network, s.family, s.type, s.protocol, s.flags, s.procs)
+                shape = shape.changed((("nonblocking", s.nonblocking),))
+            self.shape = shape.changed(_TO_HEIR)
 
     def joined(self, remote: Address) -> None:
         """A connection that a listener had has become this endpoint's."""
         rest = self.own_rest()
         rest.remote = remote
-        rest.connect_time = self.shape.network.now()
+        rest.connect_time = self.shape.network.clock() * 1e3
         self.drop("lost")
         self._become(_TO_JOINED)
 
@@ -363,29 +379,48 @@ class Endpoint(Base):
         self.refresh()
 
     def close(self) -> None:
-        """Closed for everybody at once; whoever waits is woken, and the last of them frees the transport's socket.
+        """Closed for everybody at once, and no handle any more: who closes it again gets WSAENOTSOCK.
 
-        This call waits for that: what it returns from neither takes connections nor holds an address, as on Windows.
+        Whoever waits is woken, and the last of them frees the transport's socket.  This call waits for that: what it
+        returns from neither takes connections nor holds an address, as on Windows.
         """
-        with _lock:
-            if self.shape.closed:
-                raise WinsockError(WSA.WSAENOTSOCK)
-            self.turn(_TO_CLOSED)
-            rest = self.rest
-            waiters = rest.waiters
-            if waiters:
-                self._leaving().add(self)
-        if rest.extra:
+        shape = self.shape
+        if shape.closed:
+            raise WinsockError(WSA.WSAENOTSOCK)
+        try:
+            self.shape = shape.next[_TO_CLOSED]  # no call since the look: of several threads one closes it
+        except KeyError:
+            shape.changed(_TO_CLOSED)
+            self.close()
+            return
+        handle, handles = self._handle, shape.process.handles
+        if handle is not None:
+            handles.sockets.pop(handle, None)
+            handles.free.append(handle)
+        if self.rest.extra:
             closed(self)
-        for known, hook in self.shape.process.closing:
+        for known, hook in shape.process.closing:
             if self in known:
                 hook(self)  # who has work pending on it
+        rest = self.rest
+        if rest.waiters and self._handed_over():
+            return
+        if rest.extra:
+            self._finish()
+        else:
+            self.finish()
+
+    def _handed_over(self) -> bool:
+        """Whoever waits is woken, and the last of them has freed it; False if there is nobody any more."""
+        with _lock:  # who came just now, and saw that it is closed, has gone again
+            waiters = self.rest.waiters
+            if not waiters:
+                return False
+            self._leaving().add(self)
         for ts in waiters:
             ts.interrupt()
-        if not waiters:
-            self._finish()
-        elif self in self._leaving():
-            self._await_leaving(waiters)
+        self._await_leaving(waiters)
+        return True
 
     def _leaving(self) -> set[Endpoint]:
         leaving: set[Endpoint] = self.shape.process.services.setdefault(LEAVING, set())
@@ -399,9 +434,6 @@ class Endpoint(Base):
 
     def _finish(self) -> None:
         """Nobody is inside any more."""
-        if not self.rest.extra:
-            self.finish()
-            return
         for transport, _ in self.drop("deferred") or ():
             transport.finish(abortive=True)
         if not self.drop("kept"):  # what was accepted for sending goes first
@@ -432,16 +464,18 @@ class Endpoint(Base):
 
     def enter_wait(self, ts: ThreadState) -> None:
         with _lock:
-            if self.shape.closed:
+            before = self.rest.waiters
+            self.waiters = (*before, ts)
+            if self.shape.closed:  # close() looks the other way round: at the waiters after it has closed
+                self.waiters = before
                 raise WinsockError(WSA.WSAENOTSOCK)
-            self.waiters = (*self.rest.waiters, ts)
 
     def leave_wait(self, ts: ThreadState) -> None:
         with _lock:
             waiters = list(self.rest.waiters)
             waiters.remove(ts)
             self.waiters = tuple(waiters)
-            last = self.shape.closed and not waiters
+            last = self.shape.closed and not waiters and self in self._leaving()  # else close() finds nobody
         if last:
             try:
                 self._finish()
@@ -477,25 +511,41 @@ def new_endpoint(
     asked    the protocol that the network is asked for, 0 for the usual one; else that is `protocol`
     """
     made: Any = endpoint_class(network.socket_class)
-    if source is None:
-        ep: Endpoint = made(family, type, protocol if asked is None else asked)
-    else:
-        ep = made(family, type, protocol, source)
+    ep: Endpoint = made.create(family, type, protocol if asked is None else asked, source)
     ep.begin(first_shape(process, network, family, type, protocol, flags, procs))
     return ep
 
 
-# For waiters and closed of any endpoint, held for a few instructions only; reentrant, for the garbage collector may
-# close sockets in between.
+def opener(ep: Endpoint, asked: int) -> Callable[[], int]:
+    """What opens one more endpoint like this new one, and returns its handle; see new_endpoint for `asked`.
+
+    It is for who can do without: it may fail with any exception.
+    """
+    shape = ep.shape
+    handles, cls = shape.process.handles, cast(Any, type(ep))
+    make, number, sockets = cls.maker(shape.family, shape.type, asked), handles.number, handles.sockets
+
+    def open_one() -> int:
+        new = make()
+        new.rest, new.shape = NO_REST, shape  # begin()
+        handle: int = number()
+        new._handle = handle
+        sockets[handle] = new
+        return handle
+
+    return open_one
+
+
+# For waiters of any endpoint, held for a few instructions only; reentrant, for the garbage collector may close
+# sockets in between.
 _lock = threading.RLock()
 _left = threading.Condition()
 
 
 def _after_fork() -> None:
     """In a forked child: nobody waits but the thread that is left, so that closing closes."""
-    global _left
     _lock._at_fork_reinit()  # type: ignore[attr-defined]
-    _left = threading.Condition()
+    _left._at_fork_reinit()  # type: ignore[attr-defined]
     for process in Process.all():
         mine = process.current_state
         for ep in process.all_sockets():

@@ -16,9 +16,9 @@ from winsock.afd._connection import (
     ANY,
     DEFERRED,
     FAILURES,
-    _check_remote,
     _give_up,
     _settling,
+    check_remote,
     connect_timeout,
     poll_connect,
 )
@@ -292,7 +292,7 @@ class Connect(Request):
         ep = self.ep
         self.check()
         if ep.family in ANY:
-            _check_remote(self.address)
+            check_remote(self.address)
         with _events.beginning(ep), _settling:
             self.started = True
             try:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import struct
 from collections.abc import Callable
 from functools import lru_cache
-from typing import Final
+from typing import Any, Final
 
 from winsock.abi import _constants as c
 from winsock.abi import _options as table
@@ -29,6 +29,8 @@ CSADDR_INFO = struct.Struct("<QixxxxQixxxxii")
 
 Value = int | bytes
 Key = tuple[int, int]
+Setting = tuple[range | None, bool, Callable[[Any, Any], None] | None]
+ALL = (0, 0xFFFFFFFF)  # the values of a DWORD
 
 REUSEADDR: Final = (c.SOL_SOCKET, c.SO_REUSEADDR)
 EXCLUSIVEADDRUSE: Final = (c.SOL_SOCKET, c.SO_EXCLUSIVEADDRUSE)
@@ -137,17 +139,24 @@ def plan(family: int, type: int) -> dict[Key, int | None]:
     return found
 
 
-def settings(family: int, type: int) -> dict[Key, tuple[int, int, bool, bool]]:
-    """The options of such sockets that setsockopt checks, tells the network and keeps, and that is all.
+@lru_cache(64)
+def settings(sockets: Any, family: int, type: int) -> dict[Key, Setting]:
+    """The options of such sockets of a network's class that setsockopt checks, tells the network and keeps.
 
-    DWORDs: {key: (low, high, boolean, carried)}.
+    DWORDs: {key: (values, None for any; boolean; what tells the network, or None)}.
     """
-    return {
-        (row.level, row.name): (row.low, row.high, row.boolean, row.carried)
-        for row in table.OPTIONS
-        if row.layout.size == 4 and row.set and not row.refusal and row.applies(family, type)
-        if row.label not in _WRITERS
-    }
+    found: dict[Key, Setting] = {}
+    for row in table.OPTIONS:
+        if row.layout.size != 4 or not row.set or row.refusal or row.label in _WRITERS:
+            continue
+        if row.applies(family, type):
+            try:
+                tell = sockets.teller(row.level, row.name) if row.carried else None
+            except WinsockError:
+                continue  # the network knows no such thing, as the long way will say
+            values = None if row.boolean or (row.low, row.high) == ALL else range(row.low, row.high + 1)
+            found[row.level, row.name] = values, row.boolean, tell
+    return found
 
 
 def getsockopt(ep: Endpoint, level: int, name: int, size: int) -> bytes:

@@ -42,6 +42,21 @@ DISCARD = "discard at reset"
 
 Change = tuple[tuple[str, Any], ...]  # ((name of a field that varies, its value), ...)
 
+
+class _KnownChange(tuple[tuple[str, Any], ...]):
+    """One that the code names: it is looked up by what it is, without a look at what is in it."""
+
+    __slots__ = ()
+
+    __eq__ = object.__eq__
+    __hash__ = object.__hash__
+
+
+def known_change(**fields: Any) -> Change:
+    """The change of these fields to these values; to be made once only."""
+    return _KnownChange(fields.items())
+
+
 # To look a member up costs more than most of what is done with it.
 _OPEN, _BOUND, _CONNECTED, _CLOSED = State.OPEN, State.BOUND, State.CONNECTED, State.CLOSED
 
@@ -53,6 +68,8 @@ _UNCONNECTED = frozenset({State.OPEN, State.BOUND})
 # What Endpoint.extra has: nothing; the lane of overlapped receives alone; what has to be looked at in most calls;
 # what sends have to be told of, too
 NOTHING_NOTED, LANE_NOTED, NOTED, HELD_UP = 0, 1, 2, 3
+
+NAME_SIZES = {c.AF_INET: 16, c.AF_INET6: 28}  # of a sockaddr; a name of AF_UNIX has no size of its own
 
 _FIXED = ("process", "network", "family", "type", "protocol", "flags")
 VARYING = (
@@ -71,10 +88,12 @@ VARYING = (
 class Shape:
     """See Endpoint for the fields; they stay as they are, but for what is found out later: `quick`, `settable`.
 
+    fast_connect           how long the names are that a stream can be connected to by the short cut; 0 if it cannot
     open_recv, open_send   a stream that can receive or send, whatever is noted of it
     lane_recv              one that can receive, and of which nothing is noted but that overlapped receives wait
     next     what changes lead to, as far as they have occurred: {change: shape}
     known    every shape of this kind: {its varying fields: shape}
+    peers    names that such a stream was connected to by the short cut, and what they mean
     passed   calls that the refusal table has nothing against in this shape, whatever else holds
     """
 
@@ -93,6 +112,7 @@ class Shape:
         "open_recv",
         "open_send",
         "passed",
+        "peers",
         "quick",
         "ready",
         "settable",
@@ -121,20 +141,23 @@ class Shape:
         for name, value in zip(VARYING, varying):
             setattr(self, name, value)
         self.known = known
-        self.next: dict[Any, Shape] = {}
+        self.next: dict[Change, Shape] = {}
+        self.peers: dict[bytes, Any] = {}
         self.passed: set[str] = set()
         self.quick: dict[tuple[int, int], int | None] | None = None
-        self.settable: dict[tuple[int, int], tuple[int, int, bool, bool]] | None = None
+        self.settable: dict[tuple[int, int], Any] | None = None
         self.stream = self.type == c.SOCK_STREAM
         self.closed = self.state is _CLOSED
         self.fast_recv = self.fast_send = self.fast_message = self.ready = False
-        self.fast_connect = self.fast_accept = self.open_recv = self.open_send = self.lane_recv = False
+        self.fast_connect = 0
+        self.fast_accept = self.open_recv = self.open_send = self.lane_recv = False
         if not self.closed and self.procs.plain:
             state, plain = self.state, not self.noted
             settled = True
             if self.stream:
                 settled = state in _SETTLED
-                self.fast_connect = plain and state in _UNCONNECTED
+                if plain and state in _UNCONNECTED:
+                    self.fast_connect = NAME_SIZES.get(self.family, 0)
                 self.fast_accept = plain and state is State.LISTENING
                 if state is _CONNECTED:
                     self.open_recv = not self.receive_shut and DISCARD not in self.process.services

@@ -12,6 +12,7 @@ from winsock.afd import Endpoint, State, _options
 from winsock.api._call import c_int, endpoint, slow_way
 from winsock.codes import WSA, WinsockError
 from winsock.nt import ThreadState, current, memory
+from winsock.nt._process import _tls
 
 _INTS: Final = (ctypes.c_int, ctypes.c_uint)
 _c_int = ctypes.c_int
@@ -117,26 +118,25 @@ def setsockopt(s: int, level: int, optname: int, optval: Any, optlen: int) -> in
 
     Source: document; how each option treats lengths: facts.
     """
-    ts = current()
     try:
         # The short way, for numbers that are kept and told the network.  Any exception leads to the long way.
+        ts = _tls.state
         ep = ts.sockets[s]
-        shape = ep.shape
         key = level, optname
-        low, high, boolean, carried = shape.settable[key]
-        if optlen == 4 and not (ts.blocking or shape.closed):
+        values, boolean, tell = ep.shape.settable[key]
+        if optlen == 4 and not ts.blocking:
             (value,) = _number_at(optval)
             if boolean and value:
                 value = 1
-            if low <= value <= high:
-                if carried:
-                    ep.tell_option(level, optname, value)
+            if values is None or value in values:
+                if tell is not None:
+                    tell(ep, value)
                 ep.set_option(key, value)
                 ts.last_error = 0
                 return 0
     except Exception:
         pass
-    return slow_way("setsockopt", _setsockopt, ts, s, level, optname, optval, optlen)
+    return slow_way("setsockopt", _setsockopt, current(), s, level, optname, optval, optlen)
 
 
 def _setsockopt(ts: ThreadState, s: int, level: int, optname: int, optval: Any, optlen: int) -> int:
@@ -147,8 +147,9 @@ def _setsockopt(ts: ThreadState, s: int, level: int, optname: int, optval: Any, 
         _options.set_opentype(ts, memory.read_u32(optval))
         return 0
     ep = endpoint(ts, s)
-    if ep.shape.settable is None and ep.procs.plain:
-        ep.shape.settable = _options.settings(ep.family, ep.type)
+    shape = ep.shape
+    if shape.settable is None and shape.procs.plain and not shape.closed:
+        shape.settable = _options.settings(type(ep), shape.family, shape.type)
     ep.procs.setsockopt(ep, level, optname, _consulted(ep, level, optname, optval, optlen))
     return 0
 

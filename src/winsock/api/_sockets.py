@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
 from typing import Any
 
 from winsock import afd, spi
 from winsock.abi import _constants as c
-from winsock.afd._connection import _check_remote
+from winsock.afd._connection import accept_plain, check_remote, outcome, start_stream
+from winsock.afd._endpoint import NO_REST
+from winsock.afd._ports import ASSOCIATION
 from winsock.api import _sockaddr
 from winsock.api._call import INVALID_SOCKET, SOCKET_ERROR, c_int, endpoint, export, unexpected
 from winsock.codes import WSA, WinsockError
 from winsock.nt import ThreadState, memory
 from winsock.nt._process import _tls
 
-_BYTES = frozenset({bytes, bytearray})
+MANY_PEERS = 256
+
+_bytes_of = b"".join  # of any buffers, and of nothing else; bytes() would take numbers and lists
 
 
 def socket(af: int, type: int, protocol: int) -> int:
@@ -26,10 +29,12 @@ def socket(af: int, type: int, protocol: int) -> int:
         ts = _tls.state
         if not (ts.open_type or ts.blocking):
             process = ts.process
-            if process.startups and (af | type | protocol) >= 0:  # numbers they are
-                handle: int = kept(ts, spi.open_plain(process, af, type, protocol))
-                ts.last_error = 0
-                return handle
+            if process.startups and af | type | protocol:  # numbers they are
+                handle = process.openers[af, type, protocol]()
+                if process.startups:
+                    ts.last_error = 0
+                    return handle
+                spi.close_socket(process, handle)  # another thread called WSACleanup, which may have done so
     except Exception:
         pass  # the long way finds out what was wrong
     return _socket(af, type, protocol)
@@ -68,7 +73,7 @@ def closesocket(s: int) -> int:
         ts = _tls.state
         ep = ts.sockets[s]
         if not (ep.shape.nonblocking or ts.blocking):
-            spi.close_socket(ts.process, ep._handle)
+            ep.close()
             ts.last_error = 0
             return 0
     except Exception:
@@ -110,11 +115,11 @@ def accept(s: int, addr: Any, addrlen: Any) -> int:
         ts = _tls.state
         ep = ts.sockets[s]
         if addr is None and ep.shape.fast_accept and not ts.blocking:
-            new = afd.accept_plain(ep)
-            if new is not None:
-                handle = kept(ts, spi.register(ts.process, new))
-                ts.last_error = 0
-                return handle
+            handle = accept_plain(ep)
+            if not ts.process.startups:
+                kept(ts, ts.sockets[handle])
+            ts.last_error = 0
+            return handle
     except WinsockError as e:
         ts.last_error = e.code
         return INVALID_SOCKET
@@ -158,13 +163,20 @@ def connect(s: int, name: Any, namelen: int) -> int:
         ts = _tls.state
         ep = ts.sockets[s]
         shape = ep.shape
-        if not shape.fast_connect or ts.blocking or type(name) not in _BYTES or name.__len__() != namelen:
+        if shape.fast_connect != namelen or ts.blocking:
             raise LookupError
-        address = _peer(bytes(name), shape.family)
+        rest = ep.rest
+        if rest is not NO_REST and (rest.extra or ASSOCIATION in rest.options):
+            raise LookupError
+        whole = _bytes_of((name,))
+        address = shape.peers.get(whole) or _peer(shape, whole)
     except Exception:
         return _connect(s, name, namelen)
     try:
-        afd.connect_plain(ep, address)
+        # What is left of afd.connect; it looks at the state itself.
+        blocking = not shape.nonblocking
+        if not start_stream(ep, address, blocking):
+            outcome(ep, blocking)
     except WinsockError as e:
         ts.last_error = e.code
         return SOCKET_ERROR
@@ -175,13 +187,16 @@ def connect(s: int, name: Any, namelen: int) -> int:
     return 0
 
 
-@lru_cache(256)
-def _peer(name: bytes, family: int) -> Any:
-    """The host and port that a stream can connect to."""
-    address = _sockaddr.read(name, len(name), family)
-    if family not in afd.ANY:
+def _peer(shape: Any, name: bytes) -> Any:
+    """The host and port that a stream can connect to, of a structure of just the right size; kept in `peers`."""
+    family = shape.family
+    if len(name) != _sockaddr.SIZES[family]:
         raise LookupError
-    _check_remote(address)
+    address = _sockaddr.read(name, len(name), family)
+    check_remote(address)
+    if len(shape.peers) >= MANY_PEERS:
+        shape.peers.clear()
+    shape.peers[name] = address
     return address
 
 

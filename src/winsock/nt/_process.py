@@ -31,13 +31,14 @@ class HandleTable:
     """Handles of one process: multiples of 4, the lowest free one first, as Windows hands them out.
 
     objects   what they stand for; a socket's handle lies in `sockets` instead
+    free      numbers that were handles; who takes a handle out puts its number there
     """
 
     def __init__(self) -> None:
         self.objects: dict[int, Any] = {}
         self.sockets: dict[int, Any] = {}
         self._next = FIRST_HANDLE
-        self._free: deque[int] = deque()
+        self.free: deque[int] = deque()
         self._lock = threading.RLock()  # reentrant: a program's finalizers may close handles at any time
 
     def get(self, handle: int) -> Any | None:
@@ -48,15 +49,16 @@ class HandleTable:
     def number(self) -> int:
         """A number that is no handle yet; WSAEMFILE when there are no more."""
         # A number rests until later ones were used, so that a stale handle is caught and not somebody else's.
-        if len(self._free) > RESTING:
-            return self._free.popleft()
+        free = self.free
+        if len(free) > RESTING:
+            return free.popleft()
         with self._lock:
             if self._next <= MAX_HANDLE:
                 handle = self._next
                 self._next += HANDLE_STEP
                 return handle
-            if self._free:
-                return self._free.popleft()
+            if self.free:
+                return self.free.popleft()
             raise WinsockError(WSA.WSAEMFILE)
 
     def add(self, obj: Any) -> int:
@@ -67,16 +69,10 @@ class HandleTable:
 
     def add_socket(self, obj: SocketObject) -> int:
         """A new handle for a socket; WSAEMFILE when there are no more."""
-        handle = self.number()
+        free = self.free
+        handle = free.popleft() if len(free) > RESTING else self.number()
         self.sockets[handle] = obj
         return handle
-
-    def remove_socket(self, handle: int) -> Any | None:
-        """Take a socket's handle out; the socket, or None if there is none."""
-        obj = self.sockets.pop(handle, None)
-        if obj is not None:
-            self._free.append(handle)
-        return obj
 
     def free_lock(self) -> None:
         """In a forked child: whoever held it is gone."""
@@ -86,7 +82,7 @@ class HandleTable:
         """Take another handle than a socket's out; its object, or None if there is none."""
         obj = self.objects.pop(handle, None)
         if obj is not None:
-            self._free.append(handle)
+            self.free.append(handle)
         return obj
 
 
@@ -110,7 +106,8 @@ class Process:
         self.startups = 0
         self.version = 0  # as negotiated by the first WSAStartup: 0x0202 is 2.2
         self.lock = threading.RLock()
-        self.recipes: dict[tuple[int, int, int], Any] = {}  # how spi.open_socket makes the usual sockets
+        # What opens one more of the usual sockets, by what spi.open_socket was asked for: their handles
+        self.openers: dict[tuple[int, int, int], Callable[[], int]] = {}
         self.services: dict[str, Any] = {}  # rooms keep their per-process things here, by room name
         self.closing: list[tuple[Container[Any], Callable[[Any], None]]] = []  # see on_close
         self._threads: weakref.WeakSet[ThreadState] = weakref.WeakSet()

@@ -16,8 +16,10 @@ R = TypeVar("R")
 
 _resting: set[int] = set()  # threads that are at rest
 _lock = threading.RLock()  # who holds it keeps them at rest; reentrant: the garbage collector may close sockets
-_count = _thread._count
 _me = _thread.get_ident
+
+# Threads that there are besides the first: while there is none, nobody else can be inside of anything.
+others = _thread._count
 
 
 def rest() -> None:
@@ -38,14 +40,14 @@ def alone(do: Callable[[T], R], argument: T) -> tuple[R, bool]:
     Not by sys._current_frames(), which holds a lock of the interpreter's while it allocates: a finalizer that runs
     just then and closes a socket would wait for it for ever.
     """
-    count = _count()
+    count = others()
     if not count:
         return do(argument), True
     if count != len(_resting):
         return do(argument), False
     with _lock:
         # A thread at rest may run finalizers; to it, the others are not.
-        quiet = _count() == len(_resting) and _me() not in _resting
+        quiet = others() == len(_resting) and _me() not in _resting
         return do(argument), quiet
 
 

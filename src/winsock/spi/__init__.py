@@ -15,7 +15,6 @@ from winsock.spi._open import adopt as adopt
 from winsock.spi._open import begun as begun
 from winsock.spi._open import close as close
 from winsock.spi._open import close_socket as close_socket
-from winsock.spi._open import open_plain as open_plain
 from winsock.spi._open import open_socket as open_socket
 from winsock.spi._open import register as register
 from winsock.spi._table import BASE as BASE

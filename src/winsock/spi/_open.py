@@ -7,7 +7,7 @@ from functools import lru_cache
 from typing import Any
 
 from winsock.abi import _constants as c
-from winsock.afd import Endpoint, first_shape, new_endpoint, started
+from winsock.afd import Endpoint, first_shape, new_endpoint, opener, started
 from winsock.codes import WSA, WinsockError
 from winsock.nt import Process
 from winsock.spi._catalog import resolve
@@ -53,19 +53,8 @@ def open_socket(
     if number:
         ep.set_option(GROUP_ID, number)
     elif flags == c.WSA_FLAG_OVERLAPPED:
-        process.recipes[asked] = type(ep), entry.family, entry.type, asked[2], ep.shape
+        process.openers[asked] = opener(ep, asked[2])
     return register(process, ep) if named else ep
-
-
-def open_plain(process: Process, family: int, kind: int, protocol: int) -> Endpoint:
-    """open_socket() once more for what it has made before; LookupError for anything else."""
-    make, family, kind, protocol, shape = process.recipes[family, kind, protocol]
-    ep: Endpoint = make(family, kind, protocol)
-    ep.begin(shape)
-    handles = process.handles
-    ep._handle = handle = handles.number()
-    handles.sockets[handle] = ep
-    return ep
 
 
 def _check_flags(flags: int, service_flags: int) -> None:
@@ -135,15 +124,12 @@ def begun(ep: Endpoint) -> None:
 
 def close(ep: Endpoint) -> None:
     """closesocket, for whoever has the endpoint itself."""
-    if ep._handle is None:
-        ep.close()
-    else:
-        close_socket(ep.process, ep._handle)
+    ep.close()
 
 
 def close_socket(process: Process, handle: int) -> None:
-    """closesocket: the handle is free at once, whoever waits is woken."""
-    ep = process.handles.remove_socket(handle)
+    """closesocket, for whoever has the handle."""
+    ep = process.sockets.get(handle)
     if ep is None:
         raise WinsockError(WSA.WSAENOTSOCK)
     ep.close()

@@ -120,7 +120,10 @@ class TransportSocket(Protocol):
     def accept_one(self) -> tuple[TransportSocket, Address]: ...
 
     def connect_begin(self, address: Address) -> bool:
-        """Start to connect; True when that is done at once."""
+        """Start to connect a stream; True when that is done at once."""
+
+    def set_peer(self, address: Address) -> None:
+        """Connect a socket of messages."""
 
     def connect_error(self) -> int:
         """After a connect that was under way has ended: 0, or its code."""
@@ -151,6 +154,10 @@ class TransportSocket(Protocol):
     def peer_name(self) -> Address | None: ...
 
     def tell_option(self, level: int, name: int, value: int | bytes) -> None: ...
+
+    @staticmethod
+    def teller(level: int, name: int) -> Callable[[Any, Any], None]:
+        """tell_option() for this option of any such socket: takes the socket and the value."""
 
     def ask_option(self, level: int, name: int, size: int) -> int | bytes: ...
 
@@ -213,8 +220,10 @@ class Watcher(Protocol):
 class Transport(Protocol):
     """The network a process lives on."""
 
-    # The class of its sockets, made with (family, type, protocol): a new one; with a fourth argument, the one that it
-    # stands for on the network (on the host: a descriptor, which is the socket's from then on and stays as it is).
+    # The class of its sockets.  create(family, type, protocol) makes a new one; with a fourth argument, the one that
+    # it stands for on the network (on the host: a descriptor, which is the socket's from then on and stays as it is).
+    # maker(family, type, protocol) gives what makes one more of them at each call, and may fail with any exception:
+    # create() tells why.
     socket_class: Any
 
     def wait(
@@ -239,6 +248,9 @@ class Transport(Protocol):
 
     def now(self) -> float:
         """Milliseconds on this network's monotonic clock."""
+
+    def clock(self) -> float:
+        """The same in seconds."""
 
     def interfaces(self) -> list[Interface]:
         """Every address of every interface."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 from winsock.ports import _associate as _reservations
 from winsock.transports.host import _interfaces, _wait
 from winsock.transports.host._socket import HostSocket as HostSocket
@@ -16,6 +18,7 @@ class HostTransport:
     wait = staticmethod(_wait.wait)
     prepare = staticmethod(_wait.prepare)
     now = staticmethod(_wait.now)
+    clock = staticmethod(time.monotonic)
     looker = staticmethod(_wait.looker)
     interfaces = staticmethod(_interfaces.interfaces)
     route_to = staticmethod(_interfaces.route_to)

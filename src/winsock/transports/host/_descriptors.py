@@ -27,6 +27,8 @@ class Grave:
 
     __slots__ = ("__weakref__", "claim", "fd", "since")
 
+    use = None  # in which it differs from a Claim
+
     def __init__(self, fd: int) -> None:
         self.fd, self.since = fd, time.monotonic()
         self.claim: Any = None

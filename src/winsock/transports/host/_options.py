@@ -7,6 +7,7 @@ import socket as linux
 import struct
 import termios
 from collections.abc import Callable
+from functools import lru_cache, partial
 from typing import TYPE_CHECKING, Any, Final
 
 from winsock.abi import _constants as c
@@ -80,6 +81,10 @@ _SAME: Final[dict[tuple[int, int], tuple[int, int]]] = {
     (c.IPPROTO_UDP, c.UDP_NOCHECKSUM): (linux.SOL_SOCKET, _SO_NO_CHECK),
     (c.IPPROTO_UDP, c.UDP_SEND_MSG_SIZE): (linux.IPPROTO_UDP, _UDP_SEGMENT),
 }
+_MEMBERSHIPS: Final = {
+    (c.IPPROTO_IP, c.IP_ADD_MEMBERSHIP): linux.IP_ADD_MEMBERSHIP,
+    (c.IPPROTO_IP, c.IP_DROP_MEMBERSHIP): linux.IP_DROP_MEMBERSHIP,
+}
 
 # What can be asked: the same, and what cannot be set
 _ASKED: Final = _SAME | {
@@ -87,47 +92,40 @@ _ASKED: Final = _SAME | {
     (c.IPPROTO_IPV6, c.IPV6_MTU): (linux.IPPROTO_IPV6, _IPV6_MTU),
 }
 
-_Told = list[tuple[int, int, int | bytes]]
-
-
-def _linger(value: int) -> _Told:
+@lru_cache(16)
+def _linger(value: int) -> bytes:
     """Two 16-bit numbers become two ints."""
-    return [(linux.SOL_SOCKET, linux.SO_LINGER, struct.pack("=ii", bool(value & 0xFFFF), value >> 16))]
+    return struct.pack("=ii", bool(value & 0xFFFF), value >> 16)
 
 
-def _seconds(name: int, limit: int) -> Callable[[int], _Told]:
-    return lambda value: [(linux.IPPROTO_TCP, name, min(value, limit))]
+def _at_most(limit: int) -> Callable[[int], int]:
+    return lambda value: min(value, limit)
 
 
-def _patience(value: int) -> _Told:
+def _patience(value: int) -> int:
     """TCP_MAXRT: seconds, all bits set for ever; Linux counts milliseconds, 0 for its default."""
-    ms = 0 if value == 0xFFFFFFFF else min(value * 1000, INT_MAX)
-    return [(linux.IPPROTO_TCP, linux.TCP_USER_TIMEOUT, ms)]
+    return 0 if value == 0xFFFFFFFF else min(value * 1000, INT_MAX)
 
 
-def _syn_count(data: bytes) -> _Told:
+def _syn_count(data: bytes) -> int | None:
     """TCP_INITIAL_RTO_PARAMETERS.MaxSynRetransmissions; the kernel makes one at least, and the times are its own."""
     count = data[2]
     if count in (0, 0xFF):  # the default, unspecified
-        return []
-    return [(linux.IPPROTO_TCP, linux.TCP_SYNCNT, 1 if count == 0xFE else min(count, MAX_PROBES))]
+        return None
+    return 1 if count == 0xFE else min(count, MAX_PROBES)
 
 
-def _fragment(level: int, name: int) -> Callable[[int], _Told]:
-    return lambda value: [(level, name, _PMTU[c.IP_PMTUDISC_DO if value else c.IP_PMTUDISC_DONT])]
+def _fragment(value: int) -> int:
+    return _PMTU[c.IP_PMTUDISC_DO if value else c.IP_PMTUDISC_DONT]
 
 
-def _discover(level: int, name: int) -> Callable[[int], _Told]:
-    return lambda value: [(level, name, _PMTU[value])]
+_discover: Final = _PMTU.__getitem__
+_unicast_if: Final = struct.Struct("!I").pack
 
 
-def _unicast_if(level: int, name: int) -> Callable[[int], _Told]:
-    return lambda value: [(level, name, struct.pack("!I", value))]
-
-
-def _source(name: int) -> Callable[[bytes], _Told]:
+def _source(data: bytes) -> bytes:
     """ip_mreq_source: Windows has group, source, interface; Linux group, interface, source."""
-    return lambda data: [(linux.IPPROTO_IP, name, data[:4] + _interface_address(data[8:12]) + data[4:8])]
+    return data[:4] + _interface_address(data[8:12]) + data[4:8]
 
 
 def _interface_address(data: bytes) -> bytes:
@@ -141,60 +139,68 @@ def _interface_address(data: bytes) -> bytes:
     raise WinsockError(WSA.WSAEADDRNOTAVAIL)
 
 
-_OTHER: Final[dict[tuple[int, int], Callable[[Any], _Told]]] = {
-    (c.SOL_SOCKET, c.SO_LINGER): _linger,
-    (c.IPPROTO_IP, c.IP_DONTFRAGMENT): _fragment(linux.IPPROTO_IP, _IP_MTU_DISCOVER),
-    (c.IPPROTO_IP, c.IP_MTU_DISCOVER): _discover(linux.IPPROTO_IP, _IP_MTU_DISCOVER),
-    (c.IPPROTO_IP, c.IP_UNICAST_IF): _unicast_if(linux.IPPROTO_IP, _IP_UNICAST_IF),
-    (c.IPPROTO_IP, c.IP_MULTICAST_IF): lambda index: [
-        (linux.IPPROTO_IP, linux.IP_MULTICAST_IF, struct.pack("=8xi", index))
-    ],
-    (c.IPPROTO_IP, c.IP_ADD_SOURCE_MEMBERSHIP): _source(_IP_ADD_SOURCE),
-    (c.IPPROTO_IP, c.IP_DROP_SOURCE_MEMBERSHIP): _source(_IP_DROP_SOURCE),
-    (c.IPPROTO_IP, c.IP_BLOCK_SOURCE): _source(_IP_BLOCK_SOURCE),
-    (c.IPPROTO_IP, c.IP_UNBLOCK_SOURCE): _source(_IP_UNBLOCK_SOURCE),
-    (c.IPPROTO_IPV6, c.IPV6_DONTFRAG): _fragment(linux.IPPROTO_IPV6, _IPV6_MTU_DISCOVER),
-    (c.IPPROTO_IPV6, c.IPV6_MTU_DISCOVER): _discover(linux.IPPROTO_IPV6, _IPV6_MTU_DISCOVER),
-    (c.IPPROTO_IPV6, c.IPV6_UNICAST_IF): _unicast_if(linux.IPPROTO_IPV6, _IPV6_UNICAST_IF),
-    (c.IPPROTO_TCP, c.TCP_KEEPIDLE): _seconds(linux.TCP_KEEPIDLE, MAX_KEEPALIVE),
-    (c.IPPROTO_TCP, c.TCP_KEEPINTVL): _seconds(linux.TCP_KEEPINTVL, MAX_KEEPALIVE),
-    (c.IPPROTO_TCP, c.TCP_KEEPCNT): _seconds(linux.TCP_KEEPCNT, MAX_PROBES),
-    (c.IPPROTO_TCP, c.TCP_MAXRT): _patience,
-    (0, c.SIO_TCP_INITIAL_RTO): _syn_count,
-    (c.IPPROTO_UDP, c.UDP_RECV_MAX_COALESCED_SIZE): lambda size: [(linux.IPPROTO_UDP, _UDP_GRO, int(size > 0))],
-    (c.IPPROTO_TCP, c.TCP_FASTOPEN): lambda on: [
-        (linux.IPPROTO_TCP, linux.TCP_FASTOPEN, FASTOPEN_QUEUE if on else 0)
-    ],
-}
+# Options that the kernel takes otherwise: its level and name, and what it takes (None: it is not told)
+_OTHER: Final[dict[tuple[int, int], tuple[int, int, Callable[[Any], int | bytes | None]]]] = {
+    (c.SOL_SOCKET, c.SO_LINGER): (linux.SOL_SOCKET, linux.SO_LINGER, _linger),
+    (c.IPPROTO_IP, c.IP_DONTFRAGMENT): (linux.IPPROTO_IP, _IP_MTU_DISCOVER, _fragment),
+    (c.IPPROTO_IP, c.IP_MTU_DISCOVER): (linux.IPPROTO_IP, _IP_MTU_DISCOVER, _discover),
+    (c.IPPROTO_IP, c.IP_UNICAST_IF): (linux.IPPROTO_IP, _IP_UNICAST_IF, _unicast_if),
+    (c.IPPROTO_IP, c.IP_MULTICAST_IF): (linux.IPPROTO_IP, linux.IP_MULTICAST_IF, struct.Struct("=8xi").pack),
+    (c.IPPROTO_IP, c.IP_ADD_SOURCE_MEMBERSHIP): (linux.IPPROTO_IP, _IP_ADD_SOURCE, _source),
+    (c.IPPROTO_IP, c.IP_DROP_SOURCE_MEMBERSHIP): (linux.IPPROTO_IP, _IP_DROP_SOURCE, _source),
+    (c.IPPROTO_IP, c.IP_BLOCK_SOURCE): (linux.IPPROTO_IP, _IP_BLOCK_SOURCE, _source),
+    (c.IPPROTO_IP, c.IP_UNBLOCK_SOURCE): (linux.IPPROTO_IP, _IP_UNBLOCK_SOURCE, _source),
+    (c.IPPROTO_IPV6, c.IPV6_DONTFRAG): (linux.IPPROTO_IPV6, _IPV6_MTU_DISCOVER, _fragment),
+    (c.IPPROTO_IPV6, c.IPV6_MTU_DISCOVER): (linux.IPPROTO_IPV6, _IPV6_MTU_DISCOVER, _discover),
+    (c.IPPROTO_IPV6, c.IPV6_UNICAST_IF): (linux.IPPROTO_IPV6, _IPV6_UNICAST_IF, _unicast_if),
+    (c.IPPROTO_TCP, c.TCP_KEEPIDLE): (linux.IPPROTO_TCP, linux.TCP_KEEPIDLE, _at_most(MAX_KEEPALIVE)),
+    (c.IPPROTO_TCP, c.TCP_KEEPINTVL): (linux.IPPROTO_TCP, linux.TCP_KEEPINTVL, _at_most(MAX_KEEPALIVE)),
+    (c.IPPROTO_TCP, c.TCP_KEEPCNT): (linux.IPPROTO_TCP, linux.TCP_KEEPCNT, _at_most(MAX_PROBES)),
+    (c.IPPROTO_TCP, c.TCP_MAXRT): (linux.IPPROTO_TCP, linux.TCP_USER_TIMEOUT, _patience),
+    (0, c.SIO_TCP_INITIAL_RTO): (linux.IPPROTO_TCP, linux.TCP_SYNCNT, _syn_count),
+    (c.IPPROTO_UDP, c.UDP_RECV_MAX_COALESCED_SIZE): (linux.IPPROTO_UDP, _UDP_GRO, lambda size: int(size > 0)),
+    (c.IPPROTO_TCP, c.TCP_FASTOPEN): (
+        linux.IPPROTO_TCP, linux.TCP_FASTOPEN, lambda on: FASTOPEN_QUEUE if on else 0
+    ),
+}  # fmt: skip
 
 
-def set_option(sock: HostSocket, level: int, name: int, value: int | bytes) -> None:
-    """Tell the kernel about an option; WSAENOPROTOOPT for one that it does not have."""
+@lru_cache(128)
+def teller(level: int, name: int) -> Callable[[HostSocket, Any], None]:
+    """What tells the kernel of a socket an option's value; WSAENOPROTOOPT for one that the kernel does not have."""
     key = (level, name)
     if key in _SAME:
-        told: _Told = [(*_SAME[key], min(value, INT_MAX) if isinstance(value, int) else value)]
-    elif key in _OTHER:
-        told = _OTHER[key](value)
-    elif key in ((c.IPPROTO_IP, c.IP_ADD_MEMBERSHIP), (c.IPPROTO_IP, c.IP_DROP_MEMBERSHIP)):
-        assert isinstance(value, bytes)
-        _membership(sock, name == c.IP_ADD_MEMBERSHIP, value)
-        return
-    else:
-        raise WinsockError(WSA.WSAENOPROTOOPT)
-    _tell(sock, told)
+        return _teller(*_SAME[key], _in_range)
+    if key in _OTHER:
+        return _teller(*_OTHER[key])
+    if key in _MEMBERSHIPS:
+        return partial(_membership, _MEMBERSHIPS[key])
+    raise WinsockError(WSA.WSAENOPROTOOPT)
 
 
-def _tell(sock: HostSocket, told: _Told) -> None:
-    try:
-        for level, name, value in told:
-            sock.setsockopt(level, name, value)
-    except OSError as e:
-        raise _errors.translated(e) from None
+def _teller(
+    level: int, name: int, convert: Callable[[Any], int | bytes | None]
+) -> Callable[[HostSocket, Any], None]:
+    level, name = int(level), int(name)
+
+    def tell(sock: HostSocket, value: Any) -> None:
+        data = convert(value)
+        if data is not None:
+            try:
+                sock.setsockopt(level, name, data)
+            except OSError as e:
+                raise _errors.translated(e) from None
+
+    return tell
 
 
-def _membership(sock: HostSocket, join: bool, data: bytes) -> None:
+def _in_range(value: int | bytes) -> int | bytes:
+    return value if isinstance(value, bytes) or value < INT_MAX else INT_MAX
+
+
+def _membership(name: int, sock: HostSocket, data: bytes) -> None:
     """Join or leave a group.  Without a route to groups Windows still finds an interface, so look for one."""
-    name = linux.IP_ADD_MEMBERSHIP if join else linux.IP_DROP_MEMBERSHIP
+    join = _teller(linux.IPPROTO_IP, name, _in_range)
     group, address = data[:4], data[4:8]
     index = int.from_bytes(address, "big")
     if 0 < index < 1 << 24:
@@ -202,11 +208,11 @@ def _membership(sock: HostSocket, join: bool, data: bytes) -> None:
     else:
         index = 0
     try:
-        _tell(sock, [(linux.IPPROTO_IP, name, group + address + struct.pack("=i", index))])
+        join(sock, group + address + struct.pack("=i", index))
     except WinsockError:
         if any(address) or index or (index := _any_multicast_interface()) == 0:
             raise
-        _tell(sock, [(linux.IPPROTO_IP, name, group + bytes(4) + struct.pack("=i", index))])
+        join(sock, group + bytes(4) + struct.pack("=i", index))
 
 
 def _any_multicast_interface() -> int:

@@ -15,14 +15,15 @@ import select
 import socket as linux
 import struct
 import termios
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
-from typing import Any
+from typing import Any, TypeVar
 
 from winsock.abi import _constants as c
 from winsock.codes import WSA, WinsockError
-from winsock.nt._threads import alone
+from winsock.nt._threads import alone, others
 from winsock.transports._contract import Address, Message
+from winsock.transports._sharing import Use
 from winsock.transports.host import _bind, _control, _descriptors, _errors, _interfaces, _options
 from winsock.transports.host._descriptors import Grave
 from winsock.transports.host._numbers import FAMILIES, FAMILIES_BACK, family_of, flags_to_host
@@ -66,6 +67,8 @@ ICMP_ERRORS = frozenset(
     }
 )
 
+R = TypeVar("R")
+EXCLUSIVE = Use.EXCLUSIVE
 # These spare each call a look through super().
 _init = _socket.socket.__init__
 _getdefaulttimeout = _socket.getdefaulttimeout
@@ -105,6 +108,11 @@ def _connect_code(number: int) -> int:
     return CONNECT_CODES.get(number) or _errors.code_of(number)
 
 
+def _unreachable(e: OSError | OverflowError) -> WinsockError:
+    """What it means that connect raised this; OverflowError is about the address."""
+    return WinsockError(_connect_code(e.errno or 0) if isinstance(e, OSError) else WSA.WSAEADDRNOTAVAIL)
+
+
 _RECVERR = {
     (AF_INET, SOCK_DGRAM): ((IPPROTO_IP, IP_RECVERR, 1),),
     # a dual-stack socket has its IPv4 side's, too
@@ -122,9 +130,12 @@ _KINDS: dict[tuple[int, int], tuple[int, int, tuple[tuple[int, int, int], ...]]]
 }
 
 
+LOOPBACK = frozenset({"127.0.0.1", "::1"})
+
+
 def _stays_here(address: Address) -> bool:
     """Whether what is sent there cannot leave this machine."""
-    return not isinstance(address, tuple) or address[0].startswith("127.") or address[0] == "::1"
+    return not isinstance(address, tuple) or address[0] in LOOPBACK or address[0].startswith("127.")
 
 
 class HostSocket(_socket.socket):
@@ -162,24 +173,41 @@ class HostSocket(_socket.socket):
         """Windows' number of the family."""
         return FAMILIES_BACK[family_of(self)]
 
-    def __init__(self, family: int, type: int, protocol: int, fileno: int | None = None) -> None:
-        self.held = None
-        if fileno is not None:
-            if family not in FAMILIES:
-                raise WinsockError(WSA.WSAEAFNOSUPPORT)
-            self._take_over(FAMILIES[family], type, protocol, fileno)
-            return
+    @classmethod
+    def create(cls, family: int, type: int, protocol: int, fileno: int | None = None) -> Any:
+        """See Transport.socket_class."""
+        if fileno is None:
+            make = cls.maker(family, type, protocol)
+            try:
+                return make()
+            except OSError as e:
+                raise _errors.translated(e) from None
+        if family not in FAMILIES:
+            raise WinsockError(WSA.WSAEAFNOSUPPORT)
+        new = cls.__new__(cls)
+        new.held = None
+        new._take_over(FAMILIES[family], type, protocol, fileno)
+        return new
+
+    @classmethod
+    def maker(cls, family: int, type: int, protocol: int) -> Callable[[], Any]:
+        """See Transport.socket_class."""
         try:
             host_family, host_type, fresh = _KINDS[family, type]
-            if type == SOCK_RAW and protocol == 0:
-                protocol = IPPROTO_RAW  # Linux has no raw socket of all protocols; this one at least sends
-            _init(self, host_family, host_type, protocol)
-            for level, name, value in fresh:
-                _setsockopt(self, level, name, value)
         except KeyError:
             raise WinsockError(WSA.WSAEAFNOSUPPORT) from None
-        except OSError as e:
-            raise _errors.translated(e) from None
+        if type == SOCK_RAW and protocol == 0:
+            protocol = IPPROTO_RAW  # Linux has no raw socket of all protocols; this one at least sends
+        make: Any = cls  # made by CPython's own __init__: there is none of ours, which would cost as much again
+
+        def make_one() -> Any:
+            new = make(host_family, host_type, protocol)
+            new.held = None
+            for level, name, value in fresh:
+                _setsockopt(new, level, name, value)
+            return new
+
+        return make_one
 
     def _take_over(self, host_family: int, type: int, protocol: int, fileno: int) -> None:
         was_blocking = _getdefaulttimeout() is not None and os.get_blocking(fileno)
@@ -372,12 +400,18 @@ class HostSocket(_socket.socket):
             fd, address = _accept(self)
         except OSError as e:
             raise _errors.translated(e) from None
-        new = self._another(fd)
-        if family_of(self) != AF_UNIX:
+        if _getdefaulttimeout() is None:
+            make: Any = self.__class__
+            new: HostSocket = make(-1, SOCK_STREAM, self.proto, fd)  # CPython asks for the name anyway
+            new.held = None
+        else:
+            new = self._another(fd)
+        if type(address) is tuple:  # not AF_UNIX
             if _getsockopt(new, SOL_SOCKET, SO_ERROR) in RESETS:
                 new.finish()
                 raise WinsockError(WSA.WSAECONNRESET)
-            if self.held is not None:
+            held = self.held
+            if held is not None and held.use is EXCLUSIVE:
                 _bind.accepted(self, new)
         return new, address
 
@@ -386,10 +420,7 @@ class HostSocket(_socket.socket):
         cls: Any = self.__class__
         new: HostSocket = cls.__new__(cls)
         new.held = None
-        if self.type == SOCK_STREAM and _getdefaulttimeout() is None:
-            _init(new, family_of(self), SOCK_STREAM, self.proto, fd)
-        else:
-            new._take_over(family_of(self), self.type, self.proto, fd)
+        new._take_over(family_of(self), self.type, self.proto, fd)
         return new
 
     def accept_into(self, target: HostSocket) -> Address:
@@ -409,7 +440,8 @@ class HostSocket(_socket.socket):
             if _getsockopt(target, SOL_SOCKET, SO_ERROR) in RESETS:
                 target.renew()
                 raise WinsockError(WSA.WSAECONNRESET)
-            if self.held is not None:
+            held = self.held
+            if held is not None and held.use is EXCLUSIVE:
                 _bind.accepted(self, target)
         return address
 
@@ -425,37 +457,56 @@ class HostSocket(_socket.socket):
         other.finish()
 
     def renew(self) -> None:
-        cls: Any = HostSocket
-        fresh: HostSocket = cls(self.win_family, self.type, self.proto)
+        fresh: HostSocket = HostSocket.create(self.win_family, self.type, self.proto)
         if _gettimeout(self) is not None:
             os.set_blocking(fresh.fileno(), False)
         self.take_over(fresh)
 
-    def connect_begin(self, address: Address) -> bool:
-        was = False
-        if self.type == SOCK_RAW:
-            address = self._to_host(address)
+    def connect_begin(self, address: Address, borrowed: bool = False) -> bool:
+        if _gettimeout(self) is None and not borrowed:
+            return self._borrow(self.connect_begin, address)
         try:
-            if _gettimeout(self) is None:
-                was = os.get_blocking(self.fileno())
-                os.set_blocking(self.fileno(), False)
-            if self.type == SOCK_STREAM and not _stays_here(address):
+            if not ((type(address) is tuple and address[0] in LOOPBACK) or _stays_here(address)):
                 self._depart()
             error = _connect_ex(self, address)
             if error == EINPROGRESS:
                 # On this machine the answer came during the call, and asking again is cheaper than a wait.
                 error = _connect_ex(self, address)
-        except OverflowError:
-            raise WinsockError(WSA.WSAEADDRNOTAVAIL) from None
+        except (OSError, OverflowError) as e:
+            raise _unreachable(e) from None
+        if error:
+            return self._under_way(error, address)
+        if self.held is not None:
+            _bind.connected(self)
+        return True
+
+    def set_peer(self, address: Address, borrowed: bool = False) -> None:
+        if _gettimeout(self) is None and not borrowed:
+            self._borrow(self.set_peer, address)
+            return
+        address = self._to_host(address)
+        try:
+            error = _connect_ex(self, address)
+        except (OSError, OverflowError) as e:
+            raise _unreachable(e) from None
+        if error:
+            self._under_way(error, address)
+
+    def _borrow(self, connect: Callable[[Address, bool], R], address: Address) -> R:
+        """connect(), of which `borrowed` is the last parameter, with a descriptor whose owner may want it to wait."""
+        was = False
+        try:
+            was = os.get_blocking(self.fileno())
+            os.set_blocking(self.fileno(), False)
+            return connect(address, True)
         except OSError as e:
-            raise WinsockError(_connect_code(e.errno or 0)) from None
+            raise _unreachable(e) from None
         finally:
             if was:
                 self._give_blocking_back()
-        if error == 0:
-            if self.held is not None and self.type == SOCK_STREAM:
-                _bind.connected(self)
-            return True
+
+    def _under_way(self, error: int, address: Address) -> bool:
+        """connect said this: False if that is no failure; else raises what it means."""
         if error in (EINPROGRESS, errno.EALREADY):
             return False
         if error == errno.EAGAIN:
@@ -543,7 +594,9 @@ class HostSocket(_socket.socket):
     # -- options, end
 
     def tell_option(self, level: int, name: int, value: int | bytes) -> None:
-        _options.set_option(self, level, name, value)
+        _options.teller(level, name)(self, value)
+
+    teller = staticmethod(_options.teller)
 
     def ask_option(self, level: int, name: int, size: int) -> int | bytes:
         return _options.get_option(self, level, name, size)
@@ -572,6 +625,12 @@ class HostSocket(_socket.socket):
                 self.setsockopt(linux.SOL_SOCKET, linux.SO_LINGER, struct.pack("=ii", 1, 0))
             except OSError:
                 pass
+        if not (others() or self.held is not None or POOL.owners or POOL.associated):
+            try:
+                _close(self)
+            except OSError:
+                pass  # the program closed the descriptor
+            return
         fd, quiet = alone(_detach, self)  # one thread of several gets it
         if fd >= 0 and quiet:
             try:
@@ -589,7 +648,10 @@ class HostSocket(_socket.socket):
     def __del__(self) -> None:
         # A process that ends without closing its sockets; no warning, Windows closes them too.
         if _fileno(self) >= 0:
-            _bind.release(self)
+            try:
+                _bind.release(self)
+            except AttributeError:
+                pass  # a signal's handler raised before it had got `held`
             _close(self)
 
     def duplicate(self) -> HostSocket:
