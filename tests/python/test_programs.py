@@ -336,3 +336,43 @@ def test_libraries(program, run, tmp_path, name: str) -> None:
     assert here.returncode == there.returncode == 0, here.stderr
     assert here.stdout == there.stdout
     assert here.stdout
+
+
+def test_a_program_may_take_the_systems_calls_away(program) -> None:
+    """As gevent and eventlet do: what winsock itself needs it has already."""
+    out = program("""
+        import os, sys, socket, threading, asyncio
+        def close(fd):
+            raise AssertionError("not the program's")
+        for name in ("poll", "epoll", "select"):
+            delattr(sys.modules["select"], name)
+        os.close, before = close, os.close
+        a, b = socket.socketpair()
+        a.setblocking(False)
+        for call in (lambda: a.recv(9), lambda: a.recv(9)):
+            try:
+                call()
+            except BlockingIOError as e:
+                print(e.winerror)
+        a.settimeout(50)
+        threading.Timer(0.01, b.sendall, [b"word"]).start()
+        print(a.recv(9))
+        gate = threading.Event()
+        waits = threading.Thread(target=gate.wait)
+        waits.start()
+        b.close()  # while another thread is there
+        gate.set()
+        waits.join()
+        print(a.recv(9))
+        a.close()
+        os.close = before
+        async def main():
+            server = await asyncio.start_server(lambda r, w: (w.write(b"hello"), w.close()), "127.0.0.1", 0)
+            reader, writer = await asyncio.open_connection(*server.sockets[0].getsockname())
+            print(await reader.read())
+            writer.close()
+            await writer.wait_closed()
+            server.close()
+        asyncio.run(main())
+    """)
+    assert out.splitlines() == ["10035", "10035", "b'word'", "b''", "b'hello'"]

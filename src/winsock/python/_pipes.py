@@ -9,6 +9,7 @@ import _socket
 import fcntl
 import mmap
 import os
+import select
 import sys
 import termios
 from typing import Any
@@ -25,6 +26,7 @@ from winsock.python import _endpoints, _handles
 from winsock.transports import HANGUP, RDHUP
 
 _C = _socket.socket
+_poll = select.poll  # a program may replace it in its module (gevent, eventlet)
 PREFIX = "\\\\.\\pipe\\"
 PEEK = _socket.MSG_PEEK | _socket.MSG_DONTWAIT
 NAMES = "named pipes"  # in Process.services: {name: [Server, ...]}
@@ -303,11 +305,9 @@ class _Descriptor:
         return self._fd
 
     def ended(self) -> bool:
-        import select
-
         if self._fd < 0:
             return True
-        poller = select.poll()
+        poller = _poll()
         poller.register(self._fd, select.POLLIN)
         return bool(poller.poll(0))
 

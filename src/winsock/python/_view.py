@@ -47,14 +47,14 @@ WINDOWS = frozenset(
 CARRIERS = frozenset(
     {"bdb", "cProfile", "code", "doctest", "pdb", "profile", "runpy", "timeit", "trace"}
 )
-SOCKETS_ONLY = frozenset({"urllib", "cgi"})
+SOCKETS_ONLY = frozenset({"cgi", "gevent.monkey", "urllib"})
 HOST = frozenset({"multiprocessing", "pty", "subprocess", "paramiko.agent", "winsock"})
 # What of trio makes paths of os.name, or works with files.
 TRIO_FILES = frozenset({"trio._file_io", "trio._path"})
 # Third-party code that stands on this machine's own system calls, or decides far more than sockets by the platform.
 OUTSIDE = frozenset(
     {
-        "_pytest", "cffi", "click", "colorama", "execnet", "gevent", "numpy", "pip", "pkg_resources", "pluggy",
+        "_pytest", "cffi", "click", "colorama", "execnet", "numpy", "pip", "pkg_resources", "pluggy",
         "psutil", "pytest", "rich", "setuptools", "uvloop", "xdist", "zmq",
     }
 )  # fmt: skip
@@ -225,6 +225,8 @@ class View:
             return "sockets" if _under(name, SOCKETS_ONLY) else None
         if top in OUTSIDE or name in OUTSIDE:
             return None
+        if _under(name, SOCKETS_ONLY):
+            return "sockets"
         if origin is None:
             return None
         if _under(name, DECIDING):

@@ -15,6 +15,7 @@ import weakref
 from collections import deque
 from typing import Any
 
+_close_fd = os.close  # a program may replace it in its module (gevent)
 MANY = 128  # numbers waiting; from here on old ones are not spared
 OLD = 5.0  # seconds: no call that never waits takes that long
 
@@ -43,7 +44,7 @@ class Grave:
 
 def _close(fd: int) -> None:
     try:
-        os.close(fd)
+        _close_fd(fd)
     except OSError:
         pass
 

@@ -67,6 +67,9 @@ ICMP_ERRORS = frozenset(
     }
 )
 
+# A program may replace these in their modules (gevent, eventlet).
+_poll, _close_fd = select.poll, os.close
+
 R = TypeVar("R")
 EXCLUSIVE = Use.EXCLUSIVE
 # These spare each call a look through super().
@@ -435,7 +438,7 @@ class HostSocket(_socket.socket):
         except OSError as e:
             raise _errors.translated(e) from None
         finally:
-            os.close(fd)
+            _close_fd(fd)
         if family_of(self) != AF_UNIX:
             if _getsockopt(target, SOL_SOCKET, SO_ERROR) in RESETS:
                 target.renew()
@@ -634,7 +637,7 @@ class HostSocket(_socket.socket):
         fd, quiet = alone(_detach, self)  # one thread of several gets it
         if fd >= 0 and quiet:
             try:
-                os.close(fd)
+                _close_fd(fd)
             except OSError:
                 pass  # the program closed the descriptor
         if self.held is not None or POOL.owners or POOL.associated:
@@ -669,7 +672,7 @@ class HostSocket(_socket.socket):
 
     def readiness(self) -> int:
         """poll(2)'s events that hold now."""
-        poller = select.poll()
+        poller = _poll()
         try:
             poller.register(self.fileno(), select.POLLIN | select.POLLOUT | select.POLLPRI | select.POLLRDHUP)
         except ValueError:

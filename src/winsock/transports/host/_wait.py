@@ -11,6 +11,7 @@ from winsock.codes import WSA, WinsockError
 from winsock.nt import ThreadState
 from winsock.transports._contract import TransportSocket
 
+_poll = select.poll  # a program may replace it in its module (gevent, eventlet)
 LONGEST = 0x7FFFFFFF  # ms that poll takes, 24 days; who has to wait longer looks again then
 
 
@@ -60,7 +61,7 @@ def wait(
 
     A caller that can be interrupted sets ts.wake to prepare(ts) first and then checks whether it still has to wait.
     """
-    poller = select.poll()
+    poller = _poll()
     by_fd: dict[int, list[TransportSocket]] = {}
     asked: dict[int, int] = {}
     for sock, events in entries:
@@ -90,7 +91,7 @@ def wait(
 
 def looker(ts: ThreadState, wanted: dict[int, int]) -> Callable[[int], list[tuple[int, int]]]:
     """See Transport.looker."""
-    poller = select.poll()  # a new one always: a signal's handler may look while the thread is about to use the last
+    poller = _poll()  # a new one always: a signal's handler may look while the thread is about to use the last
     for fd, events in wanted.items():
         poller.register(fd, events)
     ts.looker = wanted, poller.poll

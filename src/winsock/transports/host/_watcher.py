@@ -12,6 +12,7 @@ from winsock.transports._contract import TransportSocket
 EVERYTHING = select.EPOLLIN | select.EPOLLOUT | select.EPOLLPRI | select.EPOLLRDHUP | select.EPOLLET
 AT_ONCE = 64  # events of one look: what a loop does with them is then still at hand in the processor's caches
 _write = os.eventfd_write
+_new_epoll = select.epoll  # a program may replace it in its module (gevent, eventlet)
 
 
 class HostWatcher:
@@ -23,7 +24,7 @@ class HostWatcher:
         self._kick = -1
         self.tokens: dict[int, Any] = {}
         try:
-            self._epoll = select.epoll()
+            self._epoll = _new_epoll()
             self._poll = self._epoll.poll
             self._kick = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
             # Edge-triggered, so that nobody has to read it: each write wakes.
