@@ -384,7 +384,12 @@ class Endpoint(Base):
         Whoever waits is woken, and the last of them frees the transport's socket.  This call waits for that: what it
         returns from neither takes connections nor holds an address, as on Windows.
         """
-        shape = self.shape
+        shape, handle = self.shape, self._handle
+        if handle is not None:
+            handles = shape.process.handles
+            if handles.sockets.pop(handle, None) is not None:
+                handles.free.append(handle)
+            shape = self.shape
         if shape.closed:
             raise WinsockError(WSA.WSAENOTSOCK)
         try:
@@ -393,10 +398,6 @@ class Endpoint(Base):
             shape.changed(_TO_CLOSED)
             self.close()
             return
-        handle, handles = self._handle, shape.process.handles
-        if handle is not None:
-            handles.sockets.pop(handle, None)
-            handles.free.append(handle)
         if self.rest.extra:
             closed(self)
         for known, hook in shape.process.closing:
