@@ -400,6 +400,16 @@ def test_who_leaves_while_it_closes(net, kept):
     net.process.closing.clear()  # it holds the endpoint, and so perhaps the descriptor's number
 
 
+def test_an_endpoint_that_was_never_open_leaves_no_handle(net):
+    """So is a duplicate of what closed while it was made."""
+    s, closed = net.tcp(), net.tcp()
+    source = net.process.sockets[closed]
+    net.ok(ws.closesocket(closed))
+    net.process.sockets[s].restore(source.snapshot())
+    net.fails(ws.closesocket(s), WSA.WSAENOTSOCK)
+    assert s not in net.process.sockets
+
+
 def test_of_two_threads_one_closes(net):
     for _ in range(200):
         s = net.tcp()

@@ -255,10 +255,13 @@ class Endpoint(Base):
 
     def note(self, name: str, value: Any) -> None:
         """Keep something in `extra`."""
-        if self.extra is NOTHING:
-            self.extra = {name: value}
+        rest = self.rest
+        if rest is NO_REST:
+            rest = self.own_rest()
+        if rest.extra is NOTHING:
+            rest.extra = {name: value}
         else:
-            self.extra[name] = value  # type: ignore[index]
+            rest.extra[name] = value  # type: ignore[index]
 
     def noted(self, name: str, make: Callable[[], Any]) -> Any:
         """What `extra` has there, made now if it is not."""
@@ -353,9 +356,10 @@ class Endpoint(Base):
 
     def joined(self, remote: Address) -> None:
         """A connection that a listener had has become this endpoint's."""
-        rest = self.own_rest()
-        rest.remote = remote
-        rest.connect_time = self.shape.network.clock() * 1e3
+        rest = self.rest
+        if rest is NO_REST:
+            rest = self.own_rest()
+        rest.remote, rest.connect_time = remote, self.shape.network.clock() * 1e3
         self.drop("lost")
         self._become(_TO_JOINED)
 
@@ -434,10 +438,10 @@ class Endpoint(Base):
             _left.wait_for(lambda: self not in self._leaving(), LEAVING_LIMIT)
 
     def _finish(self) -> None:
-        """Nobody is inside any more."""
+        """Nobody is inside any more; a second call changes nothing."""
         for transport, _ in self.drop("deferred") or ():
             transport.finish(abortive=True)
-        if not self.drop("kept"):  # what was accepted for sending goes first
+        if "kept" not in self.rest.extra:  # what was accepted for sending goes first
             self.finish()
 
     # -- duplicates

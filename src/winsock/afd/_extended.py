@@ -22,7 +22,7 @@ from winsock.afd._connection import (
     connect_timeout,
     poll_connect,
 )
-from winsock.afd._endpoint import Endpoint, State
+from winsock.afd._endpoint import NO_REST, Endpoint, State
 from winsock.afd._reactor import reactor_of
 from winsock.afd._requests import PENDING, READS, SUCCESS, WRITES, Request, serve_later, status_of
 from winsock.codes import WSA, WinsockError
@@ -66,8 +66,9 @@ class Accept(Request):
         process = self.ep.shape.process
         accepting = process.services.get(ACCEPTING)
         if accepting is None:
-            accepting = process.services.setdefault(ACCEPTING, {})
-            process.on_close(accepting, _closing)
+            with process.lock:
+                accepting = process.services.setdefault(ACCEPTING, {})
+                process.on_close(accepting, _closing)
         self.check()
         super().prepare()
         accepting[self.into] = self
@@ -75,15 +76,15 @@ class Accept(Request):
     def check(self) -> None:
         """WSAEINVAL for sockets that cannot do this."""
         into, shape, its = self.into, self.ep.shape, self.into.shape
-        fresh = its.state is _OPEN or (its.state is State.BOUND and REUSED in into.rest.extra)
         if (
-            shape.state is not _LISTENING
-            or not its.stream
-            or its.family != shape.family
-            or not fresh
-            or into in shape.process.services.get(ACCEPTING, ())
+            shape.state is _LISTENING
+            and its.stream
+            and its.family == shape.family
+            and (its.state is _OPEN or (its.state is State.BOUND and REUSED in into.rest.extra))
+            and into not in shape.process.services.get(ACCEPTING, ())
         ):
-            refuse(self, WSA.WSAEINVAL)
+            return
+        refuse(self, WSA.WSAEINVAL)
 
     def begin(self) -> bool:
         self.starting = True
@@ -118,7 +119,7 @@ class Accept(Request):
                 return None
             raise
         if self.joined is not None:
-            status = self.joined(self.into.transport.local_name(), address)
+            status = self.joined(self.into.local_name(), address)
             if status:
                 self.requests.end(self, status)
                 return None
@@ -181,21 +182,32 @@ def _closing(ep: Any) -> None:
 
 def join(listener: Endpoint, into: Endpoint) -> Address:
     """The listener's next connection is this endpoint's from now on; the peer's address.  WSAEWOULDBLOCK."""
+    if into.rest.extra:  # where those who are to hear of its events are, too
+        with _events.beginning(into):
+            remote = _join(listener, into)
+    else:
+        remote = _join(listener, into)
+    _events.told(listener, _events.ACCEPT)
+    return remote
+
+
+def _join(listener: Endpoint, into: Endpoint) -> Address:
     remote: list[Address] = []
-    with _events.beginning(into), _settling:
-        if into.closed:
+    with _settling:
+        shape = into.shape
+        if shape.closed:
             raise WinsockError(WSA.WSA_OPERATION_ABORTED)
         try:
-            reactor_of(into.process, into.network).replace(into, lambda: remote.append(_take(listener, into)))
+            reactor_of(shape.process, shape.network).replace(into, lambda: remote.append(_take(listener, into)))
         except WinsockError as e:
             if e.code == WSA.WSAECONNRESET:
                 tell_options(into)
             raise
-        tell_options(into)
-        into.drop(REUSED)
+        if into.rest is not NO_REST:
+            tell_options(into)
+            into.drop(REUSED)
         into.note(CONTEXT, "accept")
         into.joined(remote[0])
-    _events.told(listener, _events.ACCEPT)
     return remote[0]
 
 
@@ -210,7 +222,7 @@ def _take(listener: Endpoint, into: Endpoint) -> Address:
         else:
             into.transport.take_over(transport)
             return address
-    return listener.transport.accept_into(into.transport)
+    return listener.accept_into(into)
 
 
 def tell_options(ep: Endpoint) -> None:

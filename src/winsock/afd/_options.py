@@ -27,6 +27,8 @@ MAX_UDP_4, MAX_UDP_6 = 65507, 65527
 MAX_RAW = 32768
 CSADDR_INFO = struct.Struct("<QixxxxQixxxxii")
 
+_LISTENING = State.LISTENING
+
 Value = int | bytes
 Key = tuple[int, int]
 Setting = tuple[range | None, bool, Callable[[Any, Any], None] | None]
@@ -363,18 +365,19 @@ def _set_accept_context(ep: Endpoint, row: Option, value: Value) -> None:
 
     The network's ones it has already, but for those that the program had set on this socket itself.
     """
-    listener = ep.process.sockets.get(int.from_bytes(_bytes(value), "little"))
+    process = ep.shape.process
+    listener = process.sockets.get(int.from_bytes(_bytes(value), "little"))
     if not isinstance(listener, Endpoint):
         raise WinsockError(WSA.WSAENOTSOCK)
-    if ep in ep.process.services.get(ACCEPTING, ()):
+    if ep in process.services.get(ACCEPTING, ()):
         raise WinsockError(WSA.WSAENOTCONN)  # AcceptEx has no connection for it yet
-    if listener.state is not State.LISTENING:
+    if listener.shape.state is not _LISTENING:
         raise WinsockError(WSA.WSAEINVAL)
     rest, its = ep.own_rest(), listener.rest
-    for key in its.options.keys() & rest.options.keys():
-        if key in table.BY_NUMBER and table.BY_NUMBER[key].carried:
-            ep.transport.tell_option(key[0], key[1], its.options[key])
     if its.options:
+        for key in its.options.keys() & rest.options.keys():
+            if key in table.BY_NUMBER and table.BY_NUMBER[key].carried:
+                ep.transport.tell_option(key[0], key[1], its.options[key])
         rest.options = {**rest.options, **its.options}
     rest.receive_timeout, rest.send_timeout = its.receive_timeout, its.send_timeout
     ep.drop("context")

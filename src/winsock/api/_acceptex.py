@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+from ctypes import Structure, sizeof
 from typing import Any
 
 from winsock.abi import _constants as c
@@ -58,19 +59,22 @@ def AcceptEx(
     ERROR_INVALID_PARAMETER without an OVERLAPPED, WSAEINVAL for a socket that does not listen or one that is not
     fresh, WSAEFAULT without a buffer or with no area for the remote address.  Source: document, facts.
     """
-    if memory.is_null(lpOverlapped):
-        raise WinsockError(c.ERROR_INVALID_PARAMETER)
-    memory.writable(lpOverlapped, OVERLAPPED_SIZE)
+    if not isinstance(lpOverlapped, Structure) or sizeof(lpOverlapped) < OVERLAPPED_SIZE:
+        if memory.is_null(lpOverlapped):
+            raise WinsockError(c.ERROR_INVALID_PARAMETER)
+        memory.writable(lpOverlapped, OVERLAPPED_SIZE)
     listener, into = endpoint(ts, sListenSocket), endpoint(ts, sAcceptSocket)
-    data, local, remote = map(dword, (dwReceiveDataLength, dwLocalAddressLength, dwRemoteAddressLength))
+    data, local, remote = dword(dwReceiveDataLength), dword(dwLocalAddressLength), dword(dwRemoteAddressLength)
     request = AcceptInto(ts, listener, into, lpOverlapped)
-    request.check()
     try:
-        if memory.is_null(lpOutputBuffer) or not remote:
+        if isinstance(lpOutputBuffer, int):  # which will be marked
+            request.check()
+            memory.writable(lpOutputBuffer or None, data + local + remote)
+        if not remote:
             raise memory.fault()
-        memory.writable(lpOutputBuffer, data + local + remote)
         request.give(lpOutputBuffer, data, local, remote)
     except WinsockError as e:
+        request.check()  # the sockets come before the buffer; else the start looks at them
         raise refuse(lpOverlapped, e.code) from None
     try:
         if listener.shape.flags & c.WSA_FLAG_OVERLAPPED:

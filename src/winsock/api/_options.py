@@ -121,10 +121,10 @@ def setsockopt(s: int, level: int, optname: int, optval: Any, optlen: int) -> in
     try:
         # The short way, for numbers that are kept and told the network.  Any exception leads to the long way.
         ts = _tls.state
-        ep = ts.sockets[s]
-        key = level, optname
-        values, boolean, tell = ep.shape.settable[key]
         if optlen == 4 and not ts.blocking:
+            ep = ts.sockets[s]
+            key = level, optname
+            values, boolean, tell = ep.shape.settable[key]
             (value,) = _number_at(optval)
             if boolean and value:
                 value = 1
@@ -150,13 +150,17 @@ def _setsockopt(ts: ThreadState, s: int, level: int, optname: int, optval: Any, 
     shape = ep.shape
     if shape.settable is None and shape.procs.plain and not shape.closed:
         shape.settable = _options.settings(type(ep), shape.family, shape.type)
-    ep.procs.setsockopt(ep, level, optname, _consulted(ep, level, optname, optval, optlen))
+    row = BY_NUMBER.get((level, optname))
+    data = _consulted(ep, row, optval, optlen)
+    if row is not None and data is not None and shape.procs.plain:
+        _options.write(ep, row, data)  # what else the base provider's entry looks at, _consulted has
+    else:
+        shape.procs.setsockopt(ep, level, optname, data)
     return 0
 
 
-def _consulted(ep: Endpoint, level: int, optname: int, optval: Any, optlen: int) -> bytes | None:
+def _consulted(ep: Endpoint, row: Option | None, optval: Any, optlen: int) -> bytes | None:
     """The bytes that the option looks at; None for NULL where that is allowed."""
-    row = BY_NUMBER.get((level, optname))
     if row is None:  # a layered provider may know it
         return None if ep.procs.plain else memory.read(optval, max(0, optlen))
     _options.writable(ep, row)
