@@ -374,3 +374,17 @@ def test_http_server_module_serves_and_stops(tmp_path: Path) -> None:
     out, _ = process.communicate(timeout=30)
     assert "Keyboard interrupt received" in out
     assert process.returncode == 0
+
+
+def test_what_tls_raises_comes_from_the_programs_own_frames(program) -> None:
+    out = program("""
+        import socket, ssl, traceback
+        a, b = socket.socketpair()
+        b.sendall(b"this is not TLS, and long enough for a record's head")
+        try:
+            ssl.create_default_context().wrap_socket(a, server_hostname="name")
+        except ssl.SSLError as e:
+            files = [frame.filename.rpartition("/")[2] for frame in traceback.extract_tb(e.__traceback__)]
+            print(files[0], set(files[1:]), e.__cause__, e.__suppress_context__)
+    """)
+    assert out == "program.py {'ssl.py'} None True\n"

@@ -17,7 +17,7 @@ from types import ModuleType
 
 import pytest
 
-from winsock.python import _operation, _overlapped, _winapi
+from winsock.python import _msvcrt, _operation, _overlapped, _winapi
 from winsock.python._versions import THIS, WINAPI_NAMES, later
 
 SCRIPT = Path(__file__).resolve().parents[2] / "scripts" / "other_pythons.py"
@@ -31,7 +31,7 @@ FILES = (  # and the tests of them, where they are installed
 MODULES = {
     "_winapi": _winapi.make_module(),
     "_overlapped": _overlapped.make_module(),
-    "msvcrt": _winapi.make_msvcrt(),
+    "msvcrt": _msvcrt.make_module(),
 }
 
 

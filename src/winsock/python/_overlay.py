@@ -153,6 +153,7 @@ def os_view() -> ModuleType:
             "set_handle_inheritable": os.set_inheritable,
             "strerror": strerror,
             "O_BINARY": 0,
+            "O_TEXT": 0,
             "O_NOINHERIT": os.O_CLOEXEC,
             **_processes.OS_NAMES,
         },

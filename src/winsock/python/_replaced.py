@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from types import ModuleType
 
-from winsock.python import _errno, _overlapped, _overlay, _select, _socket_module, _ssl, _winapi
+from winsock.python import _errno, _msvcrt, _overlapped, _overlay, _select, _socket_module, _ssl, _winapi
 
 
 def replaced() -> tuple[dict[str, ModuleType], dict[str, ModuleType]]:
@@ -21,7 +21,7 @@ def replaced() -> tuple[dict[str, ModuleType], dict[str, ModuleType]]:
         **sockets,
         "_overlapped": _overlapped.make_module(),
         "_winapi": _winapi.make_module(),
-        "msvcrt": _winapi.make_msvcrt(),
+        "msvcrt": _msvcrt.make_module(),
         "os": _overlay.os_view(),
         "platform": _overlay.platform_view(),
         "signal": _overlay.signal_view(),

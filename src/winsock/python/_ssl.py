@@ -33,6 +33,25 @@ def make_module() -> ModuleType | None:
         code = from_errno(e.errno, 0)
         return _oserror.winsock_error(code) if code else e
 
+    def passed(name: str) -> Callable[..., Any]:
+        """The real one's method; what it raises comes translated, from where the program is."""
+
+        def method(self: Any, *args: Any) -> Any:
+            try:
+                return getattr(self._real, name)(*args)
+            except OSError as e:
+                exc = translated(e)
+            try:
+                raise exc from None
+            except OSError as e:
+                e.__traceback__ = _oserror.keep(e)
+                raise
+            finally:
+                del exc
+
+        method.__name__ = name
+        return method
+
     class SSLSocket:
         """_ssl's object of a wrapped socket.
 
@@ -52,34 +71,11 @@ def make_module() -> ModuleType | None:
         def __setattr__(self, name: str, value: Any) -> None:
             setattr(self._real, name, value)
 
-        def read(self, *args: Any) -> Any:
-            try:
-                return self._real.read(*args)
-            except OSError as e:
-                exc = translated(e)
-            raise exc from None
-
-        def write(self, data: Any) -> Any:
-            try:
-                return self._real.write(data)
-            except OSError as e:
-                exc = translated(e)
-            raise exc from None
-
-        def do_handshake(self) -> Any:
-            try:
-                return self._real.do_handshake()
-            except OSError as e:
-                exc = translated(e)
-            raise exc from None
-
         def shutdown(self) -> Any:
-            try:
-                below = self._real.shutdown()
-                return self._owner() if below is self._twin else below
-            except OSError as e:
-                exc = translated(e)
-            raise exc from None
+            below = self._shutdown()
+            return self._owner() if below is self._twin else below
+
+        read, write, do_handshake, _shutdown = map(passed, ("read", "write", "do_handshake", "shutdown"))
 
     wrap: Callable[..., Any] = real._SSLContext._wrap_socket  # type: ignore[attr-defined]
 

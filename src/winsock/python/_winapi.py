@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import weakref
 from collections.abc import Callable, Sequence
 from types import ModuleType
@@ -340,35 +339,3 @@ def _close_quietly(handle: int) -> None:
         _handles.close(handle)
     except WinsockError:
         pass
-
-
-# -- msvcrt
-
-
-@face
-def open_osfhandle(handle: int, flags: int, /) -> int:
-    """open_osfhandle(handle, flags): a descriptor for a pipe's handle, which is closed with it; a file's is one."""
-    if handle < _handles.FIRST:
-        return int(get_osfhandle(handle))
-    end = _handles.find(handle, _pipes.End)
-    fd = os.dup(end.ep.transport.fileno())
-    os.set_blocking(fd, True)
-    _handles.close(handle)
-    return fd
-
-
-@face
-def get_osfhandle(fd: int, /) -> int:
-    """get_osfhandle(fd): the handle of a file, here the descriptor itself."""
-    try:
-        os.fstat(fd)
-    except OSError:
-        raise WinsockError(c.ERROR_INVALID_HANDLE) from None
-    return fd
-
-
-def make_msvcrt() -> ModuleType:
-    """A fresh `msvcrt`."""
-    module = ModuleType("msvcrt", "The part of msvcrt that networking code uses.")
-    module.__dict__.update(open_osfhandle=open_osfhandle, get_osfhandle=get_osfhandle)
-    return module
