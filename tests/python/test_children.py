@@ -66,6 +66,37 @@ if __name__ == "__main__":
     assert done.stdout == "[WinError 10022] Un argument non valide a été fourni _WindowsSelectorEventLoop False\n"
 
 
+@pytest.mark.parametrize("method", METHODS)
+def test_connections_of_a_listener_that_was_handed_on_do_not_block_its_port(program, method: str) -> None:
+    out = program("""
+        import socket, sys
+        from multiprocessing import get_context
+        def serve(listener, queue):
+            listener.listen()
+            queue.put("listening")
+            connection, _ = listener.accept()
+            connection.close()  # first: its end is the one that lingers
+            listener.close()
+        if __name__ == "__main__":
+            context = get_context(sys.argv[1])
+            queue, listener = context.Queue(), socket.socket()
+            listener.bind(("127.0.0.1", 0))
+            address = listener.getsockname()
+            child = context.Process(target=serve, args=(listener, queue))
+            child.start()
+            print(queue.get(timeout=50))
+            with socket.create_connection(address) as client:
+                print(client.recv(9))
+            child.join()
+            listener.close()
+            with socket.socket() as again:
+                again.bind(address)
+                again.listen()
+                print(again.getsockname() == address)
+    """, method)
+    assert out == "listening\nb''\nTrue\n"
+
+
 def test_what_a_child_raises_is_shown_as_ever(run, tmp_path) -> None:
     (tmp_path / "program.py").write_text("""
 from multiprocessing import get_context

@@ -344,8 +344,13 @@ def listen(sock: HostSocket, backlog: int) -> None:
     if backlog < 0:
         backlog = min(max(-backlog, MIN_HINT), MAX_HINT)
     claim: Claim | None = sock.bound
-    if claim is None:
-        _listen(sock, backlog)
+    if claim is None:  # another process has bound it, and its connections, too, must not block the port later
+        _set(sock, linux.SO_REUSEADDR, 1)
+        try:
+            _listen(sock, backlog)
+        except WinsockError:
+            _set(sock, linux.SO_REUSEADDR, 0)
+            raise
         return
     keeps_sharing = claim.use is Use.REUSE
     with _lock, POOL.beside(sock.win_type, claim.key[1], sock, None, keeps_sharing):
