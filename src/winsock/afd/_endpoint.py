@@ -476,10 +476,12 @@ class Endpoint(Base):
                 raise WinsockError(WSA.WSAENOTSOCK)
 
     def leave_wait(self, ts: ThreadState) -> None:
+        """May come twice for one enter_wait, or without any, where a signal's handler has raised."""
         with _lock:
             waiters = list(self.rest.waiters)
-            waiters.remove(ts)
-            self.waiters = tuple(waiters)
+            if ts in waiters:
+                waiters.remove(ts)
+                self.waiters = tuple(waiters)
             last = self.shape.closed and not waiters and self in self._leaving()  # else close() finds nobody
         if last:
             try:

@@ -156,7 +156,7 @@ def _backlog_change(ep: Endpoint, row: Control, data: bytes, room: int | None) -
     if ep.nonblocking:
         raise ControlError(WSA.WSAEWOULDBLOCK)
     ts = current()
-    with Wait(ts, ep.network, None) as wait:
+    with Wait(ts, ep.network, None) as wait, wait:
         if not wait.join(ep):
             raise ControlError(WSA.WSAENOTSOCK)
         while wait.goes_on() and not ep.closed:
@@ -266,7 +266,7 @@ def _change(ep: Endpoint, row: Control, data: bytes, room: int | None) -> bytes:
         _selection.expect_change(ep, event)
         raise ControlError(WSA.WSAEWOULDBLOCK)
     ts = current()
-    with ep.network.changes(ep.family, routes) as changes, Wait(ts, ep.network, None) as wait:
+    with ep.network.changes(ep.family, routes) as changes, Wait(ts, ep.network, None) as wait, wait:
         if not wait.join(ep):
             raise ControlError(WSA.WSAENOTSOCK)
         while wait.goes_on():

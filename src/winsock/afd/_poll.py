@@ -136,7 +136,7 @@ def wait_for(wanted: dict[Endpoint, int], timeout: float | None) -> dict[Endpoin
     found = looking.once(0)
     if found or timeout == 0 or not wanted:
         return found
-    with Wait(current(), next(iter(wanted)).network, timeout) as wait:
+    with Wait(current(), next(iter(wanted)).network, timeout) as wait, wait:
         for ep in wanted:
             if not wait.join(ep):
                 break  # closed meanwhile: the next look says so

@@ -72,7 +72,7 @@ def _find(ep: Endpoint, token: int) -> Any:
 def _waited(ep: Endpoint, token: int) -> Any:
     """The block of a token, however long that takes."""
     ts = current()
-    with Wait(ts, ep.network, None) as wait:
+    with Wait(ts, ep.network, None) as wait, wait:
         if not wait.join(ep):
             raise WinsockError(WSA.WSAENOTSOCK)
         search = Search(ep, token, lambda _: ts.interrupt())

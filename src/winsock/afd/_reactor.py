@@ -76,7 +76,14 @@ def _tell(watches: dict[int, _Watch], events: Iterable[tuple[int, int]]) -> None
 
 
 def _failed() -> None:
+    raise_in_main_thread()
     _log.exception("winsock: a callback of the reactor failed; please report this")
+
+
+def raise_in_main_thread() -> None:
+    """Raise what is being handled: in the main thread it may be the program's, from a signal's handler."""
+    if threading.current_thread() is threading.main_thread():
+        raise  # noqa: PLE0704
 
 
 class Timer:
@@ -109,7 +116,9 @@ class Reactor:
         self._watcher: Any = None  # a Watcher, when something is watched
         self._watches.clear()
         self._lock = threading.RLock()  # for _watches and _timers
-        self._lead = threading.Lock()
+        # Holds one thing while nobody leads.  Who takes it out leads, and is in a `try` before a signal's handler can
+        # raise; after a lock's acquire() it can, and nobody would ever release that.
+        self._free = [True]
         self._leader: ThreadState | None = None
         self._laps = 0  # times that somebody took the lead
         self._followers: list[ThreadState] = []
@@ -192,7 +201,7 @@ class Reactor:
                 self._watcher = self.network.watcher()
             heapq.heappush(self._timers, (when, next(self._numbers), timer))
             first = self._timers[0][2] is timer
-        if first and self._lead.locked():
+        if first and not self._free:
             self._watcher.kick()
         else:
             self.attend()
@@ -220,7 +229,7 @@ class Reactor:
 
     def attend(self) -> None:
         """See to it that somebody leads, if there is a need."""
-        if self._lead.locked():
+        if not self._free:
             return
         followers = self._followers
         if followers and (self._watches or self._timers):
@@ -248,19 +257,24 @@ class Reactor:
         try:
             if self._leader is ts:  # a signal's handler, while this thread leads
                 return self._run(ts, until, end)
+            free = self._free
             while True:
-                lead = self._lead
-                if self._watcher is not None and (lead.acquire(False) or self._stand_in.give_way()):
-                    self._leader = ts
-                    self._laps += 1
+                if self._watcher is not None and (free or self._stand_in.give_way()):
                     try:
-                        return self._run(ts, until, end)
-                    except BaseException:
-                        self._interrupted()
-                        raise
-                    finally:
-                        self._leader = None
-                        lead.release()
+                        del free[0]
+                    except IndexError:
+                        pass  # another one was faster
+                    else:
+                        try:
+                            self._leader = ts
+                            self._laps += 1
+                            return self._run(ts, until, end)
+                        except BaseException:
+                            self._interrupted()
+                            raise
+                        finally:
+                            self._leader = None
+                            free.append(True)
                 found, over = self._follow(ts, until, end)
                 if over:
                     return found
@@ -300,12 +314,16 @@ class Reactor:
     def glance(self, ts: ThreadState) -> bool:
         """wait() without a wait, whose caller looks what has come of it; False if another thread leads."""
         watcher: Any = self._watcher
-        lead = self._lead
-        if watcher is None or not lead.acquire(False):
+        if watcher is None:
             return False
-        self._leader = ts
-        self._laps += 1
+        free = self._free
         try:
+            del free[0]
+        except IndexError:
+            return False
+        try:
+            self._leader = ts
+            self._laps += 1
             _tell(watcher.tokens, watcher.poll(0))
             if self._timers and self._watcher is watcher:
                 self._ring()
@@ -314,7 +332,7 @@ class Reactor:
             raise
         finally:
             self._leader = None
-            lead.release()
+            free.append(True)
             if self._followers or not self.attended:
                 self.attend()
         return True
@@ -325,15 +343,18 @@ class Reactor:
         What a program's loop does most: it leads, and what it waits for is among the first that happen.
         """
         watcher: Any = self._watcher
-        lead = self._lead
-        if watcher is None or self._leader is not None or not lead.acquire(False):
+        if watcher is None:
             return False
-        packets, queue = port.packets, port._queue
+        packets, queue, free = port.packets, port._queue, self._free
         before = ts.wake
-        self._leader = ts
-        self._laps += 1
-        queue.append(ts)
         try:
+            del free[0]
+        except IndexError:
+            return False
+        try:
+            self._leader = ts
+            self._laps += 1
+            queue.append(ts)
             ts.wake = watcher.kick
             if not packets and not port.closed:
                 due = self._due(timeout) if self._timers else timeout
@@ -349,10 +370,12 @@ class Reactor:
             self._interrupted()
             raise
         finally:
-            self._leader = None
-            lead.release()
             ts.wake = before
-            queue.remove(ts)
+            try:
+                queue.remove(ts)
+            finally:
+                self._leader = None
+                free.append(True)
             if packets and queue:
                 port.tell()  # there is one for somebody else, too
             if self._followers or not self.attended:
@@ -375,42 +398,51 @@ class Reactor:
         """
         wait = self.network.wait
         watcher: Any = self._watcher
-        lead = self._lead
         if watcher is None or not (self._watches or self._timers):
             return wait(ts, entries, timeout)
-        if self._leader is ts or not (lead.acquire(False) or self._stand_in.give_way()):
-            self._followers.append(ts)
+        free = self._free
+        if self._leader is not ts and (free or self._stand_in.give_way()):
             try:
-                return wait(ts, entries, timeout if self._led() else 0)
-            finally:
-                self._followers.remove(ts)
-        self._leader = ts
-        self._laps += 1
-        poll = watcher.poll
+                del free[0]
+            except IndexError:
+                pass  # another one was faster
+            else:
+                try:
+                    self._leader = ts
+                    self._laps += 1
+                    return self._look(ts, entries, self._due(timeout) if self._timers else timeout)
+                except BaseException:
+                    self._interrupted()
+                    raise
+                finally:
+                    self._leader = None
+                    free.append(True)
+                    if self._followers or not self.attended:
+                        self.attend()
         try:
-            if self._timers:
-                timeout = self._due(timeout)
-            found = wait(ts, [*entries, (watcher, READ)], timeout)
-            mine = [answer for answer in found if answer[0] is not watcher]
-            if len(mine) < len(found) and self._watcher is watcher:
-                _tell(watcher.tokens, poll(0))
-            if self._timers:
-                self._ring()
-            return mine
-        except BaseException:
-            self._interrupted()
-            raise
+            self._followers.append(ts)
+            return wait(ts, entries, timeout if self._led() else 0)
         finally:
-            self._leader = None
-            lead.release()
-            if self._followers or not self.attended:
-                self.attend()
+            self._followers.remove(ts)
+
+    def _look(
+        self, ts: ThreadState, entries: Sequence[tuple[Any, int]], timeout: float | None
+    ) -> list[tuple[Any, int]]:
+        """Wait for these and for what the watcher tells of, as the leader."""
+        watcher: Any = self._watcher
+        found = self.network.wait(ts, [*entries, (watcher, READ)], timeout)
+        mine = [answer for answer in found if answer[0] is not watcher]
+        if len(mine) < len(found) and self._watcher is watcher:
+            _tell(watcher.tokens, watcher.poll(0))
+        if self._timers:
+            self._ring()
+        return mine
 
     def _follow(self, ts: ThreadState, until: Callable[[], Any], end: float | None) -> tuple[Any, bool]:
         """Sleep once, as somebody else leads or nothing is to be led: what was found, and whether that was all."""
         ts.wake = self.network.prepare(ts)
-        self._followers.append(ts)
         try:
+            self._followers.append(ts)
             if self._watcher is not None and not self._led():
                 return None, False
             found = until()
@@ -427,7 +459,7 @@ class Reactor:
 
     def _led(self) -> bool:
         """Whether somebody leads who does not give way to those that wait."""
-        return self._lead.locked() and not self._stand_in.leads
+        return not self._free and not self._stand_in.leads
 
     def _due(self, timeout: float | None) -> float | None:
         """The time-out itself, or the ms until the first timer if that is sooner."""
@@ -455,7 +487,7 @@ class Reactor:
                 try:
                     function()
                 except Exception:
-                    _log.exception("winsock: a timer of the reactor failed; please report this")
+                    _failed()
 
 
 class _StandIn:
@@ -468,6 +500,7 @@ class _StandIn:
         self._state = "absent"
         self.leads = False
         self._back = False  # somebody wants to lead
+        self._stood_back = threading.Event()
         self._begins = False  # started, and has not run yet
 
     def rouse(self) -> None:
@@ -494,7 +527,7 @@ class _StandIn:
             reactor.attended = state in ("ticking", "leading")
 
     def give_way(self) -> bool:
-        """If it leads: have it stand back; whether the calling thread leads now."""
+        """If it leads: have it stand back; whether it has."""
         if not self.leads:
             return False
         reactor = self._reactor()
@@ -503,7 +536,7 @@ class _StandIn:
             return False
         self._back = True
         watcher.kick()
-        return reactor._lead.acquire(timeout=HAND_OVER)
+        return self._stood_back.wait(HAND_OVER)
 
     @contextmanager
     def still(self) -> Iterator[bool]:
@@ -530,7 +563,7 @@ class _StandIn:
             reactor = self._reactor()
             if reactor is None:
                 return
-            led, moved = reactor._lead.locked(), reactor._laps != lap
+            led, moved = not reactor._free, reactor._laps != lap
             tick = min(2 * tick, LONG_TICK) if moved else TICK
             if not reactor.has_work() or (led and not moved):
                 del reactor
@@ -546,7 +579,7 @@ class _StandIn:
             if reactor is None:
                 return False
             self._enter("resting")
-            if reactor.has_work() and not reactor._lead.locked():
+            if reactor.has_work() and reactor._free:
                 self._enter("ticking")  # it has changed just now
                 return True
             del reactor
@@ -560,9 +593,12 @@ class _StandIn:
         process = reactor.process()
         if process is None or reactor._watcher is None:  # whoever brings the first work has yet to make one
             return
-        if not reactor._lead.acquire(False):
+        try:
+            del reactor._free[0]
+        except IndexError:
             return
         self._back = False
+        self._stood_back.clear()
         self._enter("leading")
         if reactor._followers:  # they came while it was not yet to be seen who leads
             self._back = True
@@ -572,7 +608,8 @@ class _StandIn:
         finally:
             rest()
             self._enter("ticking")
-            reactor._lead.release()
+            reactor._free.append(True)
+            self._stood_back.set()
             if reactor._followers:
                 reactor.attend()
 

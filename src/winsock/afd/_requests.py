@@ -20,7 +20,7 @@ from typing import Any
 
 from winsock.abi import _constants as c
 from winsock.afd._endpoint import NO_REST, Endpoint
-from winsock.afd._reactor import Reactor, reactor_of
+from winsock.afd._reactor import Reactor, raise_in_main_thread, reactor_of
 from winsock.codes import NTSTATUS as S
 from winsock.codes import WSA, WinsockError, ntstatus_to_wsa, wsa_to_ntstatus
 from winsock.nt import Process, ThreadState, memory, queue_apc
@@ -520,6 +520,7 @@ class Requests:
             except WinsockError as e:
                 done, status = request.total, status_of(request.ep, e.code)
             except Exception:
+                raise_in_main_thread()
                 _log.exception("winsock: %r failed inside; please report this", request)
                 done, status = request.total, int(S.STATUS_UNSUCCESSFUL)
             if lane and lane[0] is request:

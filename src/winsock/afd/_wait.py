@@ -25,43 +25,52 @@ HOOK_SLICE = 1.0  # ms between two calls of a blocking hook
 class Wait:
     """A wait under way; on leaving the `with` block the endpoints are free again.
 
+    `with Wait(...) as wait, wait:` - twice, for a signal's handler may raise where __exit__ begins; the second time
+    nothing is left to do, or everything.
+
     goes_on() is to be asked before each look at what is waited for, which may last left() milliseconds.
     """
 
-    __slots__ = ("before", "end", "endpoints", "network", "started", "ts")
+    __slots__ = ("before", "end", "endpoints", "entered", "network", "started", "ts")
 
     def __init__(self, ts: ThreadState, network: Any, timeout: float | None) -> None:
         self.ts, self.network = ts, network
         self.end = None if timeout is None else network.now() + timeout
         self.endpoints: list[Endpoint] = []
         self.before: Any = None
-        self.started = False
+        self.entered = self.started = False
 
     def __enter__(self) -> Wait:
-        ts = self.ts
-        self.before = ts.wake
-        ts.wake = self.network.prepare(ts)
-        if not ts.blocking:
-            ts.cancelled = 0
-        ts.blocking += 1
+        if not self.entered:
+            ts, wake = self.ts, self.network.prepare(self.ts)
+            # No calls from here on, and so no signals.
+            self.before = ts.wake
+            ts.wake = wake
+            if not ts.blocking:
+                ts.cancelled = 0
+            ts.blocking += 1
+            self.entered = True
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        ts = self.ts
-        ts.blocking -= 1
-        ts.wake = self.before
-        for ep in self.endpoints:
-            ep.leave_wait(ts)
+        ts, endpoints = self.ts, self.endpoints
+        if self.entered:
+            self.entered = False
+            ts.blocking -= 1
+            ts.wake = self.before
+        while endpoints:
+            endpoints[-1].leave_wait(ts)
+            endpoints.pop()
 
     def join(self, ep: Endpoint) -> bool:
         """From now on closing this endpoint, and other news of it, wake the thread; False if it is closed."""
+        self.endpoints.append(ep)  # first: who leaves need not have entered
         try:
             ep.enter_wait(self.ts)
         except WinsockError:
             return False
-        self.endpoints.append(ep)
         return True
 
     def goes_on(self) -> bool:
@@ -108,7 +117,7 @@ def wait_ready(
     entries = [(ep.transport, events)]
     if ts.apcs and network.wait(ts, entries, 0):
         return True  # APCs run in calls that have to wait, and only there
-    with Wait(ts, network, timeout) as wait:
+    with Wait(ts, network, timeout) as wait, wait:
         if not wait.join(ep):
             raise WinsockError(WSA.WSAENOTSOCK)
         while wait.goes_on():
