@@ -33,6 +33,8 @@ Value = int | bytes
 Key = tuple[int, int]
 Setting = tuple[range | None, bool, Callable[[Any, Any], None] | None]
 ALL = (0, 0xFFFFFFFF)  # the values of a DWORD
+A_HANDLE = range(0)  # which no DWORD is
+ACCEPT_CONTEXT: Final = (c.SOL_SOCKET, c.SO_UPDATE_ACCEPT_CONTEXT)
 
 REUSEADDR: Final = (c.SOL_SOCKET, c.SO_REUSEADDR)
 EXCLUSIVEADDRUSE: Final = (c.SOL_SOCKET, c.SO_EXCLUSIVEADDRUSE)
@@ -143,11 +145,14 @@ def plan(family: int, type: int) -> dict[Key, int | None]:
 
 @lru_cache(64)
 def settings(sockets: Any, family: int, type: int) -> dict[Key, Setting]:
-    """The options of such sockets of a network's class that setsockopt checks, tells the network and keeps.
+    """The options of such sockets of a network's class that setsockopt can set by a short cut.
 
-    DWORDs: {key: (values, None for any; boolean; what tells the network, or None)}.
+    DWORDs that it checks, tells the network and keeps: {key: (values, None for any; boolean; what tells the network,
+    or None)}.  And the context of every connection of AcceptEx: (A_HANDLE, False, what takes the listener's).
     """
     found: dict[Key, Setting] = {}
+    if table.BY_NUMBER[ACCEPT_CONTEXT].applies(family, type):
+        found[ACCEPT_CONTEXT] = A_HANDLE, False, _accepted_by
     for row in table.OPTIONS:
         if row.layout.size != 4 or not row.set or row.refusal or row.label in _WRITERS:
             continue
@@ -361,12 +366,16 @@ def _set_conditional_accept(ep: Endpoint, row: Option, value: Value) -> None:
 
 
 def _set_accept_context(ep: Endpoint, row: Option, value: Value) -> None:
+    _accepted_by(ep, int.from_bytes(_bytes(value), "little"))
+
+
+def _accepted_by(ep: Endpoint, handle: int) -> None:
     """The listener's options become this socket's.
 
     The network's ones it has already, but for those that the program had set on this socket itself.
     """
     process = ep.shape.process
-    listener = process.sockets.get(int.from_bytes(_bytes(value), "little"))
+    listener = process.sockets.get(handle)
     if not isinstance(listener, Endpoint):
         raise WinsockError(WSA.WSAENOTSOCK)
     if ep in process.services.get(ACCEPTING, ()):

@@ -16,7 +16,9 @@ from winsock.nt._process import _tls
 
 _INTS: Final = (ctypes.c_int, ctypes.c_uint)
 _c_int = ctypes.c_int
+HANDLE_SIZE: Final = 8
 _number_at: Final = struct.Struct("<I").unpack_from
+_handle_at: Final = struct.Struct("<Q").unpack_from
 _store: Final = struct.Struct("<I").pack_into
 _CONNECTING = State.CONNECTING
 _ONE_BYTE: Final = frozenset((row.level, row.name) for row in OPTIONS if row.layout.size == 1)
@@ -132,6 +134,13 @@ def setsockopt(s: int, level: int, optname: int, optval: Any, optlen: int) -> in
                 if tell is not None:
                     tell(ep, value)
                 ep.set_option(key, value)
+                ts.last_error = 0
+                return 0
+        elif optlen == HANDLE_SIZE and not ts.blocking:
+            ep = ts.sockets[s]
+            values, _, take = ep.shape.settable[level, optname]
+            if values is _options.A_HANDLE:
+                take(ep, *_handle_at(optval))
                 ts.last_error = 0
                 return 0
     except Exception:
