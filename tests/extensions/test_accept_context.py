@@ -56,3 +56,12 @@ def test_the_listeners_options_are_taken_each_time(lab):
         room, size = bytearray(4), bytearray(b"\4\0\0\0")
         assert ws.getsockopt(s, c.SOL_SOCKET, c.SO_KEEPALIVE, room, size) == 0
         assert room[0] == value
+
+
+def test_what_is_noted_of_the_connection_is_known_at_once(lab):
+    s = accepted(lab, lab.listener())
+    ep = lab.process.sockets[s]
+    shape = ep.shape
+    ep.refresh()
+    assert ep.shape is shape
+    assert ep.unsettled

@@ -206,8 +206,7 @@ def _join(listener: Endpoint, into: Endpoint) -> Address:
         if into.rest is not NO_REST:
             tell_options(into)
             into.drop(REUSED)
-        into.note(CONTEXT, "accept")
-        into.joined(remote[0])
+        into.joined(remote[0], "accept")
     return remote[0]
 
 
