@@ -241,3 +241,49 @@ def test_pytest_warns_of_nothing(run, tmp_path) -> None:
     (tmp_path / "test_it.py").write_text("def test_it():\n    import sys\n    assert sys.platform == 'win32'\n")
     done = run("-m", "pytest", "-q", "-W", "error", "-p", "no:cacheprovider", "test_it.py")
     assert (done.returncode, done.stderr) == (0, ""), done.stdout
+
+
+def test_what_is_typed_into_ipython_sees_windows(program, tmp_path: Path) -> None:
+    """By a stand-in for IPython with the two methods that matter."""
+    (tmp_path / "IPython" / "core").mkdir(parents=True)
+    (tmp_path / "IPython" / "core" / "interactiveshell.py").write_text("""
+import builtins
+from types import ModuleType
+class InteractiveShell:
+    def __init__(self):
+        self.user_module, self.user_ns = self.prepare_user_module()
+        self.init_builtins()
+    def prepare_user_module(self, user_module=None):
+        module = ModuleType("__main__")
+        vars(module).setdefault("__builtins__", builtins)
+        return module, vars(module)
+    def init_builtins(self):
+        vars(builtins)["display"] = "shown"
+    def run(self, typed):
+        exec(typed, self.user_ns)
+""")
+    out = program("""
+        from IPython.core.interactiveshell import InteractiveShell
+        shell = InteractiveShell()
+        shell.run("import sys; print(sys.platform, display, __name__)")
+    """)
+    assert out == "win32 shown __main__\n"
+
+
+def test_what_coverage_runs_sees_windows(program, tmp_path: Path) -> None:
+    """By a stand-in for the module in which coverage makes a __main__."""
+    (tmp_path / "coverage").mkdir()
+    (tmp_path / "coverage" / "execfile.py").write_text("""
+import sys
+from types import ModuleType
+def run(source):
+    main_mod = ModuleType("__main__")
+    main_mod.__file__ = "<source>"
+    main_mod.__builtins__ = sys.modules["builtins"]
+    exec(compile(source, "<source>", "exec"), main_mod.__dict__)
+""")
+    out = program("""
+        from coverage.execfile import run
+        run("import sys; print(sys.platform, __name__, __file__)")
+    """)
+    assert out == "win32 __main__ <source>\n"

@@ -365,6 +365,36 @@ def _pytest_rewriting(view: View, module: ModuleType) -> None:
     package.__doc__ = f"{package.__doc__}\n\nPYTEST_DONT_REWRITE"  # else it is warned of: it is there already
 
 
+def _ipython(view: View, module: ModuleType) -> None:
+    """What is typed into IPython is the program."""
+    shell = module.InteractiveShell
+    prepare, add = shell.prepare_user_module, shell.init_builtins
+
+    def prepare_user_module(self: Any, *args: Any, **named: Any) -> Any:
+        main, names = prepare(self, *args, **named)
+        names["__builtins__"] = view.builtins["program"]
+        return main, names
+
+    def init_builtins(self: Any) -> None:
+        before = set(vars(builtins))
+        add(self)
+        for name in vars(builtins).keys() - before:
+            view.builtins["program"][name] = vars(builtins)[name]
+
+    shell.prepare_user_module, shell.init_builtins = prepare_user_module, init_builtins
+
+
+def _coverage(view: View, module: ModuleType) -> None:
+    """What coverage runs is the program."""
+
+    class Main(ModuleType):
+        def __setattr__(self, name: str, value: Any) -> None:
+            super().__setattr__(name, view.builtins["program"] if name == "__builtins__" else value)
+
+    Main.__name__ = Main.__qualname__ = "module"
+    vars(module)["ModuleType"] = Main
+
+
 def _process_handles(view: View, module: ModuleType) -> None:
     """A process is something to wait for: Popen has a handle, as on Windows."""
     from winsock.python._winapi import process_handle
@@ -410,7 +440,9 @@ def _default_loop(view: View, module: ModuleType) -> None:
 
 
 AFTER_IMPORT: dict[str, Callable[[View, ModuleType], None]] = {
+    "IPython.core.interactiveshell": _ipython,
     "_pytest.assertion.rewrite": _pytest_rewriting,
+    "coverage.execfile": _coverage,
     "asyncio.windows_events": _default_loop,
     "asyncio.windows_utils": _process_handles,
     "multiprocessing.reduction": _sockets_for_children,
