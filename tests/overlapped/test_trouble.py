@@ -20,7 +20,7 @@ from overlapped_kit import OVERLAPPED, WSABUF, Operation
 import winsock.kernel32 as k32
 import winsock.ws2_32 as ws
 from winsock.abi import _constants as c
-from winsock.afd._reactor import _StandIn
+from winsock.afd._stand_in import StandIn
 from winsock.codes import NTSTATUS, WSA
 
 PAGE = 4096
@@ -310,7 +310,7 @@ def test_a_thread_in_a_blocking_call_serves_requests(lab, wait):
 
 
 def test_who_comes_while_the_stand_in_takes_the_lead_leads(lab, monkeypatch):
-    taken, go, enter = threading.Event(), threading.Event(), _StandIn._enter
+    taken, go, enter = threading.Event(), threading.Event(), StandIn._enter
 
     def late(stand_in, state):
         if state == "leading":  # nobody sees that yet
@@ -318,7 +318,7 @@ def test_who_comes_while_the_stand_in_takes_the_lead_leads(lab, monkeypatch):
             assert go.wait(30)
         enter(stand_in, state)
 
-    monkeypatch.setattr(_StandIn, "_enter", late)
+    monkeypatch.setattr(StandIn, "_enter", late)
     a, b = lab.pair()
     quiet, other = lab.pair()
     op, reactor = lab.pend_recv(b), lab.process.services["reactor"]
