@@ -287,3 +287,16 @@ def run(source):
         run("import sys; print(sys.platform, __name__, __file__)")
     """)
     assert out == "win32 __main__ <source>\n"
+
+
+@pytest.mark.parametrize("name", ["ifaddr", "psutil", "scapy"])
+def test_who_asks_this_machine_for_what_lies_below_sockets_sees_it(program, tmp_path: Path, name: str) -> None:
+    (tmp_path / f"{name}.py").write_text(
+        "import os, socket, sys\nseen = sys.platform, os.name, os.uname()[0], int(socket.AF_INET6), socket.AF_PACKET > 0\n"
+    )
+    out = program(f"""
+        import socket, sys
+        import {name}
+        print(*{name}.seen, sys.platform, int(socket.AF_INET6))
+    """)
+    assert out == "linux posix Linux 10 True win32 23\n"

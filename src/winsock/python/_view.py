@@ -48,14 +48,19 @@ CARRIERS = frozenset(
     {"bdb", "cProfile", "code", "doctest", "pdb", "profile", "runpy", "timeit", "trace"}
 )
 SOCKETS_ONLY = frozenset({"cgi", "gevent.monkey", "urllib"})
-HOST = frozenset({"ifaddr", "multiprocessing", "pty", "subprocess", "paramiko.agent", "winsock"})
+HOST = frozenset(
+    {
+        "multiprocessing", "pty", "subprocess", "winsock",
+        "ifaddr", "paramiko.agent", "psutil", "scapy",  # they ask this machine for what lies below sockets, or beside
+    }
+)  # fmt: skip
 # What of trio makes paths of os.name, or works with files.
 TRIO_FILES = frozenset({"trio._file_io", "trio._path"})
 # Third-party code that stands on this machine's own system calls, or decides far more than sockets by the platform.
 OUTSIDE = frozenset(
     {
         "_pytest", "asyncssh.sftp", "cffi", "click", "colorama", "execnet", "numpy", "pip", "pkg_resources", "pluggy",
-        "psutil", "pytest", "rich", "setuptools", "uvloop", "xdist", "zmq",
+        "pytest", "rich", "setuptools", "uvloop", "xdist", "zmq",
     }
 )  # fmt: skip
 # Third-party modules in which a networking library asks once for the platform, or for nothing but error codes.
