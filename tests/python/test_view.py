@@ -292,7 +292,8 @@ def run(source):
 @pytest.mark.parametrize("name", ["ifaddr", "psutil", "scapy"])
 def test_who_asks_this_machine_for_what_lies_below_sockets_sees_it(program, tmp_path: Path, name: str) -> None:
     (tmp_path / f"{name}.py").write_text(
-        "import os, socket, sys\nseen = sys.platform, os.name, os.uname()[0], int(socket.AF_INET6), socket.AF_PACKET > 0\n"
+        "import os, socket, sys\n"
+        "seen = sys.platform, os.name, os.uname()[0], int(socket.AF_INET6), socket.AF_PACKET > 0\n"
     )
     out = program(f"""
         import socket, sys
