@@ -302,3 +302,36 @@ for ends in (True, False), (False, True):
             print(overlapped, e.winerror)
         _winapi.CloseHandle(handle)
 """) == "True True\nFalse 87\nFalse 87\nTrue True\n"
+
+
+def test_files_and_disconnecting(program) -> None:
+    assert program(START + """
+import tempfile
+def transmit(s, number, *rest):
+    ov = o.Overlapped(0); ov.TransmitFile(s.fileno(), number, *rest)
+    return ov.pending, get()[:2], ov.getresult()
+a, b = pair()
+with tempfile.TemporaryFile() as file:
+    file.write(b"0123456789"); file.flush()
+    handle = msvcrt.get_osfhandle(file.fileno())
+    print(transmit(a, handle, 5, 0, 0, 0, 0), b.recv(100), transmit(a, handle, 2, 0, 3, 0, 0), b.recv(100))
+    print(code(o.Overlapped(0).TransmitFile, a.fileno(), handle, 0, 0, 0, 0, o.TF_REUSE_SOCKET))
+    print(transmit(a, handle, 9, 0, 0, 0, 1), b.recv(1), b.recv(1))      # TF_DISCONNECT
+print(code(o.Overlapped(0).TransmitFile, b.fileno(), handle, 0, 0, 0, 0, 0)[1])
+listener = socket.create_server(("127.0.0.1", 0))
+c = socket.socket(); c.bind(("127.0.0.1", 0)); c.connect(listener.getsockname())
+o.CreateIoCompletionPort(c.fileno(), port, 3, 0)
+d = listener.accept()[0]
+ov = o.Overlapped(0); ov.DisconnectEx(c.fileno(), o.TF_REUSE_SOCKET)
+print(d.recv(1), ov.pending, get(0)); d.close()
+print(get()[:3] == (0, 0, 3), ov.getresult())
+print(code(o.Overlapped(0).DisconnectEx, c.fileno(), 0))
+""").splitlines() == [
+        "(True, (0, 5), 5) b'56789' (True, (0, 3), 3) b'234'",
+        "('OSError', 10022, 22)",
+        "(True, (0, 1), 1) b'9' b''",
+        "6",
+        "b'' True None",
+        "True 0",
+        "('OSError', 10057, 10057)",
+    ]

@@ -194,7 +194,7 @@ class Send(Request):
 
     ahead     with SO_SNDBUF 0, the kernel has been given room for AHEAD bytes
     raw       the buffers are memory that nobody vouches for
-    stored    they stay as they are, and it ends when the network has them all, as with SO_SNDBUF 0: a file's
+    stored    they stay as they are, and it ends when the network has them all, as with SO_SNDBUF 0: a pipe's
     """
 
     lane = WRITES

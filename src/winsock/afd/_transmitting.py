@@ -23,7 +23,7 @@ from winsock.nt import ThreadState
 from winsock.nt._files import file_error
 from winsock.transports import ERROR, HANGUP, RDHUP, WRITE
 
-CHUNK = 1 << 16  # bytes of a file that are in memory at a time
+CHUNK = 1 << 18  # bytes of a file that are in memory at a time
 TURN = 1 << 22  # bytes after which others have their turn
 LONGEST_MESSAGE = 0xFFFF
 
@@ -38,6 +38,7 @@ class FilePart:
     __slots__ = ("at", "fd", "follows", "left")
 
     def __init__(self, fd: int, at: int | None, left: int | None) -> None:
+        self.fd = -1
         try:
             self.fd = os.dup(fd)
         except OSError as e:

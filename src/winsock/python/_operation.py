@@ -7,7 +7,7 @@ that has to wait is itself what waits in the endpoint's lane.  Everything else i
 from __future__ import annotations
 
 import _socket
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from winsock.abi import _constants as c
@@ -25,11 +25,11 @@ from winsock.afd._requests import (
     SUCCESS,
     Request,
     Requests,
-    requests_of,
     serve_later,
     status_of,
 )
 from winsock.afd._sending import Send
+from winsock.afd._transmitting import FilePart, Transmit
 from winsock.afd._urgent import joined, take_joined
 from winsock.codes import WSA, WinsockError, ntstatus_to_win32
 from winsock.nt import current
@@ -114,6 +114,15 @@ class _Connect(_Told, Connect):
 
 class _Connecting(_Told, _pipes.Connecting):
     pass
+
+
+class _Transmit(_Told, Transmit):
+    def __init__(self, ep: Endpoint, packets: Sequence[Sequence[FilePart]], flags: int) -> None:
+        disconnect, reuse = bool(flags & c.TF_DISCONNECT), bool(flags & c.TF_REUSE_SOCKET)
+        if reuse and not disconnect:
+            raise WinsockError(WSA.WSAEINVAL)
+        super().__init__(current(), ep, packets, None, disconnect, reuse)
+        self.quiet, self.waits = False, True  # as with an OVERLAPPED
 
 
 class _OwnEvent:
@@ -610,11 +619,10 @@ class Overlapped(Request):
 
     @face
     def DisconnectEx(self, handle: int, flags: int) -> None:
-        """DisconnectEx(handle, flags): end the connection."""
+        """DisconnectEx(handle, flags): end the connection; TF_REUSE_SOCKET: and be fit for another one."""
         self._start_afresh()
         ep = _handles.endpoint(handle)
-        ep.procs.shutdown(ep, c.SD_SEND)
-        self._ended(requests_of(ep), 0, 0)
+        self._start(lambda: _Transmit(ep, (), c.TF_DISCONNECT | flags))
 
     @face
     def TransmitFile(
@@ -624,17 +632,12 @@ class Overlapped(Request):
 
         file     what msvcrt.get_osfhandle() gave
         count    bytes; 0 for all of the rest
+        flags    TF_DISCONNECT, TF_REUSE_SOCKET
         """
         self._start_afresh()
         ep = _handles.endpoint(socket)
-        data = _pipes.file_part(file, offset_high << 32 | offset, count)
-
-        def make() -> _Send:
-            request = _Send(current(), ep, [memoryview(data)], 0)
-            request.stored = True
-            return request
-
-        self._start(make)
+        part = FilePart(file, offset_high << 32 | offset, count or None)
+        self._start(lambda: _Transmit(ep, [[part]], flags))
 
     # -- pipes
 

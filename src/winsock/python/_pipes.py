@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import _socket
 import fcntl
-import mmap
 import os
 import select
 import sys
@@ -243,23 +242,6 @@ def peek(handle: int, size: int) -> tuple[int, bytes]:
 def peer_gone(server: Server) -> bool:
     """Whether the client has come and gone."""
     return server.connected and bool(server.ep.transport.readiness() & HANGUP)
-
-
-# -- files
-
-
-def file_part(file: int, offset: int, count: int) -> Any:
-    """Part of a file that a descriptor leads to; count 0: all of the rest."""
-    size = os.fstat(file).st_size
-    end = size if not count else min(size, offset + count)
-    if end <= offset:
-        return b""
-    start = offset - offset % mmap.ALLOCATIONGRANULARITY
-    try:
-        whole = memoryview(mmap.mmap(file, end - start, access=mmap.ACCESS_READ, offset=start))
-    except (OSError, ValueError):  # it can be read, but not mapped
-        return os.pread(file, end - offset, offset)
-    return whole[offset - start :]
 
 
 # -- processes
