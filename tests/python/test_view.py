@@ -301,3 +301,20 @@ def test_who_asks_this_machine_for_what_lies_below_sockets_sees_it(program, tmp_
         print(*{name}.seen, sys.platform, int(socket.AF_INET6))
     """)
     assert out == "linux posix Linux 10 True win32 23\n"
+
+
+def test_modules_loaded_from_a_file_see_windows(program, tmp_path: Path) -> None:
+    source = "import os, socket, sys\nseen = sys.platform, os.name, int(socket.AF_INET6)\n"
+    (tmp_path / "plugin.py").write_text(source)
+    out = program(f"""
+        import importlib.util
+        path = {str(tmp_path / "plugin.py")!r}
+        for location in (dict(location=path), dict(location=path, submodule_search_locations=[])):
+            spec = importlib.util.spec_from_file_location("loaded", **location)
+            module = importlib.util.module_from_spec(spec)
+            spec.loader.exec_module(module)
+            print(*module.seen, module.__file__ == path, module.__spec__ is spec)
+        print(importlib.util.spec_from_file_location("loaded", "/no/extension"))
+        print(importlib.util.spec_from_file_location("json", importlib.util.find_spec("json").origin).loader is None)
+    """)
+    assert out == "win32 nt 23 True True\n" * 2 + "None\nFalse\n"

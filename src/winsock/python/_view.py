@@ -211,6 +211,15 @@ class View:
 
         windows["importlib"] = overlay(importlib, {"import_module": import_module})
 
+        find = importlib.util.spec_from_file_location
+
+        def spec_from_file_location(name: str, *args: Any, **named: Any) -> ModuleSpec | None:
+            """Return a module spec based on a file location."""
+            return self._dressed(name, find(name, *args, **named))
+
+        # Who loads a file by this, whoever it is, loads a part of the program.
+        importlib.util.spec_from_file_location = spec_from_file_location
+
     # -- who sees what
 
     def profile(self, name: str, origin: str | None) -> str | None:
@@ -276,6 +285,10 @@ class View:
                 spec = finder.find_spec(name, path, target)
                 if spec is not None:
                     break
+        return self._dressed(name, spec)
+
+    def _dressed(self, name: str, spec: ModuleSpec | None) -> ModuleSpec | None:
+        """The spec, with a loader that gives the module its view if it is to have one."""
         if spec is None or type(spec.loader) is not SourceFileLoader:
             return spec
         profile = self.profile(name, spec.origin)
