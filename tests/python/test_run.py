@@ -388,3 +388,15 @@ def test_what_tls_raises_comes_from_the_programs_own_frames(program) -> None:
             print(files[0], set(files[1:]), e.__cause__, e.__suppress_context__)
     """)
     assert out == "program.py {'ssl.py'} None True\n"
+
+
+@pytest.mark.parametrize(
+    "source",
+    [b"x = 1\n'\xe4'\n", b"'\xfc'", b"# coding: latin-1\nprint(ascii('\xe4'))\n", b"print('\xc3\xa4')"],
+    ids=["second line", "first line", "declared", "UTF-8"],
+)
+def test_scripts_in_other_encodings(run, tmp_path, source: bytes) -> None:
+    (tmp_path / "script.py").write_bytes(source)
+    path = str(tmp_path / "script.py")  # python names the script as it was called
+    here, there = run(path), run(path, plain=True)
+    assert (here.returncode, here.stdout, here.stderr) == (there.returncode, there.stdout, there.stderr)

@@ -133,7 +133,20 @@ def _compile_file(path: str) -> CodeType:
 
         code: CodeType = marshal.loads(data[16:])
         return code
+    _check_encoding(data, path)
     return compile(data, path, "exec", dont_inherit=True)
+
+
+def _check_encoding(data: bytes, path: str) -> None:
+    """Refuse what is no UTF-8 and declares nothing else, as for a script; compile() says it of bytes otherwise."""
+    if data.isascii() or b"coding" in b"".join(data.split(b"\n", 2)[:2]):
+        return
+    try:
+        data.decode()
+    except UnicodeDecodeError as e:
+        place = f"starting with '\\x{data[e.start]:02x}' in file {path} on line {data.count(10, 0, e.start) + 1}"
+        more = "see https://peps.python.org/pep-0263/ for details"
+        raise SyntaxError(f"Non-UTF-8 code {place}, but no encoding declared; {more}") from None
 
 
 def _set_first_path(entry: str) -> None:
