@@ -400,3 +400,12 @@ def test_scripts_in_other_encodings(run, tmp_path, source: bytes) -> None:
     path = str(tmp_path / "script.py")  # python names the script as it was called
     here, there = run(path), run(path, plain=True)
     assert (here.returncode, here.stdout, here.stderr) == (there.returncode, there.stdout, there.stderr)
+
+
+def test_the_commands_own_main_lives_on(run, script) -> None:
+    """The interpreter looks into its dictionary when the command has ended with an exception, and crashed at that."""
+    counts = """\
+import gc, types
+print(sum(isinstance(o, types.ModuleType) and o.__name__ == "__main__" for o in gc.get_objects()))
+"""
+    assert run(script(counts)).stdout == "2\n"

@@ -60,6 +60,8 @@ def _new_main(view: View) -> dict[str, Any]:
     namespace["__builtins__"] = view.builtins["program"]
     if main_has("__annotations__"):
         namespace["__annotations__"] = {}
+    # The interpreter takes __file__ out of the command's own __main__ when that has ended, and keeps no reference.
+    view.command = sys.modules.get("__main__")
     sys.modules["__main__"] = main
     return namespace
 

@@ -122,10 +122,12 @@ class View:
     strict      what the standard library's modules see otherwise than the program: without what Windows lacks
     loop        asyncio's default event loop, "proactor" or "selector"
     options     of `winsock run`, by which other processes see the same
+    command     the __main__ of that command, which the program's has replaced
     """
 
     loop = "proactor"
     options: list[str]
+    command: ModuleType | None = None
 
     def __init__(
         self, windows: dict[str, ModuleType], sockets: Mapping[str, ModuleType], strict: dict[str, ModuleType]
