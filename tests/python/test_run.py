@@ -6,12 +6,15 @@ import os
 import signal
 import subprocess
 import sys
+import traceback
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from winsock.cli._run import main
 from winsock.codes import languages, message
+from winsock.python import _runner
 
 FAILS = """\
 import socket
@@ -409,3 +412,19 @@ import gc, types
 print(sum(isinstance(o, types.ModuleType) and o.__name__ == "__main__" for o in gc.get_objects()))
 """
     assert run(script(counts)).stdout == "2\n"
+
+
+def test_a_traceback_ends_in_the_program_wherever_a_signal_has_hit() -> None:
+    """Also in one of winsock's functions before it could see to that."""
+    ours: dict[str, Any] = {}
+    source = "def lead(program): program()\ndef inside(): raise KeyboardInterrupt\n"
+    exec(compile(source, os.path.join(os.path.dirname(_runner.__file__), "made_up.py"), "exec"), ours)
+
+    def program() -> None:
+        ours["inside"]()
+
+    with pytest.raises(KeyboardInterrupt) as caught:
+        ours["lead"](program)
+    names = [frame.name for frame in traceback.extract_tb(caught.tb)]
+    assert names[-3:] == ["lead", "program", "inside"]
+    assert [frame.name for frame in traceback.extract_tb(_runner.strip(caught.tb))] == ["program"]

@@ -165,7 +165,7 @@ def _set_first_path(entry: str) -> None:
 
 
 def strip(tb: TracebackType | None) -> TracebackType | None:
-    """The traceback without the frames that lead to the program."""
+    """The traceback without the frames that lead to the program, and those below it where a signal has hit."""
     first = tb
     while first is not None and not first.tb_frame.f_code.co_filename.startswith(_OURS):
         first = first.tb_next  # the command's entry point
@@ -173,6 +173,13 @@ def strip(tb: TracebackType | None) -> TracebackType | None:
         return tb
     while first is not None and first.tb_frame.f_code.co_filename.startswith(_OURS):
         first = first.tb_next
+    last, at = None, first
+    while at is not None:
+        if not at.tb_frame.f_code.co_filename.startswith(_OURS):
+            last = at
+        at = at.tb_next
+    if last is not None and not _oserror.KEEP_FRAMES:
+        last.tb_next = None
     return first
 
 
