@@ -140,8 +140,8 @@ def _compile_file(path: str) -> CodeType:
 
 
 def _check_encoding(data: bytes, path: str) -> None:
-    """Refuse what is no UTF-8 and declares nothing else, as for a script; compile() says it of bytes otherwise."""
-    if data.isascii() or b"coding" in b"".join(data.split(b"\n", 2)[:2]):
+    """Refuse what is no UTF-8 and declares nothing else, as for a script; until 3.13 compile() says it otherwise."""
+    if sys.version_info >= (3, 14) or data.isascii() or b"coding" in b"".join(data.split(b"\n", 2)[:2]):
         return
     try:
         data.decode()
