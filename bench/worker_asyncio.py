@@ -78,6 +78,18 @@ class Crowd:
         return time.perf_counter() - begin
 
 
+def answer(loop: asyncio.AbstractEventLoop, kind: type[Crowd]) -> None:
+    """Do what standard input asks for, until it ends."""
+    crowds: dict[str, Crowd] = {}
+    for line in sys.stdin:
+        work, times = line.split()
+        if work not in crowds:
+            crowds[work] = kind(int(work.rpartition("_")[2]))
+            loop.run_until_complete(crowds[work].connect())
+        print(loop.run_until_complete(crowds[work].echo(int(times))), flush=True)
+    os._exit(0)  # as it is: with open connections
+
+
 def main() -> None:
     if sys.argv[1:] == ["uvloop"]:
         import uvloop
@@ -85,14 +97,7 @@ def main() -> None:
         loop = uvloop.new_event_loop()
     else:
         loop = asyncio.new_event_loop()
-    crowds: dict[str, Crowd] = {}
-    for line in sys.stdin:
-        work, times = line.split()
-        if work not in crowds:
-            crowds[work] = Crowd(int(work.rpartition("_")[2]))
-            loop.run_until_complete(crowds[work].connect())
-        print(loop.run_until_complete(crowds[work].echo(int(times))), flush=True)
-    os._exit(0)  # as it is: with open connections
+    answer(loop, Crowd)
 
 
 if __name__ == "__main__":

@@ -107,7 +107,7 @@ def pair() -> tuple[socket.socket, socket.socket]:
 
 
 def main() -> None:
-    from worker_asyncio import Client, Crowd, Server
+    from worker_asyncio import Client, Crowd, Server, answer
 
     loop = install().ProactorEventLoop()
     asyncio.set_event_loop(loop)
@@ -122,14 +122,7 @@ def main() -> None:
                 self.clients.append(protocol)
             await asyncio.sleep(0)
 
-    crowds: dict[str, Joined] = {}
-    for line in sys.stdin:
-        work, times = line.split()
-        if work not in crowds:
-            crowds[work] = Joined(int(work.rpartition("_")[2]))
-            loop.run_until_complete(crowds[work].connect())
-        print(loop.run_until_complete(crowds[work].echo(int(times))), flush=True)
-    os._exit(0)
+    answer(loop, Joined)
 
 
 if __name__ == "__main__":
