@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
 import signal
 import subprocess
@@ -388,9 +389,28 @@ def test_what_tls_raises_comes_from_the_programs_own_frames(program) -> None:
             ssl.create_default_context().wrap_socket(a, server_hostname="name")
         except ssl.SSLError as e:
             files = [frame.filename.rpartition("/")[2] for frame in traceback.extract_tb(e.__traceback__)]
-            print(files[0], set(files[1:]), e.__cause__, e.__suppress_context__)
+            print(files[0], set(files[1:]), e.__cause__, e.__context__)
     """)
-    assert out == "program.py {'ssl.py'} None True\n"
+    assert out == "program.py {'ssl.py'} None None\n"
+
+
+@pytest.mark.skipif(not hasattr(ctypes, "_reset_cache"), reason="this Python has no cache of pointer types")
+def test_a_program_may_empty_ctypes_cache_as_cpythons_test_runner_does(program) -> None:
+    out = program("""
+        import ctypes, socket
+        from winsock.transports.host._interfaces import interfaces
+        def listen():
+            with socket.socket() as s:
+                s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                s.bind(("127.0.0.1", 0))
+                s.listen()
+        listen()
+        before = interfaces()
+        ctypes._reset_cache()
+        listen()
+        print(interfaces() == before, len(before) > 0)
+    """)
+    assert out == "True True\n"
 
 
 @pytest.mark.parametrize(

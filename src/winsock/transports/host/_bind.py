@@ -385,13 +385,13 @@ class _Instruction(ctypes.Structure):
 
 
 class _Program(ctypes.Structure):
-    _fields_ = (("length", ctypes.c_uint16), ("filter", ctypes.POINTER(_Instruction)))
+    _fields_ = (("length", ctypes.c_uint16), ("filter", ctypes.c_void_p))
 
 
 def _first_takes_all(sock: HostSocket) -> None:
     """Of the listeners that share this address, the first gets every connection."""
     instruction = _Instruction(BPF_RETURN, 0, 0, 0)
-    program = _Program(1, ctypes.pointer(instruction))
+    program = _Program(1, ctypes.addressof(instruction))
     try:
         sock.setsockopt(linux.SOL_SOCKET, SO_ATTACH_REUSEPORT_CBPF, bytes(program))
     except OSError:

@@ -19,8 +19,9 @@ class _IfAddrs(ctypes.Structure):
     pass
 
 
+_First = ctypes.POINTER(_IfAddrs)  # once: CPython's test runner empties ctypes' cache of such types
 _IfAddrs._fields_ = (
-    ("next", ctypes.POINTER(_IfAddrs)),
+    ("next", _First),
     ("name", ctypes.c_char_p),
     ("flags", ctypes.c_uint),
     ("address", ctypes.c_void_p),
@@ -30,8 +31,8 @@ _IfAddrs._fields_ = (
 )
 
 _libc = ctypes.CDLL(None, use_errno=True)
-_libc.getifaddrs.argtypes = (ctypes.POINTER(ctypes.POINTER(_IfAddrs)),)
-_libc.freeifaddrs.argtypes = (ctypes.POINTER(_IfAddrs),)
+_libc.getifaddrs.argtypes = (ctypes.POINTER(_First),)
+_libc.freeifaddrs.argtypes = (_First,)
 
 
 def _address(pointer: int | None) -> tuple[int, str, int]:
@@ -55,7 +56,7 @@ def _flags(host: int) -> int:
 
 def interfaces() -> list[Interface]:
     """Every IPv4 and IPv6 address of every interface, in the kernel's order."""
-    head = ctypes.POINTER(_IfAddrs)()
+    head = _First()
     if _libc.getifaddrs(ctypes.byref(head)) != 0:
         raise _errors.translated(OSError(ctypes.get_errno(), "getifaddrs"))
     found: list[Interface] = []
