@@ -254,8 +254,10 @@ def keep(exc: BaseException) -> TracebackType | None:
     return exc.__traceback__ if KEEP_FRAMES else None
 
 
-def face(function: F) -> F:
+def face(function: F, translated: Callable[[BaseException], BaseException] | None = None) -> F:
     """Make a function of the Python-shaped face: WinsockError becomes OSError, and tracebacks end at the caller.
+
+    translated    what other exceptions become; themselves if None
 
     A bare raise adds no frame, so that clearing the traceback just before it leaves the caller's frame the last.
     """
@@ -268,9 +270,11 @@ def face(function: F) -> F:
             if KEEP_FRAMES:
                 raise exc from e
         except BaseException as e:
+            exc = e if translated is None else translated(e)
             if KEEP_FRAMES:
-                raise
-            exc = e
+                if exc is e:
+                    raise
+                raise exc from e
         try:
             raise exc
         except BaseException as e:

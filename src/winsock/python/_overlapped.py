@@ -8,7 +8,7 @@ from typing import Any
 
 from winsock.abi import _constants as c
 from winsock.afd._connection import ANY, bind
-from winsock.afd._reactor import REACTOR
+from winsock.afd._reactor import LED, REACTOR
 from winsock.afd._requests import SUCCESS, requests_of
 from winsock.codes import WinsockError, ntstatus_to_win32
 from winsock.nt import ThreadState, current
@@ -19,6 +19,7 @@ from winsock.python import _handles, _oserror, _pipes
 from winsock.python._handles import FIRST, INVALID
 from winsock.python._operation import IO_PENDING, Overlapped, numeric
 from winsock.python._oserror import face
+from winsock.python._winapi import ResetEvent, SetEvent
 
 INFINITE = c.INFINITE
 
@@ -77,7 +78,7 @@ def _told(packet: Packet) -> Packet:
 def _wait(port: int, msecs: float) -> Packet | None:
     """Wait for a packet."""
     ts = current()
-    packet: Any = False
+    packet: Any = LED
     try:
         try:
             target = ts.process.handles.objects[port - FIRST]
@@ -88,9 +89,9 @@ def _wait(port: int, msecs: float) -> Packet | None:
         else:
             end = None if msecs == INFINITE else reactor.now() + msecs
             packet = reactor.next_packet(ts, target, None if end is None else msecs)
-            if packet is False and end is not None:
+            if packet is LED and end is not None:
                 msecs = max(0.0, end - reactor.now())
-        if packet is False:
+        if packet is LED:
             packet = _await_packet(ts, port, msecs)
     except BaseException as e:
         e.__traceback__ = _oserror.keep(e)
@@ -156,18 +157,6 @@ def CreateEvent(attributes: Any, manual_reset: bool, initial_state: bool, name: 
     if attributes is not None:
         raise ValueError("EventAttributes must be None")
     return _handles.make(Event(bool(manual_reset), bool(initial_state), name or ""))
-
-
-@face
-def SetEvent(handle: int) -> None:
-    """SetEvent(handle)"""
-    _handles.find(handle, Event).set()
-
-
-@face
-def ResetEvent(handle: int) -> None:
-    """ResetEvent(handle)"""
-    _handles.find(handle, Event).reset()
 
 
 @face

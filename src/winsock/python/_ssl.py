@@ -8,14 +8,16 @@ from collections.abc import Callable
 from types import GetSetDescriptorType, ModuleType
 from typing import Any
 
+from winsock.abi import _constants as c
 from winsock.codes import from_errno
 from winsock.python import _oserror
+from winsock.python._oserror import face
 from winsock.python._overlay import overlay, seal
 from winsock.python._socket import socket
 
 ALL_PURPOSES = frozenset({"1.3.6.1.5.5.7.3.1", "1.3.6.1.5.5.7.3.2", "1.3.6.1.5.5.7.3.3", "1.3.6.1.5.5.7.3.4"})
 ENCODING = "x509_asn"
-ERROR_FILE_NOT_FOUND = 2
+CALLS = ("do_handshake", "read", "write")
 
 
 def make_module() -> ModuleType | None:
@@ -26,31 +28,12 @@ def make_module() -> ModuleType | None:
         return None
     ssl_error: type[OSError] = real.SSLError
 
-    def translated(e: OSError) -> OSError:
+    def translated(e: BaseException) -> BaseException:
         """What the socket underneath said, in Windows' numbers; what TLS said stays."""
-        if isinstance(e, ssl_error) or e.errno is None or _oserror.is_windows(e):
+        if not isinstance(e, OSError) or isinstance(e, ssl_error) or e.errno is None or _oserror.is_windows(e):
             return e
         code = from_errno(e.errno, 0)
         return _oserror.winsock_error(code) if code else e
-
-    def passed(name: str) -> Callable[..., Any]:
-        """The real one's method; what it raises comes translated, from where the program is."""
-
-        def method(self: Any, *args: Any) -> Any:
-            try:
-                return getattr(self._real, name)(*args)
-            except OSError as e:
-                exc = translated(e)
-            try:
-                raise exc from None
-            except OSError as e:
-                e.__traceback__ = _oserror.keep(e)
-                raise
-            finally:
-                del exc
-
-        method.__name__ = name
-        return method
 
     class SSLSocket:
         """_ssl's object of a wrapped socket.
@@ -58,12 +41,14 @@ def make_module() -> ModuleType | None:
         twin    the C socket that it works on, which it knows by a weak reference
         """
 
-        __slots__ = ("__weakref__", "_owner", "_real", "_twin")
+        __slots__ = ("__weakref__", "_owner", "_real", "_twin", *CALLS)
 
         def __init__(self, real_socket: Any, twin: Any, owner: Any) -> None:
             object.__setattr__(self, "_real", real_socket)
             object.__setattr__(self, "_twin", twin)
             object.__setattr__(self, "_owner", weakref.ref(owner))
+            for name in CALLS:
+                object.__setattr__(self, name, face(getattr(real_socket, name), translated))
 
         def __getattr__(self, name: str) -> Any:
             return getattr(self._real, name)
@@ -72,10 +57,10 @@ def make_module() -> ModuleType | None:
             setattr(self._real, name, value)
 
         def shutdown(self) -> Any:
-            below = self._shutdown()
+            below = self._real.shutdown()
             return self._owner() if below is self._twin else below
 
-        read, write, do_handshake, _shutdown = map(passed, ("read", "write", "do_handshake", "shutdown"))
+        shutdown = face(shutdown, translated)
 
     wrap: Callable[..., Any] = real._SSLContext._wrap_socket  # type: ignore[attr-defined]
 
@@ -110,7 +95,7 @@ def _check_store(name: str) -> None:
     if not isinstance(name, str):
         raise TypeError(f"enum_certificates() argument 'store_name' must be str, not {type(name).__name__}")
     if not name:
-        raise _oserror.winsock_error(ERROR_FILE_NOT_FOUND)
+        raise _oserror.winsock_error(c.ERROR_FILE_NOT_FOUND)
 
 
 def _authorities(real: Any) -> list[bytes]:
