@@ -551,6 +551,19 @@ def opener(ep: Endpoint, asked: int) -> Callable[[], int]:
     return open_one
 
 
+def waiting_maker(ep: Endpoint, asked: int) -> Callable[[], Endpoint]:
+    """What makes one more endpoint like this new one, without a handle, on a descriptor that waits; see opener()."""
+    shape = ep.shape
+    make = cast(Any, type(ep)).maker(shape.family, shape.type, asked, True)
+
+    def make_one() -> Endpoint:
+        new: Endpoint = make()
+        new._handle, new.rest, new.shape = None, NO_REST, shape  # begin()
+        return new
+
+    return make_one
+
+
 # For waiters of any endpoint, held for a few instructions only; reentrant, for the garbage collector may close
 # sockets in between.
 _lock = threading.RLock()

@@ -16,10 +16,14 @@ from typing import Any
 from winsock import spi
 from winsock.abi import _constants as c
 from winsock.afd import Endpoint
+from winsock.afd._endpoint import waiting_maker
 from winsock.codes import WSA, WinsockError
 from winsock.nt import Process, current
 from winsock.python import _addresses
 from winsock.python._socket_parts import OFFERED
+
+_fileno: Any = _socket.socket.fileno
+_settimeout: Any = _socket.socket.settimeout
 
 SIZE_OF_PROTOCOL_INFO = 628  # WSAPROTOCOL_INFOW
 
@@ -61,14 +65,36 @@ _FAMILIES = {**_addresses.FAMILIES_BACK, int(_socket.AF_UNIX): c.AF_UNIX}
 
 def remember(fd: int, ep: Endpoint) -> None:
     """This is the descriptor's endpoint from now on."""
-    old = endpoints.get(fd)
+    try:
+        old = _endpoints[fd]
+    except IndexError:
+        old = None
+        endpoints.put(fd, None)
     if old is not None and old is not ep:
         # Its descriptor was closed behind its back, and the number is somebody else's now.
         forget(old)
-    endpoints.put(fd, ep)
-    process = ep.process
+    _endpoints[fd] = ep
+    process = ep.shape.process
     if not process.nameless:
         process.nameless.append(endpoints)
+
+
+MAKERS = "makers"  # in Process.services: {what a socket was asked for: what makes one more}
+
+
+def fresh(family: int, type: int, protocol: int) -> Endpoint:
+    """The endpoint of a new socket, whose descriptor waits."""
+    process = current().process
+    asked = family, type, protocol
+    try:
+        ep: Endpoint = process.services[MAKERS][asked]()
+    except Exception:
+        # The first of its kind, or something is wrong, which is found out by the long way.
+        ep = spi.open_socket(process, *asked, c.WSA_FLAG_OVERLAPPED, named=False)
+        _settimeout(ep, None)
+        process.services.setdefault(MAKERS, {})[asked] = waiting_maker(ep, protocol)
+    remember(_fileno(ep), ep)
+    return ep
 
 
 def offer(fd: int, ep: Endpoint) -> None:

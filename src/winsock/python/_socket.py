@@ -21,7 +21,6 @@ from winsock.afd import State
 from winsock.afd._connection import check_close, poll_connect
 from winsock.afd._options import plan
 from winsock.codes import WSA, WinsockError
-from winsock.nt import current
 from winsock.python import _addresses, _endpoints, _oserror
 from winsock.python._oserror import face, winsock_error
 from winsock.python._socket_modes import (
@@ -76,11 +75,12 @@ class socket(Transfers):
             proto = 0 if proto == -1 else int(proto)
             if family not in _addresses.ANY:
                 raise WinsockError(WSA.WSAEAFNOSUPPORT)
-            process = current().process
-            ep: Any = spi.open_socket(process, family, type, proto, c.WSA_FLAG_OVERLAPPED, named=False)
-            _endpoints.remember(_fileno(ep), ep)
+            ep: Any = _endpoints.fresh(family, type, proto)
             if settings.timing == "windows" and type == c.SOCK_STREAM and family != c.AF_UNIX:
                 _setsockopt(ep, _socket.IPPROTO_TCP, _socket.TCP_USER_TIMEOUT, PATIENCE)
+            if settings.timeout is None:
+                self._ep = ep
+                return
         else:
             if isinstance(fileno, bytes):
                 fd, family, type, proto = _endpoints.from_share(fileno), -1, -1, -1

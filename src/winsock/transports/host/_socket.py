@@ -158,8 +158,11 @@ class HostSocket(DataSocket):
         return new
 
     @classmethod
-    def maker(cls, family: int, type: int, protocol: int) -> Callable[[], Any]:
-        """See Transport.socket_class."""
+    def maker(cls, family: int, type: int, protocol: int, waiting: bool = False) -> Callable[[], Any]:
+        """See Transport.socket_class.
+
+        waiting    the descriptor's own mode is to wait, and somebody else's affair, see above
+        """
         try:
             host_family, host_type, fresh = _KINDS[family, type]
         except KeyError:
@@ -175,6 +178,15 @@ class HostSocket(DataSocket):
                 _setsockopt(new, level, name, value)
             return new
 
+        def make_waiting() -> Any:
+            new = make_one()
+            if _gettimeout(new) is not None:  # socket.setdefaulttimeout(), see _take_over
+                _settimeout(new, None)
+            return new
+
+        if waiting:
+            host_type &= ~SOCK_NONBLOCK
+            return make_waiting
         return make_one
 
     def _take_over(self, host_family: int, type: int, protocol: int, fileno: int) -> None:
