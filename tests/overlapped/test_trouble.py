@@ -334,6 +334,38 @@ def test_who_comes_while_the_stand_in_takes_the_lead_leads(lab, monkeypatch):
     assert waiting.result(30)[0] == b"x"
 
 
+def test_who_is_to_lead_and_goes_instead_passes_it_on(lab, monkeypatch):
+    a, b = lab.pair()
+    leads, leader = lab.pair()
+    goes, other = lab.pair()
+    op, reactor = lab.pend_recv(b), lab.process.services["reactor"]
+    waiting = lab.run(lab.recv, leader)
+    lab.until(lambda: not reactor.attended, "the stand-in has seen that somebody leads")
+    stays = lab.run(lab.result, b, op)
+    lab.until(lambda: len(reactor._followers) == 1)
+    real, asked, sent = reactor.network.wait, threading.Event(), threading.Event()
+
+    def wait(ts, entries, timeout):
+        found = real(ts, entries, timeout)
+        if entries and not found:  # it was asked to lead, and its own data comes just now
+            asked.set()
+            assert sent.wait(30)
+            found = real(ts, entries, 30_000)
+        return found
+
+    monkeypatch.setattr(reactor.network, "wait", wait)
+    going = lab.run(lab.recv, other)
+    lab.until(lambda: len(reactor._followers) == 2)
+    lab.send(leads, b"x")
+    assert waiting.result(30)[0] == b"x"
+    assert asked.wait(30)
+    lab.send(goes, b"y")
+    sent.set()
+    assert going.result(30)[0] == b"y"
+    lab.send(a, b"data")
+    assert stays.result(30)[0] == (1, 4, 0)
+
+
 def test_a_signal_that_raises_loses_nothing():
     out = run("""
         import signal, time

@@ -94,6 +94,9 @@ class Timer:
         self.function = None
 
 
+LED = object()  # another thread leads
+
+
 class Reactor:
     """One for each process; see reactor_of()."""
 
@@ -251,24 +254,11 @@ class Reactor:
         try:
             if self._leader is ts:  # a signal's handler, while this thread leads
                 return self._run(ts, until, end)
-            free = self._free
             while True:
-                if self._watcher is not None and (free or self._stand_in.give_way()):
-                    try:
-                        del free[0]
-                    except IndexError:
-                        pass  # another one was faster
-                    else:
-                        try:
-                            self._leader = ts
-                            self._laps += 1
-                            return self._run(ts, until, end)
-                        except BaseException:
-                            self._interrupted()
-                            raise
-                        finally:
-                            self._leader = None
-                            free.append(True)
+                if self._watcher is not None and (self._free or self._stand_in.give_way()):
+                    found = self._lead(ts, self._run, ts, until, end)
+                    if found is not LED:
+                        return found
                 found, over = self._follow(ts, until, end)
                 if over:
                     return found
@@ -276,6 +266,34 @@ class Reactor:
             ts.wake = before
             if self._followers or not self.attended:
                 self.attend()
+
+    def _lead(self, ts: ThreadState, work: Callable[..., Any], *arguments: Any) -> Any:
+        """What work(*arguments) gives, done by the thread that leads; LED if another one was faster."""
+        free = self._free
+        try:
+            del free[0]
+        except IndexError:
+            return LED
+        try:
+            self._leader = ts
+            self._laps += 1
+            return work(*arguments)
+        except BaseException:
+            self._interrupted()
+            raise
+        finally:
+            self._leader = None
+            free.append(True)
+            if self._followers or not self.attended:
+                self.attend()
+
+    def _interrupted(self) -> None:
+        """A signal's handler raised: what the watcher told last may have been lost, so let it tell again."""
+        watcher = self._watcher
+        if watcher is not None:
+            with self._lock:
+                for ep in self._watches:
+                    watcher.again(ep.transport)
 
     def _run(self, ts: ThreadState, until: Callable[[], Any], end: float | None) -> Any:
         """Lead until the own wait is over."""
@@ -307,47 +325,33 @@ class Reactor:
 
     def glance(self, ts: ThreadState) -> bool:
         """wait() without a wait, whose caller looks what has come of it; False if another thread leads."""
-        watcher: Any = self._watcher
-        if watcher is None:
-            return False
-        free = self._free
-        try:
-            del free[0]
-        except IndexError:
-            return False
-        try:
-            self._leader = ts
-            self._laps += 1
-            _tell(watcher.tokens, watcher.poll(0))
-            if self._timers and self._watcher is watcher:
-                self._ring()
-        except BaseException:
-            self._interrupted()
-            raise
-        finally:
-            self._leader = None
-            free.append(True)
-            if self._followers or not self.attended:
-                self.attend()
-        return True
+        return self._watcher is not None and self._lead(ts, self._turn, self._watcher) is not LED
+
+    def _turn(self, watcher: Any) -> None:
+        """Do what is ready."""
+        _tell(watcher.tokens, watcher.poll(0))
+        if self._timers and self._watcher is watcher:
+            self._ring()
 
     def next_packet(self, ts: ThreadState, port: Any, timeout: float | None) -> Any:
-        """wait() for a completion port's next packet; None if there was none in time, False if wait() has to go on.
+        """wait() for a completion port's next packet; None if there was none in time, LED if wait() has to go on.
 
         What a program's loop does most: it leads, and what it waits for is among the first that happen.
         """
-        watcher: Any = self._watcher
+        watcher = self._watcher
         if watcher is None:
-            return False
-        packets, queue, free = port.packets, port._queue, self._free
+            return LED
         before = ts.wake
         try:
-            del free[0]
-        except IndexError:
-            return False
+            return self._lead(ts, self._packet, ts, port, timeout, watcher)
+        finally:
+            ts.wake = before
+            if port.packets and port._queue:
+                port.tell()  # there is one for somebody else, too
+
+    def _packet(self, ts: ThreadState, port: Any, timeout: float | None, watcher: Any) -> Any:
+        packets, queue = port.packets, port._queue
         try:
-            self._leader = ts
-            self._laps += 1
             queue.append(ts)
             ts.wake = watcher.kick
             if not packets and not port.closed:
@@ -359,29 +363,9 @@ class Reactor:
                 _tell(watcher.tokens, events)
                 if self._timers and self._watcher is watcher:
                     self._ring()
-            return packets.popleft() if packets else False
-        except BaseException:
-            self._interrupted()
-            raise
+            return packets.popleft() if packets else LED
         finally:
-            ts.wake = before
-            try:
-                queue.remove(ts)
-            finally:
-                self._leader = None
-                free.append(True)
-            if packets and queue:
-                port.tell()  # there is one for somebody else, too
-            if self._followers or not self.attended:
-                self.attend()
-
-    def _interrupted(self) -> None:
-        """A signal's handler raised: what the watcher told last may have been lost, so let it tell again."""
-        watcher = self._watcher
-        if watcher is not None:
-            with self._lock:
-                for ep in self._watches:
-                    watcher.again(ep.transport)
+            queue.remove(ts)
 
     def look(
         self, ts: ThreadState, entries: Sequence[tuple[Any, int]], timeout: float | None
@@ -394,37 +378,26 @@ class Reactor:
         watcher: Any = self._watcher
         if watcher is None or not (self._watches or self._timers):
             return wait(ts, entries, timeout)
-        free = self._free
-        if self._leader is not ts and (free or self._stand_in.give_way()):
-            try:
-                del free[0]
-            except IndexError:
-                pass  # another one was faster
-            else:
-                try:
-                    self._leader = ts
-                    self._laps += 1
-                    return self._look(ts, entries, self._due(timeout) if self._timers else timeout)
-                except BaseException:
-                    self._interrupted()
-                    raise
-                finally:
-                    self._leader = None
-                    free.append(True)
-                    if self._followers or not self.attended:
-                        self.attend()
+        if self._leader is not ts and (self._free or self._stand_in.give_way()):
+            answer = self._lead(ts, self._look, ts, entries, timeout)
+            if answer is not LED:
+                found: list[tuple[Any, int]] = answer
+                return found
         try:
             self._followers.append(ts)
             return wait(ts, entries, timeout if self._led() else 0)
         finally:
             self._followers.remove(ts)
+            if self._followers or not self.attended:
+                self.attend()
 
     def _look(
         self, ts: ThreadState, entries: Sequence[tuple[Any, int]], timeout: float | None
     ) -> list[tuple[Any, int]]:
         """Wait for these and for what the watcher tells of, as the leader."""
         watcher: Any = self._watcher
-        found = self.network.wait(ts, [*entries, (watcher, READ)], timeout)
+        due = self._due(timeout) if self._timers else timeout
+        found = self.network.wait(ts, [*entries, (watcher, READ)], due)
         mine = [answer for answer in found if answer[0] is not watcher]
         if len(mine) < len(found) and self._watcher is watcher:
             _tell(watcher.tokens, watcher.poll(0))
