@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from contextlib import nullcontext
 
 import pytest
 
@@ -101,3 +102,29 @@ def test_row_refuses_and_changes_nothing(call, row):
         assert caught.value.code == row.code
         assert picture(ep) == before
     assert met, "no endpoint can ever meet this row"
+
+
+@pytest.mark.parametrize("call", sorted({call for call, row in ROWS if row.old or row.flag}))
+def test_what_the_shape_does_not_decide_is_looked_at_each_time(call):
+    """A call that was let through, or refused, once in a shape decides nothing for others of the same shape."""
+    met = set()
+    for kind, state in itertools.product(KINDS, LIVING):
+        if kind == c.SOCK_DGRAM and state not in (State.OPEN, State.BOUND):
+            continue
+        process = Process()
+        for version, remote, context in itertools.product(
+            (0x0202, 0x0101, 0x0202), (None, ("127.0.0.1", 9), None), ("", "accept", "connect", "")
+        ):
+            process.version = version
+            ep = new_endpoint(process, NETWORK, c.AF_INET, kind, 0, 0, BASE)
+            ep.state = state
+            ep.remote = remote
+            if context:
+                ep.note("context", context)
+            row = next((r for r in REFUSALS[call] if r.matches(ep)), None)
+            met.add(row)
+            with nullcontext() if row is None else pytest.raises(WinsockError) as caught:
+                check(ep, call)
+            if row is not None:
+                assert caught.value.code == row.code
+    assert len(met) > 1

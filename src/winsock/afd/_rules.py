@@ -11,7 +11,7 @@ from typing import Final
 
 from winsock.abi import _constants as c
 from winsock.afd._endpoint import Endpoint
-from winsock.afd._shape import VARYING, State
+from winsock.afd._shape import VARYING, Shape, State
 from winsock.codes import WSA, WinsockError
 
 STREAM: Final = frozenset({c.SOCK_STREAM})
@@ -148,13 +148,33 @@ def refusal(ep: Endpoint, call: str) -> Refusal | None:
 def check(ep: Endpoint, call: str) -> None:
     """Raise what refuses this call now, if anything does."""
     shape = ep.shape
-    if call in shape.passed:
-        return
-    if shape.closed:
-        raise WinsockError(WSA.WSAENOTSOCK)
-    rows = _BY_STATE[call][shape.state]
-    for row in rows:
-        if row.matches(ep):
-            raise WinsockError(row.code)
-    if not any(row.old for row in rows) and all(not row.flag or row.flag.lstrip("!") in VARYING for row in rows):
-        shape.passed.add(call)  # nothing that the rows look at lies outside the shape
+    left = shape.left.get(call)
+    if left is None:
+        if shape.closed:
+            raise WinsockError(WSA.WSAENOTSOCK)
+        left = _look_at_all(shape, call)
+    for code, old, flag, wanted in left:
+        if (not old or ep.process.version & 0xFF == 1) and (not flag or bool(getattr(ep, flag)) is wanted):
+            raise WinsockError(code)
+
+
+def _look_at_all(shape: Shape, call: str) -> tuple[tuple[WSA, bool, str, bool], ...]:
+    """What of the call's rows has to be looked at each time, as more than the shape decides it; kept there.
+
+    (code, old, an endpoint's attribute or "", what that must be for the refusal).  Of rows that the shape decides the
+    first that matches is the last.
+    """
+    left = []
+    for row in _BY_STATE[call][shape.state]:
+        if row.types is not None and shape.type not in row.types:
+            continue
+        flag = row.flag.lstrip("!")
+        wanted = flag == row.flag
+        if flag in VARYING and bool(getattr(shape, flag)) is not wanted:
+            continue
+        decided = flag in VARYING or not flag
+        left.append((row.code, row.old, "" if decided else flag, wanted))
+        if decided and not row.old:
+            break
+    shape.left[call] = found = tuple(left)
+    return found

@@ -94,7 +94,7 @@ class Shape:
     next     what changes lead to, as far as they have occurred: {change: shape}
     known    every shape of this kind: {its varying fields: shape}
     peers    names that such a stream was connected to by the short cut, and what they mean
-    passed   calls that the refusal table has nothing against in this shape, whatever else holds
+    left     what of the refusal table a call has to look at, as this shape does not decide it: see _rules.check
     """
 
     __slots__ = (
@@ -108,10 +108,10 @@ class Shape:
         "fast_send",
         "known",
         "lane_recv",
+        "left",
         "next",
         "open_recv",
         "open_send",
-        "passed",
         "peers",
         "quick",
         "ready",
@@ -143,7 +143,7 @@ class Shape:
         self.known = known
         self.next: dict[Change, Shape] = {}
         self.peers: dict[bytes, Any] = {}
-        self.passed: set[str] = set()
+        self.left: dict[str, tuple[Any, ...]] = {}
         self.quick: dict[tuple[int, int], int | None] | None = None
         self.settable: dict[tuple[int, int], Any] | None = None
         self.stream = self.type == c.SOCK_STREAM
