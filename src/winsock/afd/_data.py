@@ -222,10 +222,7 @@ def check_recv_flags(ep: Endpoint, flags: int, waits: bool) -> None:
     if flags & ~RECV_FLAGS:
         raise WinsockError(WSA.WSAEINVAL)
     if flags & c.MSG_OOB:
-        if not ep.stream or ep.family == c.AF_UNIX:
-            raise WinsockError(WSA.WSAEOPNOTSUPP)
-        if _urgent.inline(ep):
-            raise WinsockError(WSA.WSAEINVAL)
+        _check_urgent(ep)
     if flags & c.MSG_WAITALL and (not ep.stream or not waits or flags & NOT_WITH_WAITALL):
         raise WinsockError(WSA.WSAEOPNOTSUPP)
 
@@ -237,10 +234,14 @@ def check_send_flags(ep: Endpoint, flags: int) -> None:
     if flags & c.MSG_PARTIAL:
         raise WinsockError(WSA.WSAEOPNOTSUPP)
     if flags & c.MSG_OOB:
-        if not ep.stream or ep.family == c.AF_UNIX:
-            raise WinsockError(WSA.WSAEOPNOTSUPP)
-        if _urgent.inline(ep):
-            raise WinsockError(WSA.WSAEINVAL)
+        _check_urgent(ep)
+
+
+def _check_urgent(ep: Endpoint) -> None:
+    if not ep.stream or ep.family == c.AF_UNIX:
+        raise WinsockError(WSA.WSAEOPNOTSUPP)
+    if _urgent.inline(ep):
+        raise WinsockError(WSA.WSAEINVAL)
 
 
 def ignored(ep: Endpoint, code: int) -> bool:

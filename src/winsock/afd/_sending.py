@@ -52,6 +52,21 @@ def copied(views: Sequence[Any], raw: bool) -> bytes:
     )
 
 
+def _transmit(transport: TransportSocket, chunks: deque[memoryview]) -> int:
+    """Send of these what there is room for, and take that out; how many bytes it was."""
+    sent = 0
+    while chunks:
+        n = transport.transmit_now(chunks[0])
+        if n < 0:
+            break
+        sent += n
+        if n < len(chunks[0]):
+            chunks[0] = chunks[0][n:]
+        else:
+            chunks.popleft()
+    return sent
+
+
 class Buffer:
     """What was accepted and is not on its way yet, of one stream.
 
@@ -84,15 +99,8 @@ class Buffer:
         """Send what there is room for."""
         chunks = self.chunks
         try:
-            while chunks:
-                n = self.transport.transmit_now(chunks[0])
-                if n < 0:
-                    break
-                self.size -= n
-                if n < len(chunks[0]):
-                    chunks[0] = chunks[0][n:]
-                else:
-                    chunks.popleft()
+            sent = _transmit(self.transport, chunks)
+            self.size -= sent
         except WinsockError as e:
             lost(self.ep, e.code)
             chunks.clear()
@@ -159,17 +167,11 @@ class Afterlife:
             return
         chunks = self.chunks
         try:
-            while chunks:
-                n = self.transport.transmit_now(chunks[0])
-                if n < 0:
-                    return
-                if n < len(chunks[0]):
-                    chunks[0] = chunks[0][n:]
-                else:
-                    chunks.popleft()
+            _transmit(self.transport, chunks)
         except WinsockError:
-            pass  # nobody is left to tell
-        self._over()
+            chunks.clear()  # nobody is left to tell
+        if not chunks:
+            self._over()
 
     def _over(self) -> None:
         self.reactor.forget(self.key)

@@ -124,11 +124,7 @@ class Tasks:
 
 def _tasks(ts: ThreadState) -> Tasks:
     process = ts.process
-    with process.lock:
-        found: Tasks | None = process.services.get(TASKS)
-        if found is None:
-            found = process.services[TASKS] = Tasks(process)
-        return found
+    return process.service(TASKS, lambda: Tasks(process))
 
 
 def _begin(ts: ThreadState, hwnd: Any, number: Any, read: Callable[[], Callable[[], Pack]], buf: Any, n: Any) -> int:

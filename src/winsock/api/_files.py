@@ -11,12 +11,13 @@ from typing import Any
 from winsock.abi import _constants as c
 from winsock.afd import Endpoint
 from winsock.afd._receiving import Receive
-from winsock.afd._requests import FLAGS_AT, HANDLE_AT, OVERLAPPED_SIZE, Request
+from winsock.afd._requests import Request
 from winsock.afd._sending import Send
+from winsock.afd._structures import FLAGS_AT, HANDLE_AT, OVERLAPPED_SIZE
 from winsock.api._buffers import buffer
 from winsock.api._call import INVALID_SOCKET, dword
 from winsock.api._events import event_object
-from winsock.api._kernel import handle_object, kernel
+from winsock.api._kernel import handle_object, kernel, object_of
 from winsock.api._overlapped import start
 from winsock.api._ports import ASSOCIATIONS
 from winsock.codes import WSA, WinsockError, ntstatus_to_win32, wsa_to_ntstatus
@@ -128,13 +129,6 @@ def CreateFileW(
     return _create(ts, _string(lpFileName, True), dwDesiredAccess, dwCreationDisposition, dwFlagsAndAttributes)
 
 
-def _file(ts: ThreadState, handle: Any) -> FileObject:
-    found = handle_object(ts, handle)
-    if not isinstance(found, FileObject):
-        raise WinsockError(c.ERROR_INVALID_HANDLE)
-    return found
-
-
 def _transfer(ep: Endpoint, overlapped: Any, count: Any, make: Callable[[], Request]) -> int:
     """ReadFile or WriteFile on a socket: whatever its blocking mode, it waits or is pending (fact).
 
@@ -188,7 +182,7 @@ def WriteFile(ts: ThreadState, hFile: int, lpBuffer: Any, nBytes: int, lpWritten
             lpWritten,
             lambda: Send(ts, target, views, 0, None if memory.is_null(lpOverlapped) else lpOverlapped),
         )
-    file = _file(ts, hFile)
+    file = object_of(ts, hFile, FileObject)
     if not memory.is_null(lpOverlapped):
         data = memory.read(lpBuffer, dword(nBytes))
         return _finish(ts, file, lpOverlapped, lpWritten, lambda offset: file.write_at(offset, data))
@@ -213,7 +207,7 @@ def ReadFile(ts: ThreadState, hFile: int, lpBuffer: Any, nBytes: int, lpRead: An
             lpRead,
             lambda: Receive(ts, source, [view], 0, None if memory.is_null(lpOverlapped) else lpOverlapped),
         )
-    file = _file(ts, hFile)
+    file = object_of(ts, hFile, FileObject)
     if dword(nBytes):
         memory.writable(lpBuffer, dword(nBytes))
     if not memory.is_null(lpOverlapped):
@@ -239,7 +233,7 @@ def SetFilePointer(ts: ThreadState, hFile: int, lDistance: int, lpDistanceHigh: 
         distance = low - (1 << 32) if low >> 31 else low
     else:
         distance = memory.read_i32(lpDistanceHigh) << 32 | low
-    at = _file(ts, hFile).seek(distance, dword(dwMoveMethod))
+    at = object_of(ts, hFile, FileObject).seek(distance, dword(dwMoveMethod))
     if not memory.is_null(lpDistanceHigh):
         memory.write_u32(lpDistanceHigh, at >> 32)
     return at & 0xFFFFFFFF

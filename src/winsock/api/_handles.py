@@ -9,7 +9,7 @@ from winsock import spi
 from winsock.abi import _constants as c
 from winsock.afd import Endpoint
 from winsock.api._call import dword
-from winsock.api._kernel import CloseHandle, ThreadObject, handle_object, kernel
+from winsock.api._kernel import CloseHandle, ThreadObject, handle_object, kernel, object_of
 from winsock.codes import WinsockError
 from winsock.nt import Process, ThreadState, memory
 from winsock.nt._completion import CompletionPort
@@ -30,13 +30,6 @@ class RawSocket:
         self.transport.finish()
 
 
-def _process(ts: ThreadState, handle: Any) -> Process:
-    found = handle_object(ts, handle)
-    if not isinstance(found, Process):
-        raise WinsockError(c.ERROR_INVALID_HANDLE)
-    return found
-
-
 @kernel(0)
 def DuplicateHandle(
     ts: ThreadState,
@@ -54,7 +47,7 @@ def DuplicateHandle(
     Both processes have to be the caller's own.  ERROR_INVALID_HANDLE; ERROR_NOT_SUPPORTED for files.
     Source: document, fact.
     """
-    if _process(ts, hSourceProcessHandle) is not ts.process or _process(ts, hTargetProcessHandle) is not ts.process:
+    if any(object_of(ts, h, Process) is not ts.process for h in (hSourceProcessHandle, hTargetProcessHandle)):
         raise WinsockError(c.ERROR_ACCESS_DENIED)
     found = handle_object(ts, hSourceHandle)
     memory.writable(lpTargetHandle, 8)

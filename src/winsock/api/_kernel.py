@@ -5,7 +5,7 @@ from __future__ import annotations
 import operator
 import socket as linux
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeVar
 
 from winsock import spi
 from winsock.abi import _constants as c
@@ -18,6 +18,8 @@ from winsock.nt import Process, ThreadState, current, memory
 from winsock.nt._virtual import PAGE, Pages
 
 MASK = (1 << 64) - 1
+
+T = TypeVar("T")
 
 GetLastError = WSAGetLastError  # a thread has one last error, under two names
 SetLastError = WSASetLastError
@@ -54,13 +56,17 @@ def handle_object(ts: ThreadState, handle: Any) -> Any:
     return obj
 
 
+def object_of(ts: ThreadState, handle: Any, kind: type[T]) -> T:
+    """The object of that kind behind a handle; ERROR_INVALID_HANDLE."""
+    found = handle_object(ts, handle)
+    if not isinstance(found, kind):
+        raise WinsockError(c.ERROR_INVALID_HANDLE)
+    return found
+
+
 def pages(process: Process) -> Pages:
     """The pages that VirtualAlloc gave this process."""
-    with process.lock:
-        found: Pages | None = process.services.get("pages")
-        if found is None:
-            found = process.services["pages"] = Pages()
-        return found
+    return process.service("pages", Pages)
 
 
 # -- process, threads

@@ -13,14 +13,15 @@ from winsock.abi import _constants as c
 from winsock.afd import Endpoint
 from winsock.afd._device import Device
 from winsock.afd._receiving import Receive
-from winsock.afd._requests import OVERLAPPED_SIZE, Overlapped, StatusBlock, cancel_all, end_of_thread
+from winsock.afd._requests import cancel_all, end_of_thread
 from winsock.afd._sending import Send
+from winsock.afd._structures import OVERLAPPED_SIZE, Overlapped, StatusBlock
 from winsock.api import _driver
 from winsock.api._buffers import buffer
 from winsock.api._call import dword, unexpected
 from winsock.api._driver import Packet, Status
 from winsock.api._events import event_object, reactor
-from winsock.api._kernel import CloseHandle, ThreadObject, handle_object, kernel
+from winsock.api._kernel import CloseHandle, ThreadObject, handle_object, kernel, object_of
 from winsock.api._overlapped import as_routine
 from winsock.codes import NTSTATUS as S
 from winsock.codes import WinsockError, ntstatus_to_win32, wsa_to_ntstatus
@@ -371,10 +372,7 @@ def TerminateThread(ts: ThreadState, hThread: int, dwExitCode: int) -> int:
 
     ERROR_ACCESS_DENIED for the calling and for the main thread, ERROR_INVALID_HANDLE.
     """
-    found = handle_object(ts, hThread)
-    if not isinstance(found, ThreadObject):
-        raise WinsockError(c.ERROR_INVALID_HANDLE)
-    state = found.state
+    state = object_of(ts, hThread, ThreadObject).state
     if state is ts or state.tid == threading.main_thread().native_id:
         raise WinsockError(c.ERROR_ACCESS_DENIED)
     if "ended" not in state.buffers:

@@ -16,7 +16,7 @@ from winsock.afd._reactor import REACTOR
 from winsock.afd._requests import requests_of
 from winsock.api._call import INVALID_SOCKET, dword
 from winsock.api._events import milliseconds, reactor
-from winsock.api._kernel import MASK, handle_object, kernel
+from winsock.api._kernel import MASK, handle_object, kernel, object_of
 from winsock.codes import WinsockError, ntstatus_to_win32
 from winsock.nt import ThreadState, current, memory, run_apcs
 from winsock.nt import _completion as completion
@@ -29,13 +29,7 @@ FAILED = 0x80000000  # an NTSTATUS from here on is a failure
 MODES = c.FILE_SKIP_COMPLETION_PORT_ON_SUCCESS | c.FILE_SKIP_SET_EVENT_ON_HANDLE
 _CLOSED = object()
 _APC = object()
-
-
-def _port(ts: ThreadState, handle: Any) -> completion.CompletionPort:
-    found = handle_object(ts, handle)
-    if not isinstance(found, completion.CompletionPort):
-        raise WinsockError(c.ERROR_INVALID_HANDLE)
-    return found
+_Port = completion.CompletionPort  # by that name parameters go
 
 
 @kernel(0)
@@ -53,11 +47,11 @@ def CreateIoCompletionPort(
     """
     number = operator.index(FileHandle) & MASK
     threads = dword(NumberOfConcurrentThreads)
-    given = None if memory.is_null(ExistingCompletionPort) else _port(ts, ExistingCompletionPort)
+    given = None if memory.is_null(ExistingCompletionPort) else object_of(ts, ExistingCompletionPort, _Port)
     if number == INVALID_SOCKET:
         if given is not None:
             raise WinsockError(c.ERROR_INVALID_PARAMETER)
-        return ts.process.handles.add(completion.CompletionPort(threads))
+        return ts.process.handles.add(_Port(threads))
     target = handle_object(ts, number)
     if not isinstance(target, (Endpoint, Device, FileObject)):
         raise WinsockError(c.ERROR_INVALID_PARAMETER)
@@ -67,7 +61,7 @@ def CreateIoCompletionPort(
         requests = requests_of(target) if isinstance(target, (Endpoint, Device)) else None
         if target in associations or (requests is not None and requests.port is not None):
             raise WinsockError(c.ERROR_INVALID_PARAMETER)
-        port = given if given is not None else completion.CompletionPort(threads)
+        port = given if given is not None else _Port(threads)
         result = operator.index(ExistingCompletionPort) & MASK if given is not None else ts.process.handles.add(port)
         if requests is not None:
             requests.key, requests.port = key, port
@@ -113,7 +107,7 @@ def PostQueuedCompletionStatus(
 @kernel(0)
 def _post(ts: ThreadState, handle: Any, transferred: Any, key: Any, overlapped: Any) -> int:
     address = memory.address(overlapped) & MASK
-    _port(ts, handle).post((0, dword(transferred), operator.index(key or 0) & MASK, address))
+    object_of(ts, handle, _Port).post((0, dword(transferred), operator.index(key or 0) & MASK, address))
     return 1
 
 
@@ -163,7 +157,7 @@ def GetQueuedCompletionStatus(
 
 @kernel(0)
 def _get(ts: ThreadState, handle: Any, transferred: Any, key: Any, overlapped: Any, ms: Any) -> int:
-    port = _port(ts, handle)
+    port = object_of(ts, handle, _Port)
     for ptr, n in ((transferred, 4), (key, 8), (overlapped, 8)):
         memory.writable(ptr, n)
     packet = _wait(ts, port, milliseconds(ms), False)
@@ -222,7 +216,7 @@ def GetQueuedCompletionStatusEx(
     0 with WAIT_TIMEOUT, ERROR_ABANDONED_WAIT_0, ERROR_INVALID_PARAMETER (ulCount 0).  An operation that failed is a
     success here: its NTSTATUS is in the entry.  Source: document.
     """
-    port = _port(ts, CompletionPort)
+    port = object_of(ts, CompletionPort, _Port)
     room = dword(ulCount)
     if not room:
         raise WinsockError(c.ERROR_INVALID_PARAMETER)

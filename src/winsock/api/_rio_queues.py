@@ -18,8 +18,9 @@ from winsock.abi import _constants as c
 from winsock.abi._sockaddrs import pack_address
 from winsock.afd import Endpoint
 from winsock.afd._receiving import Receive
-from winsock.afd._requests import PENDING, READS, SUCCESS, Request, Requests, Truncation, requests_of
+from winsock.afd._requests import READS, Request, Requests, Truncation, requests_of
 from winsock.afd._sending import Send
+from winsock.afd._structures import PENDING, SUCCESS
 from winsock.api import _buffers
 from winsock.api._data import destination
 from winsock.codes import WSA, WinsockError, ntstatus_to_wsa
@@ -492,9 +493,4 @@ class Registry:
 def registry_of(process: Process) -> Registry:
     """The process'; made when first needed."""
     found: Registry | None = process.services.get(SERVICE)
-    if found is None:
-        with process.lock:
-            found = process.services.get(SERVICE)
-            if found is None:
-                found = process.services[SERVICE] = Registry(process)
-    return found
+    return process.service(SERVICE, lambda: Registry(process)) if found is None else found

@@ -8,12 +8,12 @@ from typing import Any
 from winsock.abi import _constants as c
 from winsock.afd import Endpoint
 from winsock.afd._data import check_send
-from winsock.afd._requests import OVERLAPPED_SIZE
+from winsock.afd._structures import OVERLAPPED_SIZE
 from winsock.afd._transmitting import FilePart, Piece, Transmit
 from winsock.api._acceptex import FALSE
 from winsock.api._buffers import buffer, probe_read
 from winsock.api._call import dword, endpoint, export
-from winsock.api._kernel import handle_object
+from winsock.api._kernel import object_of
 from winsock.api._overlapped import perform
 from winsock.codes import WSA, WinsockError
 from winsock.nt import ThreadState, memory
@@ -31,13 +31,6 @@ KINDS = c.TP_ELEMENT_MEMORY | c.TP_ELEMENT_FILE
 def _check_flags(ep: Endpoint, flags: int) -> None:
     if flags & (c.TF_REUSE_SOCKET | c.TF_DISCONNECT) == c.TF_REUSE_SOCKET:
         raise WinsockError(WSA.WSAEINVAL)
-
-
-def _file(ts: ThreadState, handle: Any) -> FileObject:
-    found = handle_object(ts, handle)
-    if not isinstance(found, FileObject):
-        raise WinsockError(c.ERROR_INVALID_HANDLE)
-    return found
 
 
 def _memory(pointer: int, size: int) -> memoryview:
@@ -90,7 +83,7 @@ def TransmitFile(
         pieces.append(_memory(head, head_size))
         after = _memory(tail, tail_size)
     if not memory.is_null(hFile):
-        file = _file(ts, hFile)
+        file = object_of(ts, hFile, FileObject)
         if offset is not None and offset > file.size():
             raise WinsockError(WSA.WSAEINVAL)
         pieces.append(FilePart(file.fd, offset, length or None))
@@ -138,7 +131,8 @@ def TransmitPackets(
         elif kind & KINDS == c.TP_ELEMENT_FILE:
             if place < CURRENT:
                 raise WinsockError(WSA.WSAEINVAL)
-            packets[-1].append(FilePart(_file(ts, file).fd, None if place == CURRENT else place, size or None))
+            fd = object_of(ts, file, FileObject).fd
+            packets[-1].append(FilePart(fd, None if place == CURRENT else place, size or None))
         else:
             raise WinsockError(WSA.WSAEINVAL)
         if kind & c.TP_ELEMENT_EOP:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from winsock import spi
@@ -117,7 +118,11 @@ def WSAEnumProtocolsW(ts: ThreadState, lpiProtocols: Any, lpProtocolBuffer: Any,
 
 
 def _enumerate(protocols: Any, buffer: Any, length: Any, wide: bool) -> int:
-    entries = spi.listed(None if memory.is_null(protocols) else int_list(protocols))
+    return store_entries(spi.listed(None if memory.is_null(protocols) else int_list(protocols)), buffer, length, wide)
+
+
+def store_entries(entries: Sequence[spi.Entry], buffer: Any, length: Any, wide: bool) -> int:
+    """Store entries of the catalog, WSAENOBUFS where that is too much; how many."""
     size = SIZE_W if wide else SIZE_A
     memory.writable(length, 4)
     room = memory.read_u32(length)

@@ -13,7 +13,7 @@ from typing import Any, Final
 from winsock import spi
 from winsock.abi import _constants as c
 from winsock.api._call import SOCKET_ERROR, c_int, dword, unexpected
-from winsock.api._wsasocket import SIZE_W, int_list
+from winsock.api._wsasocket import int_list, store_entries
 from winsock.codes import WSA, WinsockError
 from winsock.nt import memory
 
@@ -52,14 +52,7 @@ def WSCEnumProtocols(lpiProtocols: Any, lpProtocolBuffer: Any, lpdwBufferLength:
 def _enum_protocols(protocols: Any, buffer: Any, length: Any) -> int:
     wanted = None if memory.is_null(protocols) else int_list(protocols)
     entries = [e for e in spi.BASE_ENTRIES if wanted is None or e.protocol in wanted]
-    memory.writable(length, 4)
-    room, needed = memory.read_u32(length), SIZE_W * len(entries)
-    if room < needed or memory.is_null(buffer):
-        memory.write_u32(length, needed)
-        raise WinsockError(WSA.WSAENOBUFS)
-    if entries:
-        memory.write(buffer, b"".join(spi.packed(e, True) for e in entries))
-    return len(entries)
+    return store_entries(entries, buffer, length, wide=True)
 
 
 def WSCGetProviderInfo(

@@ -134,11 +134,7 @@ class Desktop:
     @staticmethod
     def of(process: Process) -> Desktop:
         """The process' own."""
-        with process.lock:
-            found: Desktop | None = process.services.get("desktop")
-            if found is None:
-                found = process.services["desktop"] = Desktop()
-            return found
+        return process.service("desktop", Desktop)
 
     def queue(self, ts: ThreadState) -> MessageQueue:
         """The thread's queue, made when first needed."""

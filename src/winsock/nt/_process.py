@@ -14,12 +14,14 @@ import weakref
 from collections import deque
 from collections.abc import Callable, Container, Iterable, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 from winsock.codes import WSA, WinsockError
 
 if TYPE_CHECKING:
     from winsock.nt._interfaces import SocketObject
+
+T = TypeVar("T")
 
 FIRST_HANDLE = 0x40
 MAX_HANDLE = 0xFFFFFC
@@ -112,6 +114,14 @@ class Process:
         self.closing: list[tuple[Container[Any], Callable[[Any], None]]] = []  # see on_close
         self._threads: weakref.WeakSet[ThreadState] = weakref.WeakSet()
         self._local = threading.local()
+
+    def service(self, name: str, make: Callable[[], T]) -> T:
+        """What `services` has under this name, made now if it is not there."""
+        with self.lock:
+            found: T | None = self.services.get(name)
+            if found is None:
+                found = self.services[name] = make()
+            return found
 
     def on_close(self, known: Container[Any], hook: Callable[[Any], None], first: bool = False) -> None:
         """hook is told of every endpoint in `known` that closes, before its socket does; in that order.
