@@ -15,7 +15,8 @@ from winsock.abi import _constants as c
 from winsock.afd import _poll
 from winsock.afd._connection import _settling
 from winsock.afd._endpoint import Endpoint
-from winsock.afd._requests import PENDING, READS, SUCCESS, Request, _closing, known_requests
+from winsock.afd._requests import READS, Request, _closing, known_requests
+from winsock.afd._structures import PENDING, SUCCESS
 from winsock.codes import NTSTATUS as S
 from winsock.codes import WinsockError
 from winsock.nt import Process, ThreadState

@@ -24,7 +24,8 @@ from winsock.afd._connection import (
 )
 from winsock.afd._endpoint import NO_REST, Endpoint, State
 from winsock.afd._reactor import reactor_of
-from winsock.afd._requests import PENDING, READS, SUCCESS, WRITES, Request, serve_later, status_of
+from winsock.afd._requests import READS, WRITES, Request, serve_later, status_of
+from winsock.afd._structures import PENDING, SUCCESS
 from winsock.codes import WSA, WinsockError
 from winsock.nt import ThreadState
 from winsock.transports import READ, WRITE, Address

@@ -12,7 +12,8 @@ from winsock.abi import _constants as c
 from winsock.afd._endpoint import Endpoint
 from winsock.afd._events import NETWORK_EVENTS
 from winsock.afd._receiving import Receive
-from winsock.afd._requests import NOTE, PENDING, READS, SUCCESS, Overlapped, Requests
+from winsock.afd._requests import NOTE, READS, Requests
+from winsock.afd._structures import PENDING, SUCCESS, Overlapped
 from winsock.codes import WSA, WinsockError
 from winsock.nt import ThreadState
 

@@ -9,7 +9,7 @@ from typing import Any
 from winsock.abi import _constants as c
 from winsock.abi._sockaddrs import pack_address
 from winsock.afd._extended import Accept
-from winsock.afd._requests import OVERLAPPED_SIZE, PENDING, SUCCESS
+from winsock.afd._structures import OVERLAPPED_SIZE, PENDING, SUCCESS
 from winsock.api import _marks, _sockaddr
 from winsock.api._call import dword, endpoint, export
 from winsock.api._marks import Mark

@@ -7,7 +7,7 @@ import threading
 from collections.abc import Callable
 from typing import Any
 
-from winsock.afd._requests import PENDING, Overlapped
+from winsock.afd._structures import PENDING, Overlapped
 from winsock.api import _name_structs as structs
 from winsock.api._call import export
 from winsock.api._overlapped import as_routine

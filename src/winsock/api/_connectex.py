@@ -6,7 +6,7 @@ from typing import Any
 
 from winsock.abi import _constants as c
 from winsock.afd._extended import Connect
-from winsock.afd._requests import OVERLAPPED_SIZE
+from winsock.afd._structures import OVERLAPPED_SIZE
 from winsock.afd._transmitting import Transmit
 from winsock.api import _sockaddr
 from winsock.api._acceptex import FALSE, refuse

@@ -12,8 +12,9 @@ from winsock.afd import Endpoint, State
 from winsock.afd._device import Device, Poll
 from winsock.afd._events import NETWORK_EVENTS
 from winsock.afd._receiving import Receive
-from winsock.afd._requests import PENDING, SUCCESS, Overlapped, Request
+from winsock.afd._requests import Request
 from winsock.afd._sending import Send
+from winsock.afd._structures import PENDING, SUCCESS, Overlapped
 from winsock.api import _sockaddr
 from winsock.api._buffers import WSABUF, buffer, probe_read
 from winsock.api._events import event_object, reactor

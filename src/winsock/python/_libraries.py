@@ -15,8 +15,8 @@ from winsock import kernel32, ntdll, ws2_32
 from winsock.abi import _constants as c
 from winsock.afd import Endpoint
 from winsock.afd._receiving import Receive
-from winsock.afd._requests import CANCELLED, SUCCESS
 from winsock.afd._sending import Send
+from winsock.afd._structures import CANCELLED, SUCCESS
 from winsock.api._buffers import buffer
 from winsock.api._call import SOCKET_ERROR, dword, export
 from winsock.api._kernel import kernel

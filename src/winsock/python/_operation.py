@@ -7,7 +7,7 @@ that has to wait is itself what waits in the endpoint's lane.  Everything else i
 from __future__ import annotations
 
 import _socket
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 from winsock.abi import _constants as c
@@ -15,30 +15,18 @@ from winsock.afd import Endpoint
 from winsock.afd import _events as events
 from winsock.afd._connection import TOLD_OF_RESET
 from winsock.afd._data import lost
-from winsock.afd._extended import Accept, Connect
-from winsock.afd._receiving import Receive
-from winsock.afd._requests import (
-    CANCELLED,
-    NOTE,
-    PENDING,
-    READS,
-    SUCCESS,
-    Request,
-    Requests,
-    serve_later,
-    status_of,
-)
-from winsock.afd._sending import Send
-from winsock.afd._transmitting import FilePart, Transmit
+from winsock.afd._requests import NOTE, READS, Request, Requests, serve_later, status_of
+from winsock.afd._structures import CANCELLED, PENDING, SUCCESS
+from winsock.afd._transmitting import FilePart
 from winsock.afd._urgent import joined, take_joined
 from winsock.codes import WSA, WinsockError, ntstatus_to_win32
 from winsock.nt import current
-from winsock.nt._completion import CompletionPort
 from winsock.nt._objects import Event, Waitable
 from winsock.python import _addresses, _handles, _oserror, _pipes
 from winsock.python._endpoints import _endpoints as by_descriptor
 from winsock.python._handles import INVALID
 from winsock.python._oserror import face
+from winsock.python._told import ToldAccept, ToldConnect, ToldConnecting, ToldReceive, ToldSend, ToldTransmit
 from winsock.transports import READ, Address, Message
 
 _C = _socket.socket
@@ -62,67 +50,6 @@ def win32_error(code: int) -> OSError:
     if code == c.ERROR_CONNECTION_ABORTED:
         return _oserror.winsock_error(code, ConnectionAbortedError)
     return _oserror.winsock_error(code)
-
-
-# -- requests of the core's that tell an Overlapped's address to the port
-
-
-class _Told(Request):
-    """A request of an Overlapped."""
-
-    owner: Overlapped
-
-    def complete(self, status: int, transferred: int = 0, at_once: bool = False) -> None:
-        super().complete(status, transferred, at_once)
-        self.owner.pending = False
-        del self.owner  # which refers to this
-
-    def packet(self, port: CompletionPort, key: int) -> None:
-        port.drained = False
-        port.post((self.status, self.transferred, key, self.owner.address))
-
-
-class _Receive(_Told, Receive):
-    tried = False
-
-    def attempt(self) -> int | None:
-        n = super().attempt()
-        if not self.tried:
-            self.tried = True
-            if n == 0 and self.room and self.ep.shape.stream:
-                # The end of a stream is told by the port only: asyncio posts a receive before it has delivered what
-                # the one before brought.
-                self.requests.reactor.call_at(0.0, self._ask_again)
-                return None
-        return n
-
-    def _ask_again(self) -> None:
-        self.requests.serve(self.ep, READ)
-
-
-class _Send(_Told, Send):
-    pass
-
-
-class _Accept(_Told, Accept):
-    pass
-
-
-class _Connect(_Told, Connect):
-    pass
-
-
-class _Connecting(_Told, _pipes.Connecting):
-    pass
-
-
-class _Transmit(_Told, Transmit):
-    def __init__(self, ep: Endpoint, packets: Sequence[Sequence[FilePart]], flags: int) -> None:
-        disconnect, reuse = bool(flags & c.TF_DISCONNECT), bool(flags & c.TF_REUSE_SOCKET)
-        if reuse and not disconnect:
-            raise WinsockError(WSA.WSAEINVAL)
-        super().__init__(current(), ep, packets, None, disconnect, reuse)
-        self.quiet, self.waits = False, True  # as with an OVERLAPPED
 
 
 class _OwnEvent:
@@ -525,7 +452,7 @@ class Overlapped(Request):
     def _receive_slowly(
         self, ep: Endpoint, view: memoryview, flags: int, finish: Callable[[Any], Any] | None = None
     ) -> None:
-        self._start(lambda: _Receive(current(), ep, [view], flags), finish)
+        self._start(lambda: ToldReceive(current(), ep, [view], flags), finish)
 
     def WSASend(self, handle: int, buf: Any, flags: int = 0, /) -> None:
         """WSASend(handle, data[, flags]): send all of it."""
@@ -554,8 +481,8 @@ class Overlapped(Request):
     def _transmit(self, ep: Endpoint, buf: Any, flags: int, sent: int = 0, stored: bool = False) -> None:
         data = memoryview(buf).cast("B")
 
-        def make() -> _Send:
-            request = _Send(current(), ep, [data], flags)
+        def make() -> ToldSend:
+            request = ToldSend(current(), ep, [data], flags)
             request.total, request.stored = sent, stored
             return request
 
@@ -586,8 +513,8 @@ class Overlapped(Request):
         def deliver(message: Message) -> None:
             sender[0] = message.address
 
-        def make() -> _Receive:
-            return _Receive(current(), ep, [view], flags, deliver=deliver)
+        def make() -> ToldReceive:
+            return ToldReceive(current(), ep, [view], flags, deliver=deliver)
 
         self._start(make, lambda request: (value(request.transferred), sender[0]))
 
@@ -598,7 +525,7 @@ class Overlapped(Request):
         ep = _handles.endpoint(handle)
         to = numeric(ep, address)
         data = memoryview(buf).cast("B")
-        self._start(lambda: _Send(current(), ep, [data], flags, address=to))
+        self._start(lambda: ToldSend(current(), ep, [data], flags, address=to))
 
     # -- connections
 
@@ -607,7 +534,7 @@ class Overlapped(Request):
         """AcceptEx(listener, socket): accept the next connection into a fresh socket."""
         self._start_afresh()
         listener, into = _handles.endpoint(listen_handle), _handles.endpoint(accept_handle)
-        self._start(lambda: _Accept(current(), listener, into))
+        self._start(lambda: ToldAccept(current(), listener, into))
 
     @face
     def ConnectEx(self, handle: int, address: Any) -> None:
@@ -615,14 +542,14 @@ class Overlapped(Request):
         self._start_afresh()
         ep = _handles.endpoint(handle)
         to = numeric(ep, address)
-        self._start(lambda: _Connect(current(), ep, to))
+        self._start(lambda: ToldConnect(current(), ep, to))
 
     @face
     def DisconnectEx(self, handle: int, flags: int) -> None:
         """DisconnectEx(handle, flags): end the connection; TF_REUSE_SOCKET: and be fit for another one."""
         self._start_afresh()
         ep = _handles.endpoint(handle)
-        self._start(lambda: _Transmit(ep, (), c.TF_DISCONNECT | flags))
+        self._start(lambda: ToldTransmit(ep, (), c.TF_DISCONNECT | flags))
 
     @face
     def TransmitFile(
@@ -637,7 +564,7 @@ class Overlapped(Request):
         self._start_afresh()
         ep = _handles.endpoint(socket)
         part = FilePart(file, offset_high << 32 | offset, count or None)
-        self._start(lambda: _Transmit(ep, [[part]], flags))
+        self._start(lambda: ToldTransmit(ep, [[part]], flags))
 
     # -- pipes
 
@@ -693,7 +620,7 @@ class Overlapped(Request):
                 raise win32_error(c.ERROR_NO_DATA)
             self.status = SUCCESS
             return True
-        self._start(lambda: _Connecting(current(), server))
+        self._start(lambda: ToldConnecting(current(), server))
         return False
 
 

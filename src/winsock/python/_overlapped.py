@@ -9,7 +9,8 @@ from typing import Any
 from winsock.abi import _constants as c
 from winsock.afd._connection import ANY, bind
 from winsock.afd._reactor import LED, REACTOR
-from winsock.afd._requests import SUCCESS, requests_of
+from winsock.afd._requests import requests_of
+from winsock.afd._structures import SUCCESS
 from winsock.codes import WinsockError, ntstatus_to_win32
 from winsock.nt import ThreadState, current
 from winsock.nt._completion import CompletionPort, Packet

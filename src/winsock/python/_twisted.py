@@ -14,8 +14,9 @@ from winsock.abi import _constants as c
 from winsock.abi._sockaddrs import pack_address, unpack_address
 from winsock.afd._extended import Accept, Connect
 from winsock.afd._receiving import Receive
-from winsock.afd._requests import SUCCESS, Request, requests_of
+from winsock.afd._requests import Request, requests_of
 from winsock.afd._sending import Send
+from winsock.afd._structures import SUCCESS
 from winsock.codes import WSA, WinsockError, ntstatus_to_win32
 from winsock.nt import current
 from winsock.nt._completion import CompletionPort as Port
