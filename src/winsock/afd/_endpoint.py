@@ -72,6 +72,11 @@ _TO_HEIR = known_change(
     receive_shut=False,
     send_shut=False,
 )
+_TO_SHUT = {
+    c.SD_RECEIVE: known_change(receive_shut=True),
+    c.SD_SEND: known_change(send_shut=True),
+    c.SD_BOTH: known_change(receive_shut=True, send_shut=True),
+}
 _NOTED = {level: known_change(noted=level) for level in (NOTHING_NOTED, LANE_NOTED, NOTED, HELD_UP)}
 _BOUND, _CONNECTED = State.BOUND, State.CONNECTED
 
@@ -384,11 +389,7 @@ class Endpoint(Base):
             self._become(_TO_RESET)
 
     def shut(self, how: int) -> None:
-        if how in (c.SD_RECEIVE, c.SD_BOTH):
-            self.receive_shut = True
-        if how in (c.SD_SEND, c.SD_BOTH):
-            self.send_shut = True
-        self.refresh()
+        self._become(_TO_SHUT[how])
 
     def close(self) -> None:
         """Closed for everybody at once, and no handle any more: who closes it again gets WSAENOTSOCK.

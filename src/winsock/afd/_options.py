@@ -27,11 +27,11 @@ MAX_UDP_4, MAX_UDP_6 = 65507, 65527
 MAX_RAW = 32768
 CSADDR_INFO = struct.Struct("<QixxxxQixxxxii")
 
-_LISTENING = State.LISTENING
+_CONNECTED, _LISTENING = State.CONNECTED, State.LISTENING
 
 Value = int | bytes
 Key = tuple[int, int]
-Setting = tuple[range | None, bool, Callable[[Any, Any], None] | None]
+Setting = tuple[range | None, int, Callable[[Any, Any], None] | None]
 ALL = (0, 0xFFFFFFFF)  # the values of a DWORD
 A_HANDLE = range(0)  # which no DWORD is
 ACCEPT_CONTEXT: Final = (c.SOL_SOCKET, c.SO_UPDATE_ACCEPT_CONTEXT)
@@ -145,16 +145,18 @@ def plan(family: int, type: int) -> dict[Key, int | None]:
 
 @lru_cache(64)
 def settings(sockets: Any, family: int, type: int) -> dict[Key, Setting]:
-    """The options of such sockets of a network's class that setsockopt can set by a short cut.
+    """The options of such sockets of a network's class that setsockopt can set by a short cut, to a DWORD.
 
-    DWORDs that it checks, tells the network and keeps: {key: (values, None for any; boolean; what tells the network,
-    or None)}.  And the context of every connection of AcceptEx: (A_HANDLE, False, what takes the listener's).
+    It checks, tells the network and keeps them: {key: (values, None for any; of what says yes or no the bits that
+    say yes, else 0; what tells the network, or None)}.  And the context of every connection of AcceptEx: (A_HANDLE,
+    0, what takes the listener's handle).
     """
     found: dict[Key, Setting] = {}
     if table.BY_NUMBER[ACCEPT_CONTEXT].applies(family, type):
-        found[ACCEPT_CONTEXT] = A_HANDLE, False, _accepted_by
+        found[ACCEPT_CONTEXT] = A_HANDLE, 0, _accepted_by
     for row in table.OPTIONS:
-        if row.layout.size != 4 or not row.set or row.refusal or row.label in _WRITERS:
+        size = row.layout.size
+        if not (size == 4 or (size == 1 and row.boolean)) or not row.set or row.refusal or row.label in _WRITERS:
             continue
         if row.applies(family, type):
             try:
@@ -162,7 +164,8 @@ def settings(sockets: Any, family: int, type: int) -> dict[Key, Setting]:
             except WinsockError:
                 continue  # the network knows no such thing, as the long way will say
             values = None if row.boolean or (row.low, row.high) == ALL else range(row.low, row.high + 1)
-            found[row.level, row.name] = values, row.boolean, tell
+            bits = 0 if not row.boolean else ALL[1] if size == 4 else 0xFF
+            found[row.level, row.name] = values, bits, tell
     return found
 
 
@@ -394,13 +397,13 @@ def _accepted_by(ep: Endpoint, handle: int) -> None:
 
 
 def _set_connect_context(ep: Endpoint, row: Option, value: Value) -> None:
-    if ep.state is not State.CONNECTED:
+    connected_by(ep)
+
+
+def connected_by(ep: Endpoint) -> None:
+    """SO_UPDATE_CONNECT_CONTEXT: the connection that ConnectEx made is like any other now; WSAENOTCONN."""
+    if ep.shape.state is not _CONNECTED:
         raise WinsockError(WSA.WSAENOTCONN)
-    _updated(ep)
-
-
-def _updated(ep: Endpoint) -> None:
-    """The connection that AcceptEx or ConnectEx made is like any other now."""
     if ep.drop("context") is not None:
         ep.refresh()
 

@@ -126,10 +126,10 @@ def setsockopt(s: int, level: int, optname: int, optval: Any, optlen: int) -> in
         if optlen == 4 and not ts.blocking:
             ep = ts.sockets[s]
             key = level, optname
-            values, boolean, tell = ep.shape.settable[key]
+            values, bits, tell = ep.shape.settable[key]
             (value,) = _number_at(optval)
-            if boolean and value:
-                value = 1
+            if bits:
+                value = 1 if value & bits else 0
             if values is None or value in values:
                 if tell is not None:
                     tell(ep, value)

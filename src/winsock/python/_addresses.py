@@ -6,6 +6,7 @@ What names mean is the core's (winsock.names); here are CPython's types, its che
 from __future__ import annotations
 
 import _socket
+from functools import lru_cache
 from typing import Any
 
 from winsock import names
@@ -102,6 +103,7 @@ def _index(value: Any) -> int:
     return int(value.__index__())
 
 
+@lru_cache(1024)
 def _is_dotted(host: str) -> bool:
     """Four plain decimal numbers, which need no look-up."""
     parts = host.split(".")

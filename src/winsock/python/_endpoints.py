@@ -88,8 +88,10 @@ def fresh(family: int, type: int, protocol: int) -> Endpoint:
     asked = family, type, protocol
     try:
         ep: Endpoint = process.services[MAKERS][asked]()
-    except Exception:
+    except (LookupError, OSError) as e:
         # The first of its kind, or something is wrong, which is found out by the long way.
+        if isinstance(e, OSError) and e.errno is None:
+            raise  # a signal's handler did
         ep = spi.open_socket(process, *asked, c.WSA_FLAG_OVERLAPPED, named=False)
         _settimeout(ep, None)
         process.services.setdefault(MAKERS, {})[asked] = waiting_maker(ep, protocol)
@@ -157,12 +159,12 @@ def duplicate(ep: Endpoint) -> Endpoint:
 close = spi.close  # closesocket
 
 
-def as_handle(descriptor: bytes) -> bytes:
+def handle_of(descriptor: bytes) -> int:
     """The core's handle of the socket whose descriptor a program has packed as a SOCKET."""
     ep = endpoints.get(int.from_bytes(descriptor, sys.byteorder))
     if ep is None:
         raise WinsockError(WSA.WSAENOTSOCK)
-    return ep.handle.to_bytes(8, "little")
+    return ep.handle
 
 
 def from_share(info: bytes) -> int:

@@ -19,7 +19,8 @@ from winsock import spi
 from winsock.abi import _constants as c
 from winsock.afd import State
 from winsock.afd._connection import check_close, poll_connect
-from winsock.afd._options import plan
+from winsock.afd._options import connected_by, plan
+from winsock.afd._options import settings as option_settings
 from winsock.codes import WSA, WinsockError
 from winsock.python import _addresses, _endpoints, _oserror
 from winsock.python._oserror import face, winsock_error
@@ -46,6 +47,9 @@ _fileno, _gettimeout, _settimeout = _C.fileno, _C.gettimeout, _C.settimeout
 _setsockopt = _C.setsockopt
 
 ACCEPT_CONTEXT = (c.SOL_SOCKET, c.SO_UPDATE_ACCEPT_CONTEXT)
+CONNECT_CONTEXT = (c.SOL_SOCKET, c.SO_UPDATE_CONNECT_CONTEXT)
+HANDLE_SIZE = 8
+SHORT = (LookupError, AttributeError, TypeError, ValueError, WinsockError)  # what a signal's handler hardly raises
 QUICKACK: Any = CONSTANTS.get("TCP_QUICKACK", ...)
 KEEPALIVE_VALS = struct.Struct("<3I")
 MAX_BUFLEN = 1024
@@ -287,7 +291,8 @@ class socket(Transfers):
 
     def settimeout(self, timeout: float | None, /) -> None:
         """settimeout(seconds): how long calls wait; None for ever, 0 not at all."""
-        timeout = checked(timeout)
+        if not (timeout is None or (timeout.__class__ in (float, int) and not timeout)):
+            timeout = checked(timeout)
         ep = self._ep
         try:
             if ep.__class__ is not Gone:
@@ -338,12 +343,45 @@ class socket(Transfers):
         data = ep.procs.getsockopt(ep, level, option, buflen or 4)
         return data if buflen else int.from_bytes(data[:4], "little", signed=True)
 
-    @face
     def setsockopt(self, *args: Any) -> None:
         """setsockopt(level, option, value): value is an int or bytes, or None with a length."""
+        try:
+            # The short way, as the C-shaped call has it.  Whatever is wrong, the long way finds out.
+            level, option, value = args
+            ep = self._ep
+            key = level, option
+            if value.__class__ is int:
+                if key == CONNECT_CONTEXT and ep.procs.plain:
+                    connected_by(ep)
+                    return
+                values, bits, tell = ep.shape.settable[key]
+                if 0 <= value <= MAX_INT and option != QUICKACK and (values is None or value in values):
+                    if bits:
+                        value = 1 if value & bits else 0
+                    if tell is not None:
+                        tell(ep, value)
+                    ep.set_option(key, value)
+                    return
+            elif key == ACCEPT_CONTEXT and value.__class__ is bytes:
+                _, _, take = ep.shape.settable[key]
+                take(ep, _endpoints.handle_of(value))
+                return
+        except SHORT:
+            pass
+        try:
+            self._setsockopt(*args)
+        except BaseException as e:
+            e.__traceback__ = _oserror.keep(e)
+            raise
+
+    @face
+    def _setsockopt(self, *args: Any) -> None:
         ep = self._endpoint()
         check_option(args)
         level, option, value = operator.index(args[0]), operator.index(args[1]), args[2]
+        shape = ep.shape
+        if shape.settable is None and shape.procs.plain and not shape.closed:
+            shape.settable = option_settings(type(ep), shape.family, shape.type)
         if isinstance(value, int):
             if option == QUICKACK:
                 set_quickack(ep, value)
@@ -355,7 +393,7 @@ class socket(Transfers):
             with memoryview(value) as view:
                 data = bytes(view)
             if (level, option) == ACCEPT_CONTEXT:
-                data = _endpoints.as_handle(data)
+                data = _endpoints.handle_of(data).to_bytes(HANDLE_SIZE, "little")
         ep.procs.setsockopt(ep, level, option, data)
 
     @face

@@ -9,6 +9,7 @@ from typing import Any
 
 from winsock.abi import _constants as c
 from winsock.afd import Endpoint, State
+from winsock.afd._shape import known_change
 from winsock.afd._wait import wait_ready
 from winsock.codes import WSA, WinsockError
 from winsock.python._socket_parts import OFFERED, Mode
@@ -19,6 +20,8 @@ _setsockopt = _C.setsockopt
 
 IP = (c.AF_INET, c.AF_INET6)
 MAX_INT = 0x7FFFFFFF
+_LISTENING = State.LISTENING
+_WAITING, _NOT_WAITING = known_change(nonblocking=False), known_change(nonblocking=True)
 SYN_RETRIES = 2.0  # s that Windows spends before it believes a refusal: three more SYNs, half a second apart
 
 
@@ -51,10 +54,6 @@ def shown_of(ep: Any) -> tuple[int, int]:
 
 def checked(timeout: Any) -> float | None:
     """A timeout as CPython rounds it; its own errors for what is none."""
-    if timeout is None:
-        return None
-    if timeout.__class__ in (int, float) and not timeout:
-        return 0.0
     scratch = _C.__new__(_C)
     try:
         _settimeout(scratch, timeout)
@@ -86,13 +85,18 @@ def set_quickack(ep: Any, value: int) -> None:
 
 def set_timeout(ep: Any, timeout: float | None) -> None:
     """A timeout for the endpoint; the descriptor's O_NONBLOCK is what CPython would have made it."""
-    _settimeout(ep, None if timeout is None else 0.0)
-    if timeout is None and ep.shape.state is State.LISTENING:
-        os.set_blocking(_fileno(ep), False)  # accept must never wait in the kernel
-    if ep.shape.nonblocking is (timeout is None):
-        ep.nonblocking = timeout is not None
-    if timeout:
-        mode_of(ep).timeout = timeout
+    if timeout is None:
+        _settimeout(ep, None)
+        if ep.shape.state is _LISTENING:
+            os.set_blocking(_fileno(ep), False)  # accept must never wait in the kernel
+        if ep.shape.nonblocking:
+            ep.turn(_WAITING)
+    else:
+        _settimeout(ep, 0.0)
+        if not ep.shape.nonblocking:
+            ep.turn(_NOT_WAITING)
+        if timeout:
+            mode_of(ep).timeout = timeout
     mode = ep.rest.face
     if mode is not None and mode is not OFFERED:
         mode.timeout = timeout or 0.0
