@@ -17,7 +17,7 @@ from types import ModuleType
 
 import pytest
 
-from winsock.python import _msvcrt, _operation, _overlapped, _winapi
+from winsock.python import _msvcrt, _overlapped, _starts, _winapi
 from winsock.python._versions import THIS, WINAPI_NAMES, later
 
 SCRIPT = Path(__file__).resolve().parents[2] / "scripts" / "other_pythons.py"
@@ -110,7 +110,7 @@ def test_an_operation_has_what_is_asked_of_it(version: tuple[int, int]) -> None:
                 names.add(node.attr)  # self._ov.x
     names -= {"GetOverlappedResult", "getbuffer"}  # _winapi's
     assert {"WSARecv", "WSASend", "AcceptEx", "ConnectEx", "getresult", "cancel", "pending"} <= names
-    overlapped = _operation.Overlapped(0)
+    overlapped = _starts.Overlapped(0)
     assert [name for name in sorted(names) if not hasattr(overlapped, name)] == []
     assert [name for name in ("GetOverlappedResult", "getbuffer", "cancel", "event") if not hasattr(
         _winapi.Overlapped, name)] == []  # fmt: skip

@@ -1,4 +1,4 @@
-"""Overlapped: one operation of asyncio's proactor event loop, over the core's requests.
+"""Operation: one operation of asyncio's proactor event loop, over the core's requests; and those of streams.
 
 What loops do most is done in few steps: a send that the network takes at once needs no request, and a plain receive
 that has to wait is itself what waits in the endpoint's lane.  Everything else is a request of the core's.
@@ -17,17 +17,16 @@ from winsock.afd._connection import TOLD_OF_RESET
 from winsock.afd._data import lost
 from winsock.afd._requests import NOTE, READS, Request, Requests, serve_later, status_of
 from winsock.afd._structures import CANCELLED, PENDING, SUCCESS
-from winsock.afd._transmitting import FilePart
 from winsock.afd._urgent import joined, take_joined
 from winsock.codes import WSA, WinsockError, ntstatus_to_win32
 from winsock.nt import current
 from winsock.nt._objects import Event, Waitable
-from winsock.python import _addresses, _handles, _oserror, _pipes
+from winsock.python import _handles, _oserror
 from winsock.python._endpoints import _endpoints as by_descriptor
 from winsock.python._handles import INVALID
 from winsock.python._oserror import face
-from winsock.python._told import ToldAccept, ToldConnect, ToldConnecting, ToldReceive, ToldSend, ToldTransmit
-from winsock.transports import READ, Address, Message
+from winsock.python._told import ToldReceive, ToldSend
+from winsock.transports import READ
 
 _C = _socket.socket
 _recv: Any = _C.recv
@@ -75,16 +74,13 @@ class _Started:
         self.request, self.finish = request, finish
 
 
-# How far an Overlapped is: not started, without or with an event; started, and nothing waits; waits in a lane itself;
+# How far an Operation is: not started, without or with an event; started, and nothing waits; waits in a lane itself;
 # a request of the core's does it.
-_FRESH, _WITH_EVENT, _BEGUN, _WAITS, _HANDED = range(5)
+_FRESH, _WITH_EVENT, _BEGUN, _WAITS, HANDED = range(5)
 
 
-class Overlapped(Request):
-    """Overlapped(event=INVALID_HANDLE_VALUE): one overlapped operation.
-
-    event    a handle that is signalled at the end, NULL for none; by default a new one
-    """
+class Operation(Request):
+    """What Overlapped has, but for the starts of what loops do less often."""
 
     # Of what the core knows of requests this has only what a receive in a lane needs.
     __slots__ = (
@@ -93,7 +89,7 @@ class Overlapped(Request):
         "_own",  # keeps the event that it made for itself
         "_size",
         "_stage",
-        "_started",  # _HANDED: to which request
+        "_started",  # HANDED: to which request
         "_value",  # the result, once `status` says that it has ended well
         "_view",  # where a plain receive goes; None: new bytes
         "address",
@@ -109,6 +105,7 @@ class Overlapped(Request):
     _view: Any
     overlapped = None
     total = 0
+    of_pipe = False
 
     def __init__(self, event: int = INVALID) -> None:
         self.address = id(self)
@@ -148,7 +145,7 @@ class Overlapped(Request):
     def _getresult(self, wait: bool) -> Any:
         if self._stage < _WAITS:
             raise ValueError("operation failed to start" if self._stage == _BEGUN else "operation not yet attempted")
-        started = self._started if self._stage == _HANDED else None
+        started = self._started if self._stage == HANDED else None
         request: Any = self if started is None else started.request
         if request.status == PENDING:
             if not wait:
@@ -158,10 +155,10 @@ class Overlapped(Request):
         status = request.status
         if status:
             code = ntstatus_to_win32(status)
-            if code == c.ERROR_NETNAME_DELETED and isinstance(self, _OfPipe):
+            if code == c.ERROR_NETNAME_DELETED and self.of_pipe:
                 code = c.ERROR_BROKEN_PIPE  # the other end went without having read all: a reset between Unix sockets
             self.error = code
-            ended = code == c.ERROR_BROKEN_PIPE and isinstance(self, _OfPipe) and request.lane == READS
+            ended = code == c.ERROR_BROKEN_PIPE and self.of_pipe and request.lane == READS
             if code == c.ERROR_NETNAME_DELETED and request.ep is not None and not request.ep.closed:
                 request.ep.note(TOLD_OF_RESET, True)
             if code not in _WARNINGS and not ended:
@@ -185,7 +182,7 @@ class Overlapped(Request):
         """cancel(): end the operation with ERROR_OPERATION_ABORTED, if it is still under way."""
         if status is not None:  # the core asks
             return self._stop(status)
-        if self._stage == _HANDED:
+        if self._stage == HANDED:
             self._started.request.cancel()
         elif self._stage == _WAITS:
             self._stop(CANCELLED)
@@ -347,7 +344,7 @@ class Overlapped(Request):
             self.pending = False
             raise
         self._started = _Started(request, finish)
-        self._stage = _HANDED
+        self._stage = HANDED
         self.error = 0 if at_once else IO_PENDING
 
     # -- streams
@@ -487,173 +484,3 @@ class Overlapped(Request):
             return request
 
         self._start(make)
-
-    # -- messages
-
-    @face
-    def WSARecvFrom(self, handle: int, size: int, flags: int = 0) -> None:
-        """WSARecvFrom(handle, size[, flags]): receive a message; (bytes, address)."""
-        self._start_afresh()
-        view = memoryview(bytearray(max(size, 1)))[:size]
-        self._receive_from(handle, view, flags, lambda n: bytes(view[:n]))
-
-    @face
-    def WSARecvFromInto(self, handle: int, buf: Any, size: int, flags: int = 0) -> None:
-        """WSARecvFromInto(handle, buffer, size[, flags]): receive a message into a buffer; (size, address)."""
-        self._start_afresh()
-        whole = memoryview(buf).cast("B")
-        if size > len(whole):
-            raise ValueError("nbytes is greater than the length of the buffer")
-        self._receive_from(handle, whole[:size], flags, lambda n: n)
-
-    def _receive_from(self, handle: int, view: memoryview, flags: int, value: Callable[[int], Any]) -> None:
-        ep = _handles.endpoint(handle)
-        sender: list[Address] = [None]
-
-        def deliver(message: Message) -> None:
-            sender[0] = message.address
-
-        def make() -> ToldReceive:
-            return ToldReceive(current(), ep, [view], flags, deliver=deliver)
-
-        self._start(make, lambda request: (value(request.transferred), sender[0]))
-
-    @face
-    def WSASendTo(self, handle: int, buf: Any, flags: int, address: Any) -> None:
-        """WSASendTo(handle, data, flags, address): send a message; the address is numeric."""
-        self._start_afresh()
-        ep = _handles.endpoint(handle)
-        to = numeric(ep, address)
-        data = memoryview(buf).cast("B")
-        self._start(lambda: ToldSend(current(), ep, [data], flags, address=to))
-
-    # -- connections
-
-    @face
-    def AcceptEx(self, listen_handle: int, accept_handle: int) -> None:
-        """AcceptEx(listener, socket): accept the next connection into a fresh socket."""
-        self._start_afresh()
-        listener, into = _handles.endpoint(listen_handle), _handles.endpoint(accept_handle)
-        self._start(lambda: ToldAccept(current(), listener, into))
-
-    @face
-    def ConnectEx(self, handle: int, address: Any) -> None:
-        """ConnectEx(handle, address): connect a bound socket; the address is numeric."""
-        self._start_afresh()
-        ep = _handles.endpoint(handle)
-        to = numeric(ep, address)
-        self._start(lambda: ToldConnect(current(), ep, to))
-
-    @face
-    def DisconnectEx(self, handle: int, flags: int) -> None:
-        """DisconnectEx(handle, flags): end the connection; TF_REUSE_SOCKET: and be fit for another one."""
-        self._start_afresh()
-        ep = _handles.endpoint(handle)
-        self._start(lambda: ToldTransmit(ep, (), c.TF_DISCONNECT | flags))
-
-    @face
-    def TransmitFile(
-        self, socket: int, file: int, offset: int, offset_high: int, count: int, count_per_send: int, flags: int
-    ) -> None:
-        """TransmitFile(socket, file, offset, offset_high, count, count_per_send, flags): send part of a file.
-
-        file     what msvcrt.get_osfhandle() gave
-        count    bytes; 0 for all of the rest
-        flags    TF_DISCONNECT, TF_REUSE_SOCKET
-        """
-        self._start_afresh()
-        ep = _handles.endpoint(socket)
-        part = FilePart(file, offset_high << 32 | offset, count or None)
-        self._start(lambda: ToldTransmit(ep, [[part]], flags))
-
-    # -- pipes
-
-    @face
-    def ReadFile(self, handle: int, size: int) -> None:
-        """ReadFile(handle, size): read from a pipe."""
-        self._start_afresh()
-        self.__class__ = _OfPipe
-        ep = _pipes.end_of(handle)
-        view = memoryview(bytearray(max(size, 1)))[:size]
-        self._receive_pipe(ep, view, lambda r: bytes(view[: r.transferred]))
-
-    @face
-    def ReadFileInto(self, handle: int, buf: Any) -> None:
-        """ReadFileInto(handle, buffer): read from a pipe into a buffer."""
-        self._start_afresh()
-        self.__class__ = _OfPipe
-        ep = _pipes.end_of(handle)
-        self._receive_pipe(ep, memoryview(buf).cast("B"))
-
-    def _receive_pipe(
-        self, ep: Endpoint, view: memoryview, finish: Callable[[Any], Any] | None = None
-    ) -> None:
-        if _pipes.at_end(ep):
-            self.error = c.ERROR_BROKEN_PIPE
-            raise win32_error(c.ERROR_BROKEN_PIPE)
-        try:
-            self._receive_slowly(ep, view, 0, finish)
-        except WinsockError:
-            self.error = c.ERROR_BROKEN_PIPE
-            raise win32_error(c.ERROR_BROKEN_PIPE) from None
-
-    @face
-    def WriteFile(self, handle: int, buf: Any) -> None:
-        """WriteFile(handle, data): write to a pipe."""
-        self._start_afresh()
-        self.__class__ = _OfPipe
-        ep = _pipes.end_of(handle)
-        try:
-            self._transmit(ep, buf, 0, stored=True)  # a pipe takes what it has room for, and the rest when it has
-        except WinsockError:
-            self.error = c.ERROR_NO_DATA
-            raise win32_error(c.ERROR_NO_DATA) from None
-
-    @face
-    def ConnectNamedPipe(self, handle: int) -> bool:
-        """ConnectNamedPipe(handle): wait for a client; True when one is there already."""
-        self._start_afresh()
-        server = _handles.find(handle, _pipes.Server)
-        if server.connected:
-            if _pipes.peer_gone(server):
-                self.error = c.ERROR_NO_DATA
-                raise win32_error(c.ERROR_NO_DATA)
-            self.status = SUCCESS
-            return True
-        self._start(lambda: ToldConnecting(current(), server))
-        return False
-
-
-class _OfPipe(Overlapped):
-    """One of a pipe's: who asks whether it is under way may be the only one to look."""
-
-    __slots__ = ()
-
-    @property
-    def pending(self) -> bool:
-        """whether the operation is under way"""
-        if self._stage != _HANDED or self._started.request.status != PENDING:
-            return False
-        request = self._started.request
-        ts = current()
-        _handles.reactor(ts).wait(ts, lambda: None, 0)
-        status: int = request.status
-        return status == PENDING
-
-    @pending.setter
-    def pending(self, value: bool) -> None:
-        """The request knows."""
-
-
-_OfPipe.__name__ = _OfPipe.__qualname__ = "Overlapped"
-
-
-def numeric(ep: Endpoint, address: Any) -> Address:
-    """An address of numbers, as a tuple of the family's length; no names are looked up."""
-    if not isinstance(address, tuple):
-        raise TypeError(f"must be tuple, not {type(address).__name__}")
-    if len(address) != {c.AF_INET: 2, c.AF_INET6: 4}.get(ep.family, len(address)) or len(address) not in (2, 4):
-        raise ValueError("illegal address_as_bytes argument")
-    if not _addresses.is_numeric(ep.family, address):
-        raise WinsockError(WSA.WSAEINVAL)
-    return _addresses.parse(ep.family, address, "address")

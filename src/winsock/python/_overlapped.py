@@ -18,8 +18,9 @@ from winsock.nt._objects import Event, Waitable
 from winsock.nt._process import _tls
 from winsock.python import _handles, _oserror, _pipes
 from winsock.python._handles import FIRST, INVALID
-from winsock.python._operation import IO_PENDING, Overlapped, numeric
+from winsock.python._operation import IO_PENDING
 from winsock.python._oserror import face
+from winsock.python._starts import Overlapped, numeric
 from winsock.python._winapi import ResetEvent, SetEvent
 
 INFINITE = c.INFINITE

@@ -21,8 +21,8 @@ from winsock.codes import WSA, WinsockError, ntstatus_to_win32
 from winsock.nt import current
 from winsock.nt._completion import CompletionPort as Port
 from winsock.python import _handles
-from winsock.python._operation import numeric
 from winsock.python._oserror import face
+from winsock.python._starts import numeric
 from winsock.transports import Address, Message
 
 TIMEOUT = c.WAIT_TIMEOUT

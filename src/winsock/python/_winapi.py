@@ -13,7 +13,7 @@ from winsock.codes import WinsockError
 from winsock.nt import current
 from winsock.nt._objects import Event, Waitable
 from winsock.nt._waits import wait_for
-from winsock.python import _handles, _operation, _pipes
+from winsock.python import _handles, _pipes, _starts
 from winsock.python._handles import INVALID
 from winsock.python._oserror import face
 from winsock.python._versions import WINAPI_NAMES, later
@@ -92,7 +92,7 @@ class Overlapped:
     """What this module's overlapped calls return."""
 
     def __init__(self) -> None:
-        self._inner = _operation.Overlapped()
+        self._inner = _starts.Overlapped()
         self._data: Any = None
 
     @property
