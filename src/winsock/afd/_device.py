@@ -14,8 +14,8 @@ from typing import Any
 from winsock.abi import _constants as c
 from winsock.afd import _poll
 from winsock.afd._connection import _settling
-from winsock.afd._endpoint import Endpoint
-from winsock.afd._requests import READS, Request, _closing, known_requests
+from winsock.afd._endpoint import Endpoint, Rest
+from winsock.afd._requests import READS, Request, closing, known_requests
 from winsock.afd._structures import PENDING, SUCCESS
 from winsock.codes import NTSTATUS as S
 from winsock.codes import WinsockError
@@ -44,11 +44,16 @@ class Device:
 
     def __init__(self, process: Process, network: Transport) -> None:
         self.process, self.network = process, network
+        self.rest = Rest()
+
+    def own_rest(self) -> Rest:
+        """As an endpoint's."""
+        return self.rest
 
     def close(self) -> None:
         """The handle is closed: its requests end."""
         self.closed = True
-        _closing(self)  # type: ignore[arg-type]
+        closing(self)
 
 
 class _Waiter:

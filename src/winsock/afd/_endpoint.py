@@ -411,8 +411,12 @@ class Endpoint(Base):
             shape.changed(_TO_CLOSED)
             self.close()
             return
-        if self.rest.extra:
+        rest = self.rest
+        if rest.extra:
             closed(self)
+        if rest.requests is not None:
+            requests, rest.requests = rest.requests, None
+            requests.closing(self)
         for known, hook in shape.process.closing:
             if self in known:
                 hook(self)  # who has work pending on it

@@ -17,7 +17,7 @@ from collections.abc import Callable
 from typing import Any
 
 from winsock.abi import _constants as c
-from winsock.afd._endpoint import NO_REST, Endpoint
+from winsock.afd._endpoint import Endpoint
 from winsock.afd._reactor import Reactor, raise_in_main_thread, reactor_of
 from winsock.afd._structures import CANCELLED, OVERFLOW, PENDING, SUCCESS, Overlapped
 from winsock.codes import NTSTATUS as S
@@ -36,7 +36,7 @@ _ENDS = RDHUP | HANGUP | ERROR | URGENT
 _FOR_WRITES = WRITE | HANGUP | ERROR
 
 NOTE = "requests"  # in Endpoint.extra while synchronous receives have to look for requests before them
-TABLE = "requests"  # in Process.services: {endpoint: Requests}
+ALL = "requests"  # in Process.services: every open socket's Requests, in a set
 
 
 class Request:
@@ -81,7 +81,7 @@ class Request:
         self.transferred = self.told = self.total = 0
         self.event = self.overlapped = self.routine = None
         self.quiet = False
-        known = getattr(ep, "rest", NO_REST).requests  # a Device has no rest
+        known = ep.rest.requests
         self.requests: Requests = requests_of(ep) if known is None else known
         if overlapped is not None:
             self._take_structure(overlapped, routine)
@@ -420,6 +420,7 @@ class Requests:
             if self.endpoints:
                 self._migrate(ep, self.endpoints[-1])
                 return
+            ep.process.services[ALL].discard(self)
             for request in self.all():
                 if not request.outlives:
                     request.cancel(self.fate)
@@ -446,27 +447,26 @@ class Requests:
 
 def requests_of(ep: Any) -> Requests:
     """The endpoint's, made when first needed; WSAENOTSOCK for one that is closed."""
-    services = ep.process.services
-    try:
-        found: Requests = services[TABLE][ep]
+    found: Requests | None = ep.rest.requests
+    if found is not None:
         return found
-    except KeyError:
-        pass
-    with ep.process.lock:
-        table = services.setdefault(TABLE, {})
-        ep.process.on_close(table, _closing, True)
-        if ep.closed:
-            raise WinsockError(WSA.WSAENOTSOCK)
-        made: Requests = table.setdefault(ep, Requests(ep, reactor_of(ep.process, ep.network)))
-        if isinstance(ep, Endpoint):  # no Device
-            ep.own_rest().requests = made
-        return made
+    process = ep.process
+    with process.lock:
+        found = ep.rest.requests
+        if found is None:
+            if ep.closed:
+                raise WinsockError(WSA.WSAENOTSOCK)
+            found = Requests(ep, reactor_of(process, ep.network))
+            process.services.setdefault(ALL, set()).add(found)
+            ep.own_rest().requests = found
+            if ep.closed:  # by another thread, which may have looked before
+                closing(ep)
+    return found
 
 
 def known_requests(ep: Any) -> Requests | None:
     """The endpoint's, if it ever had any."""
-    table = ep.process.services.get(TABLE)
-    found: Requests | None = table.get(ep) if table else None
+    found: Requests | None = ep.rest.requests
     return found
 
 
@@ -485,17 +485,15 @@ def share(source: Endpoint, duplicate: Endpoint) -> None:
         return  # closed just now
     with requests.lock:
         requests.endpoints.append(duplicate)
-        duplicate.process.services[TABLE][duplicate] = requests
         duplicate.own_rest().requests = requests
 
 
-def _closing(ep: Endpoint) -> None:
-    table = ep.process.services.get(TABLE)
-    requests: Requests | None = table.pop(ep, None) if table else None
+def closing(ep: Any) -> None:
+    """The handle closes: see Requests.closing."""
+    rest = ep.rest
+    requests, rest.requests = rest.requests, None
     if requests is not None:
         requests.closing(ep)
-        if isinstance(ep, Endpoint):
-            ep.rest.requests = None
 
 
 def abort_later(ep: Any) -> None:
@@ -538,7 +536,7 @@ class _ThreadEnd:
 
 def end_of_thread(ts: ThreadState) -> None:
     """What it has pending ends with it, but for what goes to a port alone."""
-    for requests in set((ts.process.services.get(TABLE) or {}).values()):
+    for requests in list(ts.process.services.get(ALL) or ()):
         requests.cancel(lambda r: r.ts is ts and r.tied())
 
 
@@ -552,7 +550,7 @@ def _tie(ts: ThreadState) -> None:
 def _after_fork() -> None:
     """In a forked child: the requests are the parent's; here they are over."""
     for process in Process.all():
-        for requests in set((process.services.get(TABLE) or {}).values()):
+        for requests in list(process.services.get(ALL) or ()):
             requests.lock = threading.RLock()
             requests.watched = None
             requests.sends = None

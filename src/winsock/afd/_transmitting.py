@@ -17,7 +17,7 @@ from winsock.afd._connection import ANY, _settling
 from winsock.afd._data import check_lost, check_send, lost
 from winsock.afd._endpoint import Endpoint, State
 from winsock.afd._extended import CONTEXT, REUSED, tell_options
-from winsock.afd._requests import WRITES, Request, serve_later
+from winsock.afd._requests import WRITES, Request, requests_of, serve_later
 from winsock.codes import WSA, WinsockError
 from winsock.nt import ThreadState
 from winsock.nt._files import file_error
@@ -223,7 +223,7 @@ def renew(ep: Endpoint) -> None:
     What had been bound is bound to the same name again, so that ConnectEx takes it; what came out of a listener has
     none any more.  AcceptEx takes both.
     """
-    requests = ep.process.services["requests"][ep]
+    requests = requests_of(ep)
     with _settling:
         if ep.closed:
             raise WinsockError(WSA.WSAENOTSOCK)
