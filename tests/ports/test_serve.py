@@ -100,14 +100,18 @@ def test_a_returned_port_rests_longest():
 @given(st.lists(st.tuples(st.integers(2, 6), st.booleans()), max_size=60), st.sets(st.integers(1, 20)))
 def test_no_port_is_lent_twice(steps, taken):
     pool = Pool(range(1, 21), lambda port: port not in taken)
+    lent = {}  # port -> pid
     for pid, asks in steps:
         if asks:
-            pool.lend(pid)
+            port = pool.lend(pid)
+            assert port not in {*lent, *taken}
+            if port:
+                lent[port] = pid
+            else:
+                assert len(lent) == 20 - len(taken)
         else:
             pool.give_back(pid)
-        lent = [port for ports in pool.lent().values() for port in ports]
-        assert len(lent) == len(set(lent))
-        assert not taken & set(lent)
+            lent = {port: holder for port, holder in lent.items() if holder != pid}
     for pid in range(2, 7):
         pool.give_back(pid)
     assert len({pool.lend(9) for _ in range(20 - len(taken))}) == 20 - len(taken)

@@ -33,34 +33,32 @@ class Kind(NamedTuple):
     event        FD_*
     condition    AFD_POLL_*: it holds while the endpoint is ready for any of these; 0 for what happens elsewhere
     answer       the call that answers it and so allows the next announcement; "" is none
-    arrivals     the record takes each arrival, answered or not
     repeats      a selection for messages posts it again if it holds
     """
 
     event: int
     condition: int
     answer: str
-    arrivals: bool
     repeats: bool
 
 
 # In the order in which messages are posted.  Source: facts; the last two are documents'.
 KINDS: Final = (
-    Kind(c.FD_CONNECT, c.AFD_POLL_CONNECT | c.AFD_POLL_CONNECT_FAIL, "", False, False),
-    Kind(c.FD_ACCEPT, c.AFD_POLL_ACCEPT, ACCEPT, True, True),
-    Kind(c.FD_READ, c.AFD_POLL_RECEIVE, RECEIVE, True, True),
-    Kind(c.FD_OOB, c.AFD_POLL_RECEIVE_EXPEDITED, RECEIVE_URGENT, True, True),
-    Kind(c.FD_WRITE, c.AFD_POLL_SEND, SEND, False, True),  # answered by a send that would have blocked, by no other
-    Kind(c.FD_CLOSE, c.AFD_POLL_DISCONNECT | c.AFD_POLL_ABORT, "", False, True),
-    Kind(c.FD_ROUTING_INTERFACE_CHANGE, 0, "", False, False),  # asking for the next change by ioctl answers these
-    Kind(c.FD_ADDRESS_LIST_CHANGE, 0, "", False, False),
+    Kind(c.FD_CONNECT, c.AFD_POLL_CONNECT | c.AFD_POLL_CONNECT_FAIL, "", False),
+    Kind(c.FD_ACCEPT, c.AFD_POLL_ACCEPT, ACCEPT, True),
+    Kind(c.FD_READ, c.AFD_POLL_RECEIVE, RECEIVE, True),
+    Kind(c.FD_OOB, c.AFD_POLL_RECEIVE_EXPEDITED, RECEIVE_URGENT, True),
+    Kind(c.FD_WRITE, c.AFD_POLL_SEND, SEND, True),  # answered by a send that would have blocked, by no other
+    Kind(c.FD_CLOSE, c.AFD_POLL_DISCONNECT | c.AFD_POLL_ABORT, "", True),
+    Kind(c.FD_ROUTING_INTERFACE_CHANGE, 0, "", False),  # asking for the next change by ioctl answers these
+    Kind(c.FD_ADDRESS_LIST_CHANGE, 0, "", False),
 )
 ANSWERED_BY: Final = {kind.answer: kind.event for kind in KINDS if kind.answer}
 
 _POLLED: Final = tuple(kind for kind in KINDS if kind.condition)
 _REPEATING: Final = sum(kind.event for kind in KINDS if kind.repeats)
 _ORDER: Final = tuple(kind.event for kind in KINDS)
-_ARRIVING: Final = c.FD_READ | c.FD_ACCEPT
+_ARRIVING: Final = c.FD_READ | c.FD_ACCEPT  # each arrival is recorded, answered or not; urgent data likewise
 
 
 def _holding(ready: int) -> int:

@@ -11,7 +11,6 @@ from enum import Enum
 from typing import TYPE_CHECKING, Any
 
 from winsock.abi import _constants as c
-from winsock.codes import WSA, WinsockError
 from winsock.nt import Process
 from winsock.transports import Transport
 
@@ -202,8 +201,3 @@ def first_shape(
         known[varying] = shape
         found = shapes.setdefault(key, shape)
     return found
-
-
-def not_a_socket() -> WinsockError:
-    """What a closed endpoint answers."""
-    return WinsockError(WSA.WSAENOTSOCK)

@@ -46,7 +46,6 @@ _PAGES = (
     ("cp1252", "west"),
     ("cp850", "west"),
 )
-PAGES = tuple(page for page, _ in _PAGES)
 _ENOUGH = 0.25
 _CONTROLS = re.compile(rb"[\x00-\x08\x0e-\x1a\x1c-\x1f]")
 

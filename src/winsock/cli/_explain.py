@@ -10,8 +10,6 @@ import sys
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import NoReturn
-
     from winsock.codes import Entry
 
     Options = dict[str, str]
@@ -163,9 +161,3 @@ def write(text: str) -> int:
         encoding = sys.stdout.encoding
         print(text.encode(encoding, "replace").decode(encoding))
     return 0
-
-
-def fail(message: str) -> NoReturn:
-    """End with a message and status 1."""
-    print(f"winsock: {message}", file=sys.stderr)
-    raise SystemExit(1)

@@ -59,10 +59,6 @@ class Pool:
         """All that the process had."""
         self._free.extend(self._lent.pop(pid, ()))
 
-    def lent(self) -> dict[int, list[int]]:
-        """pid -> ports."""
-        return {pid: list(ports) for pid, ports in self._lent.items()}
-
 
 def is_free(port: int) -> bool:
     """Whether a port can be bound on all addresses, for TCP and for UDP."""

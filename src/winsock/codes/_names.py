@@ -49,9 +49,3 @@ def name_of(code: int) -> str:
         return "NO_ERROR"
     wsa = WSA._value2member_map_.get(code)
     return wsa.name if wsa is not None else WIN32.get(code, "")
-
-
-def aliases_of(code: int) -> tuple[str, ...]:
-    """The code's other names, in alphabetical order."""
-    shown = name_of(code)
-    return tuple(sorted(name for name, number in numbers_by_name().items() if number == code and name != shown))

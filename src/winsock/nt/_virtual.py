@@ -17,7 +17,6 @@ from winsock.codes import WinsockError
 from winsock.nt import memory
 
 PAGE = mmap.PAGESIZE
-GRANULARITY = 0x10000
 MAX_WATCHED = 1 << 28  # bytes of a region with a write watch
 
 _libc = ctypes.CDLL(None, use_errno=True)

@@ -23,15 +23,8 @@ INVALID = (1 << 64) - 1
 T = TypeVar("T")
 
 
-class Object:
-    """What a handle stands for, unless it is the core's own; `close` is called when the handle is closed."""
-
-    def close(self) -> None:
-        """The end."""
-
-
 def make(obj: Any) -> int:
-    """A handle for the object."""
+    """A handle for the object, whose close(), if it has one, is called when the handle is closed."""
     return current().process.handles.add(obj) + FIRST
 
 

@@ -12,7 +12,7 @@ from winsock.codes import WSA, WinsockError
 Entry = tuple[int, int, bytes]
 
 # Linux' own numbers that the socket module does not name everywhere.
-IP_TOS, IP_TTL, IP_PKTINFO, IP_ORIGDSTADDR = 1, 2, 8, 20
+IP_TOS, IP_TTL, IP_PKTINFO = 1, 2, 8
 IPV6_PKTINFO, IPV6_HOPLIMIT, IPV6_TCLASS = 50, 52, 67
 SOL_UDP, UDP_SEGMENT, UDP_GRO = 17, 103, 104
 
