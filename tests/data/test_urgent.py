@@ -121,6 +121,29 @@ def test_recv_does_not_wait_after_the_end(net):
     assert receiving.result(60) == (0, 0)
 
 
+def test_a_reset_is_no_end(net):
+    a, b = net.pair()
+    net.reset(a)
+    net.fails(ws.recv(b, bytearray(1), 1, c.MSG_OOB), WSA.WSAECONNRESET)
+
+
+def test_data_before_a_reset_can_still_be_received(net):
+    a, b = net.pair()
+    net.send(a, b"abc")
+    net.reset(a)
+    assert net.recv(b, 1, c.MSG_OOB) == b""
+    assert net.recv(b) == b"abc"
+    net.fails(ws.recv(b, bytearray(1), 1, c.MSG_OOB), WSA.WSAECONNRESET)
+
+
+def test_a_send_whose_first_part_breaks_the_connection(net):
+    a, b = net.pair()
+    net.ok(ws.closesocket(b))
+    assert net.recv(a) == b""
+    urgent(net, a, b"abc")  # the peer answers "ab" with a reset
+    net.fails(ws.recv(a, bytearray(1), 1, 0), WSA.WSAECONNABORTED)
+
+
 def test_it_outlasts_the_stream(net):
     a, b = net.pair()
     urgent(net, a)

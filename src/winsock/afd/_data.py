@@ -327,6 +327,8 @@ def _recv_urgent(ep: Endpoint, views: Sequence[Any], flags: int) -> int:
                 lost(ep, e.code)
                 raise
         if _urgent.ended(ep):
+            if not ep.transport.waiting(False):
+                check_alive(ep)
             return 0
         if ep.nonblocking:
             raise WinsockError(WSA.WSAEWOULDBLOCK)
@@ -393,10 +395,11 @@ def send_urgent(ep: Endpoint, views: Sequence[Any], flags: int) -> int:
         if _urgent.deliver(ep, last[-1]):
             return ordinary + 1
         return ordinary + _send_stream(ep, [last[-1:]], flags)
-    except WinsockError:
-        if ordinary:
-            return ordinary
-        raise
+    except WinsockError as e:
+        if not ordinary:
+            raise
+        # The other end's answer to the data before it has broken the connection: the next call tells.
+        return ordinary + (e.code in _LOSSES)
 
 
 def remaining(views: Sequence[Any], done: int) -> list[Any]:
