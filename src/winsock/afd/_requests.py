@@ -153,10 +153,9 @@ class Request:
         return False
 
     def prepare(self) -> None:
-        """It starts: what its end will signal is not signalled."""
-        if self.event is None:
-            self.requests.signal.signaled = False
-        else:
+        """It starts: what its end will signal is not signalled, and neither is the handle (seen on Wine)."""
+        self.requests.signal.signaled = False
+        if self.event is not None:
             self.event.reset()
 
     def complete(self, status: int, transferred: int = 0, at_once: bool = False) -> None:
