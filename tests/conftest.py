@@ -18,7 +18,8 @@ from hypothesis import HealthCheck, configuration, settings
 os.environ.pop("PYTHONUNBUFFERED", None)  # programs that tests start buffer their output, as a user's do
 
 # Not in the working directory, which may be somebody else's.
-configuration.set_hypothesis_home_dir(Path(tempfile.gettempdir(), f"winsock-hypothesis-{os.getuid()}"))
+user = os.stat("/proc/self").st_uid  # Windows, which `winsock run -m pytest` shows, has no getuid
+configuration.set_hypothesis_home_dir(Path(tempfile.gettempdir(), f"winsock-hypothesis-{user}"))
 
 slow = [HealthCheck.too_slow]
 settings.register_profile("same", deadline=None, derandomize=True, database=None, suppress_health_check=slow)

@@ -20,7 +20,7 @@ Packet = tuple[int, int, int, int]
 class CompletionPort(Waitable):
     """A FIFO of packets.
 
-    concurrency    how many threads are to run at once; others are woken only when packets lie about
+    concurrency    how many threads are to run at once; kept, not enforced: see docs/fidelity.md
     drained        the last who asked was given the last packet of a look at everything; for the face that asks
     """
 
