@@ -107,6 +107,18 @@ def test_transmissions_and_sends_keep_their_order(lab, file):
         assert lab.result(a, op) == (1, 1, 0)
 
 
+@pytest.mark.parametrize("how", [c.SD_SEND, c.SD_BOTH])
+def test_the_end_of_the_stream_comes_after_transmissions(lab, file, how):
+    a, b = lab.pair()
+    ov = lab.overlapped()
+    data, _kept = elements(*[(0, 0, 0, file)] * 6)
+    lab.pends("TransmitPackets", a, data, 6, 0, ov, 0)
+    lab.ok(ws.shutdown(a, how))
+    assert lab.recv_all(b, 6 * len(CONTENT)) == 6 * CONTENT
+    assert lab.end(a, ov) == (1, 6 * len(CONTENT), 0)
+    assert lab.recv(b) == b""
+
+
 @pytest.mark.parametrize("how", ["cancel", "close", "reset"])
 def test_end_of_a_transmission(lab, file, how):
     a, b = lab.pair()

@@ -152,6 +152,53 @@ def test_the_end_of_the_stream_comes_after_what_was_accepted(lab):
     assert got.result(60)[0] == BIG
 
 
+@pytest.mark.parametrize("room", [None, 0], ids=["a buffer", "no buffer"])
+@pytest.mark.parametrize("how", [c.SD_SEND, c.SD_BOTH])
+def test_the_end_of_the_stream_comes_after_requests_that_wait(lab, how, room):
+    a, b = lab.pair()
+    if room is not None:
+        lab.option(a, c.SO_SNDBUF, room)
+    parts = [lab.start_send(a, part) for part in (BIG, b"second", b"third")]
+    waiting = [op for op in parts if op.error]
+    assert waiting
+    lab.ok(ws.shutdown(a, how))
+    assert all(op.pending for op in waiting)
+    assert take(lab, b, len(BIG) + 12).result(60)[0] == BIG + b"secondthird"
+    assert [lab.result(a, op)[::2] for op in parts] == [(1, 0)] * 3
+
+
+def test_the_end_of_the_stream_does_not_wait_for_what_is_cancelled(lab):
+    a, b = stuck(lab)
+    op = lab.start_send(a, b"more")
+    assert op.error == WSA.WSA_IO_PENDING
+    lab.ok(ws.shutdown(a, c.SD_SEND))
+    assert k32.CancelIoEx(a, op.ov) == 1
+    assert take(lab, b, len(BIG) + 1).result(60)[0] == BIG
+    a, b = lab.pair()
+    lab.option(a, c.SO_SNDBUF, 0)
+    op = lab.start_send(a, BIG)
+    lab.ok(ws.shutdown(a, c.SD_SEND))
+    assert k32.CancelIoEx(a, op.ov) == 1
+    got = take(lab, b, len(BIG)).result(60)[0]
+    assert len(got) < len(BIG)
+    assert BIG.startswith(got)
+
+
+def test_a_plain_send_comes_after_requests_that_wait(lab):
+    a, b = lab.pair()
+    lab.option(a, c.SO_SNDBUF, 0)
+    op = lab.start_send(a, BIG)
+    assert op.error == WSA.WSA_IO_PENDING
+    lab.nonblocking(a)
+    lab.fails(ws.send(a, b"x", 1, 0), WSA.WSAEWOULDBLOCK)
+    lab.ok(ws.ioctlsocket(a, c.FIONBIO, ctypes.c_uint32(0)))
+    sending = lab.run(ws.send, a, b"at last", 7, 0)
+    assert take(lab, b, len(BIG) + 7).result(60)[0] == BIG + b"at last"
+    assert sending.result(30)[0] == 7
+    lab.send(a, b"and soon")  # the short way again
+    assert lab.process.sockets[a].extra == {}
+
+
 def test_closing_sends_what_was_accepted_first(lab):
     a, b = stuck(lab)
     pending = lab.start_send(a, b"not accepted")

@@ -94,6 +94,22 @@ def test_head_and_tail_without_a_file(arm, kit, ws):
     assert got == b"headtail!"
 
 
+def test_the_end_of_the_stream_comes_after_what_waits(arm, kit, ws, kernel, overlapped):
+    a, b = kit.pair()
+    size = 1 << 23  # more than the network takes
+    head, (ov, event) = arm.alloc(size), overlapped()
+    ends = arm.alloc(struct.pack("<QI4xQI4x", int(head), size, int(head), 0))
+    r = arm.mswsock.TransmitFile(a, None, 0, 0, ov, ends, 0)
+    assert (r.ret, r.error) == (0, WSA.WSA_IO_PENDING)
+    assert ws.shutdown(a, c.SD_SEND).ret == 0
+    got, room = 0, bytearray(1 << 18)
+    while n := ws.recv(b, room, len(room), 0).ret:
+        assert n > 0
+        got += n
+    assert got == size
+    assert ended(kernel, a, ov, event) == (1, size, 0)
+
+
 def test_transmit_refusals(arm, kit):
     r = arm.mswsock.TransmitFile(kit.tcp(), None, 0, 0, None, None, 0)
     assert (r.ret, r.error) == (0, WSA.WSAENOTCONN)

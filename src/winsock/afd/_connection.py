@@ -414,9 +414,6 @@ def shutdown(ep: Endpoint, how: int) -> None:
 
 
 def _later(ep: Endpoint) -> bool:
-    """What was accepted for sending goes before the end of the stream."""
-    if "accepted for sending" not in ep.extra:
-        return False
-    from winsock.afd._sending import finish_after
-
-    return finish_after(ep)
+    """What was accepted for sending, and requests that send, go before the end of the stream."""
+    requests: Any = ep.extra.get("accepted for sending")
+    return requests is not None and bool(requests.finish_after())

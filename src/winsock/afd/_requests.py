@@ -17,7 +17,7 @@ from collections.abc import Callable
 from typing import Any
 
 from winsock.abi import _constants as c
-from winsock.afd._endpoint import Endpoint
+from winsock.afd._endpoint import Endpoint, State
 from winsock.afd._reactor import Reactor, raise_in_main_thread, reactor_of
 from winsock.afd._structures import CANCELLED, OVERFLOW, PENDING, SUCCESS, Overlapped
 from winsock.codes import NTSTATUS as S
@@ -36,6 +36,7 @@ _ENDS = RDHUP | HANGUP | ERROR | URGENT
 _FOR_WRITES = WRITE | HANGUP | ERROR
 
 NOTE = "requests"  # in Endpoint.extra while synchronous receives have to look for requests before them
+SENDS = "accepted for sending"  # in Endpoint.extra while synchronous sends have to; _endpoint.py knows the name
 ALL = "requests"  # in Process.services: every open socket's Requests, in a set
 
 
@@ -247,6 +248,9 @@ class Requests:
     signal     what a wait for the handle itself waits for
     news       how often something has come that receives want
     dry        `news` as a receive knew it that found less than it had room for
+    sends      a _sending.Buffer, while data that was accepted is not on its way yet
+    holding    sends that are not overlapped have to look for what goes before them
+    fin        the end of the stream is to follow what is there to be sent
     """
 
     __slots__ = (
@@ -254,6 +258,8 @@ class Requests:
         "ended",
         "endpoints",
         "fate",
+        "fin",
+        "holding",
         "key",
         "lanes",
         "lock",
@@ -284,7 +290,8 @@ class Requests:
         self.watched: Endpoint | None = None
         self.ended = False
         self.news, self.dry = 0, -1
-        self.sends: Any = None  # _sending.Buffer, while data that was accepted is not on its way yet
+        self.sends: Any = None
+        self.holding = self.fin = False
         self.fate = CANCELLED  # what becomes of requests when the handle closes
 
     def add(self, request: Request) -> None:
@@ -302,6 +309,8 @@ class Requests:
             if lane == READS and NOTE not in ep.extra:
                 ep.note(NOTE, self)
                 ep.refresh()
+            elif lane == WRITES and not self.holding and ep.state is State.CONNECTED:
+                self.hold()
             if self.watched is not ep:
                 try:
                     self.watch(ep)
@@ -341,9 +350,37 @@ class Requests:
 
     def emptied(self) -> None:
         """A lane is empty: calls that are not overlapped come after requests."""
+        if self.holding and self.sends is None and not self.writes:
+            self.release()
         for ep in self.endpoints:
             for ts in ep.rest.waiters:
                 ts.interrupt()
+
+    def hold(self) -> None:
+        """Something waits to be sent: what is not overlapped, and the end of the stream, come after it."""
+        self.holding = True
+        for ep in self.endpoints:
+            ep.note(SENDS, self)
+            ep.refresh()
+
+    def release(self) -> None:
+        """Everything is sent."""
+        self.holding = False
+        for ep in self.endpoints:
+            if ep.drop(SENDS) is not None:
+                ep.refresh()
+        if self.fin and self.endpoints:
+            try:
+                self.endpoints[-1].transport.half_close(c.SD_SEND)
+            except WinsockError:
+                pass  # the peer was faster
+        self.fin = False
+
+    def finish_after(self) -> bool:
+        """The end of the stream comes after what is there to be sent; False when nothing is."""
+        with self.lock:
+            self.fin = self.holding and (self.sends is not None or bool(self.writes))
+            return self.fin
 
     def serve(self, ep: Endpoint, got: int) -> None:
         """Something happened to the socket: those that wait try again."""
@@ -484,6 +521,9 @@ def share(source: Endpoint, duplicate: Endpoint) -> None:
         return  # closed just now
     with requests.lock:
         requests.endpoints.append(duplicate)
+        if requests.holding:
+            duplicate.note(SENDS, requests)
+            duplicate.refresh()
         duplicate.own_rest().requests = requests
 
 
@@ -553,6 +593,7 @@ def _after_fork() -> None:
             requests.lock = threading.RLock()
             requests.watched = None
             requests.sends = None
+            requests.fin = False
             ended = requests.all()
             for lane in requests.lanes:
                 lane.clear()

@@ -18,13 +18,12 @@ from winsock.abi import _constants as c
 from winsock.afd import _connection, _events, _urgent
 from winsock.afd._data import check_lost, check_send, check_send_flags, lost, remaining
 from winsock.afd._endpoint import Endpoint, State
-from winsock.afd._requests import WRITES, Request, Requests
+from winsock.afd._requests import SENDS, WRITES, Request, Requests
 from winsock.afd._wait import wait_ready
 from winsock.codes import NTSTATUS, WSA, WinsockError
 from winsock.nt import Process, ThreadState, memory
 from winsock.transports import ERROR, HANGUP, WRITE, Address, TransportSocket
 
-NOTE = "accepted for sending"  # in Endpoint.extra: a Buffer; sends look for it, _endpoint.py knows the name
 SO_SNDBUF = (c.SOL_SOCKET, c.SO_SNDBUF)
 SO_LINGER = (c.SOL_SOCKET, c.SO_LINGER)
 DEFAULT = 0x10000
@@ -73,18 +72,16 @@ class Buffer:
     Exists while there is something; with Requests.lock held.
     """
 
-    __slots__ = ("chunks", "ep", "fin", "requests", "size", "transport")
+    __slots__ = ("chunks", "ep", "requests", "size", "transport")
 
     def __init__(self, requests: Requests, ep: Endpoint) -> None:
         self.requests, self.ep = requests, ep
         self.transport: TransportSocket = ep.transport
         self.chunks: deque[memoryview] = deque()
         self.size = 0
-        self.fin = False  # shut down for sending when it is empty
         requests.sends = self
-        for endpoint in requests.endpoints:
-            endpoint.note(NOTE, self)
-            endpoint.refresh()
+        if not requests.holding:
+            requests.hold()
         requests.reactor.busy(requests)
         if requests.watched is None:
             requests.watch(ep)
@@ -115,11 +112,8 @@ class Buffer:
     def _emptied(self) -> None:
         requests = self.requests
         requests.sends = None
-        for endpoint in requests.endpoints:
-            endpoint.drop(NOTE)
-            endpoint.refresh()
-        if self.fin:
-            half_close(self.transport)
+        if not requests.writes:
+            requests.release()
         if not requests.pending:
             requests.reactor.idle(requests)
 
@@ -131,14 +125,6 @@ class Buffer:
             return
         ep.note("kept", True)
         Afterlife(ep, self.chunks)
-
-
-def half_close(transport: TransportSocket) -> None:
-    """The end of the stream goes to the peer."""
-    try:
-        transport.half_close(c.SD_SEND)
-    except WinsockError:
-        pass  # the peer was faster
 
 
 class Afterlife:
@@ -362,22 +348,21 @@ class Send(Request):
         self.views, self.data = (), None
 
 
-# -- sends that are not overlapped, while something is buffered
+# -- sends that are not overlapped, while others wait
 
 
 def send_after(ep: Endpoint, views: Sequence[Any]) -> int | None:
-    """Send behind what was accepted before; None when nothing is.  WSAEWOULDBLOCK, WSAETIMEDOUT."""
+    """Send behind what was accepted, and requests; None when there is nothing.  WSAEWOULDBLOCK, WSAETIMEDOUT."""
     while True:
-        buffer: Buffer | None = ep.extra.get(NOTE)
-        if buffer is None:
+        requests: Requests | None = ep.extra.get(SENDS)
+        if requests is None:
             return None
-        requests = buffer.requests
         with requests.lock:
-            if requests.sends is buffer:
-                buffer.drain()
-            if requests.sends is None and not requests.lanes[WRITES]:
+            requests.serve(ep, WRITE)
+            buffer: Buffer | None = requests.sends
+            if buffer is None and not requests.writes:
                 return None
-            if requests.sends is buffer and buffer.size < limit_of(ep) and not requests.lanes[WRITES]:
+            if buffer is not None and buffer.size < limit_of(ep) and not requests.writes:
                 data = copied(views, True)
                 buffer.put(data)
                 return len(data)
@@ -386,18 +371,6 @@ def send_after(ep: Endpoint, views: Sequence[Any]) -> int | None:
         timeout = float(ep.send_timeout) if ep.send_timeout else None
         if not wait_ready(ep, WRITE, timeout, WSA.WSAECONNABORTED):
             raise WinsockError(WSA.WSAETIMEDOUT)
-
-
-def finish_after(ep: Endpoint) -> bool:
-    """The end of the stream comes after what was accepted; False when nothing is."""
-    buffer: Buffer | None = ep.extra.get(NOTE)
-    if buffer is None:
-        return False
-    with buffer.requests.lock:
-        if buffer.requests.sends is not buffer:
-            return False
-        buffer.fin = True
-        return True
 
 
 def _at_exit() -> None:
