@@ -61,6 +61,7 @@ _TO_CONNECTING = known_change(state=State.CONNECTING)
 _TO_CONNECTED = known_change(state=State.CONNECTED, connect_failed=False)
 _TO_JOINED = known_change(state=State.CONNECTED, accepted=True, connect_failed=False)
 _TO_JOINED_NOTED = known_change(state=State.CONNECTED, accepted=True, connect_failed=False, noted=NOTED)
+_TO_CONNECTED_NOTED = known_change(state=State.CONNECTED, connect_failed=False, noted=NOTED)
 _TO_RESET = known_change(state=State.RESET)
 _TO_CLOSED = known_change(state=State.CLOSED)
 _TO_HEIR = known_change(
@@ -361,20 +362,26 @@ class Endpoint(Base):
             self.shape = shape.changed(_TO_HEIR)
 
     def joined(self, remote: Address, context: str) -> None:
-        """A connection that a listener had has become this endpoint's, which lacks its context (see unsettled)."""
+        """AcceptEx, or ConnectEx, has its connection, which lacks its context (see unsettled).
+
+        context    "accept": it had been a listener's; "connect"
+        """
         rest = Rest(remote, self.shape.network.clock() * 1e3)
         rest.extra = {"context": context}
         if self.rest is not NO_REST:
             mine = self.rest
             mine.remote, mine.connect_time = remote, rest.connect_time
-            self.drop("lost")
-            self.note("context", context)
-            self._become(_TO_JOINED)
-            return
-        self.rest = rest  # nobody was faster, as in own_rest(): nothing else is noted
-        self.turn(_TO_JOINED_NOTED)
-        if rest.waiters:
-            self.refresh()
+            if mine.extra or mine.waiters:
+                self.drop("lost")
+                self.note("context", context)
+                self._become(_TO_JOINED if context == "accept" else _TO_CONNECTED)
+                return
+            mine.extra = rest.extra
+        else:
+            self.rest = rest  # nobody was faster, as in own_rest(): nothing else is noted
+        self.turn(_TO_JOINED_NOTED if context == "accept" else _TO_CONNECTED_NOTED)
+        for ts in self.rest.waiters:
+            ts.interrupt()  # who selects on it looks again
 
     def connect_ended(self, code: int, state: State = State.BOUND) -> None:
         """A connect failed: back to bound (a path of AF_UNIX it never had), the code in SO_ERROR."""

@@ -23,14 +23,15 @@ from winsock.afd._connection import (
     poll_connect,
 )
 from winsock.afd._endpoint import NO_REST, Endpoint, State
-from winsock.afd._reactor import reactor_of
-from winsock.afd._requests import READS, WRITES, Request, serve_later, status_of
+from winsock.afd._reactor import Reactor
+from winsock.afd._requests import READS, WRITES, Request, Requests, serve_later, status_of
 from winsock.afd._structures import PENDING, SUCCESS
 from winsock.codes import WSA, WinsockError
 from winsock.nt import ThreadState
 from winsock.transports import READ, WRITE, Address
 
-CONTEXT = "context"  # in Endpoint.extra: "accept" or "connect", until the program updates it
+CONTEXT = "context"  # in Endpoint.extra: one of these until the program updates it
+CONTEXT_OF_ACCEPT, CONTEXT_OF_CONNECT = "accept", "connect"
 REUSED = "reused"  # in Endpoint.extra: it had a connection, and may get another
 ACCEPTING = "accepting"  # in Process.services: {endpoint that is to become a connection: its Accept}
 
@@ -47,7 +48,7 @@ class Accept(Request):
     joined    is told the local and the remote address; an NTSTATUS but 0 from it, or WinsockError, ends the request
     """
 
-    __slots__ = ("into", "joined", "lane", "starting", "view")
+    __slots__ = ("into", "joined", "lane", "view")
 
     def __init__(
         self,
@@ -61,7 +62,6 @@ class Accept(Request):
         super().__init__(ts, listener, overlapped)
         self.into, self.view, self.joined = into, view, joined
         self.lane = READS
-        self.starting = False
 
     def prepare(self) -> None:
         process = self.ep.shape.process
@@ -88,14 +88,24 @@ class Accept(Request):
         refuse(self, WSA.WSAEINVAL)
 
     def begin(self) -> bool:
-        self.starting = True
-        try:
-            super().begin()
-        finally:
-            self.starting = False
-        ep = self.ep
-        if ep.rest.extra.get(DEFERRED) or self._waits():
-            serve_later(ep, READ)
+        ep, requests = self.ep, self.requests
+        with requests.lock:
+            if ep.shape.closed:
+                raise WinsockError(WSA.WSAENOTSOCK)
+            self.prepare()
+            if self.overlapped is not None:
+                self.overlapped.begin()
+            known = requests.watched is ep
+            try:
+                requests.add(self)
+            except WinsockError:
+                self.cleared()
+                raise
+        if len(ep.rest.extra) > 1:
+            if ep.rest.extra.get(DEFERRED) or self._waits():
+                serve_later(ep, READ)
+        elif known:
+            requests.reactor.again(ep)  # a connection may wait that came before, and was told of then
         return False
 
     def _waits(self) -> bool:
@@ -110,11 +120,27 @@ class Accept(Request):
         except ValueError:
             return False  # closed meanwhile
 
-    def attempt(self) -> int | None:
-        if self.starting:
-            return None
+    def serve(self, requests: Requests, lane: list[Request]) -> None:
+        listener, into = self.ep, self.into
+        if self.joined is not None or self.view or len(listener.rest.extra) > 1 or into.rest.extra:
+            requests.run(lane)
+            return
         try:
-            address = join(self.ep, self.into)
+            _join(requests.reactor, listener, into)
+        except WinsockError as e:
+            if e.code != WSA.WSAEWOULDBLOCK:
+                requests.end(self, status_of(listener, e.code))
+                requests.run(lane)
+            return
+        del lane[0]
+        requests.pending.pop(self, None)
+        self.complete(SUCCESS)
+        if lane or listener.rest.waiters or len(requests.endpoints) > 1:
+            requests.run(lane)
+
+    def attempt(self) -> int | None:
+        try:
+            address = join(self.requests.reactor, self.ep, self.into)
         except WinsockError as e:
             if e.code == WSA.WSAEWOULDBLOCK:
                 return None
@@ -181,25 +207,25 @@ def _closing(ep: Any) -> None:
         request.cancel()
 
 
-def join(listener: Endpoint, into: Endpoint) -> Address:
+def join(reactor: Reactor, listener: Endpoint, into: Endpoint) -> Address:
     """The listener's next connection is this endpoint's from now on; the peer's address.  WSAEWOULDBLOCK."""
     if into.rest.extra:  # where those who are to hear of its events are, too
         with _events.beginning(into):
-            remote = _join(listener, into)
+            remote = _join(reactor, listener, into)
     else:
-        remote = _join(listener, into)
+        remote = _join(reactor, listener, into)
     _events.told(listener, _events.ACCEPT)
     return remote
 
 
-def _join(listener: Endpoint, into: Endpoint) -> Address:
-    remote: list[Address] = []
+def _join(reactor: Reactor, listener: Endpoint, into: Endpoint) -> Address:
+    remote: Address
     with _settling:
         shape = into.shape
         if shape.closed:
             raise WinsockError(WSA.WSA_OPERATION_ABORTED)
         try:
-            reactor_of(shape.process, shape.network).replace(into, lambda: remote.append(_take(listener, into)))
+            remote = reactor.replace(into, _take, listener, into)
         except WinsockError as e:
             if e.code == WSA.WSAECONNRESET:
                 tell_options(into)
@@ -207,8 +233,8 @@ def _join(listener: Endpoint, into: Endpoint) -> Address:
         if into.rest is not NO_REST:
             tell_options(into)
             into.drop(REUSED)
-        into.joined(remote[0], "accept")
-    return remote[0]
+        into.joined(remote, CONTEXT_OF_ACCEPT)
+    return remote
 
 
 def _take(listener: Endpoint, into: Endpoint) -> Address:
@@ -241,6 +267,7 @@ class Connect(Request):
     """
 
     lane = WRITES
+    eager = False  # a connection that there is at once ends it at once, and not soon
 
     __slots__ = ("address", "code", "started", "timer", "views")
 
@@ -259,14 +286,15 @@ class Connect(Request):
 
     def begin(self) -> bool:
         super().begin()
-        if self.code or self.ep.transport.readiness() & WRITE:
+        if self.status == PENDING and (self.code or self.ep.transport.readiness() & WRITE):
             serve_later(self.ep, WRITE)
         return False
 
     def attempt(self) -> int | None:
         ep = self.ep
         if not self.started:
-            self._start()
+            if self._start():
+                self.complete(SUCCESS)  # the port is told, as of one that took its time
             return None
         if self.code:
             raise WinsockError(self.code)
@@ -276,10 +304,10 @@ class Connect(Request):
             raise WinsockError(ep.so_error or WSA.WSAECONNREFUSED)
         if CONTEXT not in ep.extra:
             ep.drop(REUSED)
-            ep.note(CONTEXT, "connect")
+            ep.note(CONTEXT, CONTEXT_OF_CONNECT)
             ep.refresh()
-            if self.timer is not None:
-                self.timer.cancel()
+        if self.timer is not None:
+            self.timer.cancel()
         while self.views:
             n = ep.transport.transmit_now(self.views[0])
             if n < 0:
@@ -299,8 +327,8 @@ class Connect(Request):
         if not ep.stream or ep.state is not State.BOUND:
             refuse(self, WSA.WSAEINVAL)
 
-    def _start(self) -> None:
-        """Begin; only what is wrong with the call itself is said at once."""
+    def _start(self) -> bool:
+        """Begin; whether that was all, see `eager`.  Only what is wrong with the call itself is said now."""
         ep = self.ep
         self.check()
         if ep.family in ANY:
@@ -308,17 +336,21 @@ class Connect(Request):
         with _events.beginning(ep), _settling:
             self.started = True
             try:
-                ep.transport.connect_begin(self.address)
+                done = ep.transport.connect_begin(self.address)
             except WinsockError as e:
                 if e.code not in FAILURES:
                     raise
                 self.code = e.code
                 ep.transport.connect_abandon()
                 ep.connect_ended(0)
-                return
+                return False
+            if done and self.eager and not (self.views or ep.rest.extra):
+                ep.joined(self.address, CONTEXT_OF_CONNECT)
+                return True
             ep.became_connecting(self.address)
         reactor = self.requests.reactor
         self.timer = reactor.call_at(reactor.now() + connect_timeout(ep), self._too_late)
+        return False
 
     def _too_late(self) -> None:
         requests = self.requests

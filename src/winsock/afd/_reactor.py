@@ -20,7 +20,7 @@ import threading
 import weakref
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager
-from typing import Any
+from typing import Any, TypeVar
 
 from winsock.afd._stand_in import StandIn
 from winsock.nt import Process, ThreadState
@@ -29,6 +29,7 @@ from winsock.transports import READ, Transport
 _log = logging.getLogger("winsock")
 
 Callback = Callable[[Any, int], None]
+T = TypeVar("T")
 
 
 class _Watch:
@@ -145,8 +146,12 @@ class Reactor:
             if known is not None:
                 watcher.again(ep.transport)
             else:
-                watcher.add(ep.transport, watch)
-                self._watches[ep] = watch
+                self._watches[ep] = watch  # before the watcher has it: see replace()
+                try:
+                    watcher.add(ep.transport, watch)
+                except BaseException:
+                    del self._watches[ep]
+                    raise
         self.attend()
 
     def unwatch(self, ep: Any, callback: Callback) -> None:
@@ -158,16 +163,32 @@ class Reactor:
                 if not watch.callbacks:
                     self.forget(ep)
 
-    def replace(self, ep: Any, change: Callable[[], None]) -> None:
-        """change() puts another socket of the network's in the endpoint's place: who watches it watches that."""
+    def again(self, ep: Any) -> None:
+        """Call back those who watch it once more, if it is ready for something."""
+        watcher = self._watcher
+        if watcher is not None:
+            watcher.again(ep.transport)
+
+    def replace(self, ep: Any, change: Callable[..., T], *args: Any) -> T:
+        """change(...) puts another socket of the network's in the endpoint's place: who watches it watches that.
+
+        Returns what change() does.
+        """
+        if ep not in self._watches:
+            result = change(*args)
+            if ep in self._watches:  # since just now, and maybe the socket that is gone
+                with self._lock:
+                    watch, watcher = self._watches.get(ep), self._watcher
+                    if watch is not None and watcher is not None:
+                        watcher.add(ep.transport, watch)
+            return result
         with self._lock:
             watch, watcher = self._watches.get(ep), self._watcher
             if watch is None or watcher is None:
-                change()
-                return
+                return change(*args)
             watcher.remove(ep.transport)
             try:
-                change()
+                return change(*args)
             finally:
                 watcher.add(ep.transport, watch)
 

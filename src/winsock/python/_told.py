@@ -61,7 +61,7 @@ class ToldAccept(_Told, Accept):
 
 
 class ToldConnect(_Told, Connect):
-    pass
+    eager = True
 
 
 class ToldConnecting(_Told, _pipes.Connecting):
