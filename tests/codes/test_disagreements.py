@@ -8,8 +8,8 @@ import socket
 import struct
 
 import pytest
+from processes import started
 
-import winsock
 import winsock.ws2_32 as ws
 from winsock import codes
 from winsock.abi import _constants as c
@@ -78,13 +78,9 @@ def test_the_names_of_other_documents_are_aliases(code, names):
 
 
 @pytest.fixture
-def started():
-    process = winsock.Process()
-    with process.attached():
-        assert ws.WSAStartup(0x0202, bytearray(408)) == 0
+def process():
+    with started() as process:
         yield process
-        while ws.WSACleanup() == 0:
-            pass
 
 
 def answer(result):
@@ -104,20 +100,20 @@ def name_of(s):
     return bytes(name)
 
 
-def test_a_stream_with_udp_is_protonosupport_not_prototype(started):
+def test_a_stream_with_udp_is_protonosupport_not_prototype(process):
     assert answer(ws.socket(c.AF_INET, c.SOCK_STREAM, c.IPPROTO_UDP)) == WSA.WSAEPROTONOSUPPORT
     assert answer(ws.socket(c.AF_INET, c.SOCK_DGRAM, c.IPPROTO_TCP)) == WSA.WSAEPROTONOSUPPORT
 
 
-def test_an_unknown_family_is_afnosupport_not_pfnosupport(started):
+def test_an_unknown_family_is_afnosupport_not_pfnosupport(process):
     assert answer(ws.socket(99, c.SOCK_STREAM, 0)) == WSA.WSAEAFNOSUPPORT
 
 
-def test_the_wildcard_as_destination_is_addrnotavail_not_destaddrreq(started):
+def test_the_wildcard_as_destination_is_addrnotavail_not_destaddrreq(process):
     assert answer(ws.sendto(udp(), b"x", 1, 0, ANY, 16)) == WSA.WSAEADDRNOTAVAIL
 
 
-def test_a_connected_datagram_socket_takes_a_destination(started):
+def test_a_connected_datagram_socket_takes_a_destination(process):
     there, other, s = udp(), udp(), udp()
     assert ws.bind(there, LOOPBACK, 16) == ws.bind(other, LOOPBACK, 16) == 0
     assert ws.connect(s, name_of(there), 16) == 0
@@ -125,12 +121,12 @@ def test_a_connected_datagram_socket_takes_a_destination(started):
     assert ws.recv(other, bytearray(9), 9, 0) == 1
 
 
-def test_a_service_that_is_not_known_is_no_data(started):
+def test_a_service_that_is_not_known_is_no_data(process):
     assert ws.getservbyname("no-such-service", None) in (0, None)
     assert ws.WSAGetLastError() == WSA.WSANO_DATA
 
 
-def test_version_2_2_is_granted_and_0_refused(started):
+def test_version_2_2_is_granted_and_0_refused(process):
     data = bytearray(408)
     assert ws.WSAStartup(0x0202, data) == 0
     assert data[:4] == b"\2\2\2\2"
@@ -142,7 +138,7 @@ def test_version_2_2_is_granted_and_0_refused(started):
     [(None, WSA.WSAEACCES), (c.SO_REUSEADDR, 0), (c.SO_EXCLUSIVEADDRUSE, WSA.WSAEACCES)],
     ids=["plain", "reused", "exclusive"],
 )
-def test_a_port_can_be_taken_from_who_lets_it_be_shared(started, holders, then):
+def test_a_port_can_be_taken_from_who_lets_it_be_shared(process, holders, then):
     """SO_REUSEADDR, which some documents recommend to servers: with it on both sides anybody has the port."""
     one = struct.pack("<i", 1)
     holder, thief = udp(), udp()
@@ -153,7 +149,7 @@ def test_a_port_can_be_taken_from_who_lets_it_be_shared(started, holders, then):
     assert answer(ws.bind(thief, name_of(holder), 16)) == then
 
 
-def test_a_second_connect_is_already_not_in_progress(started):
+def test_a_second_connect_is_already_not_in_progress(process):
     """Asked of a server whose queue somebody else has filled, so that it cannot answer meanwhile."""
     with contextlib.ExitStack() as stack:
         full = stack.enter_context(socket.socket())

@@ -8,6 +8,7 @@ import threading
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from processes import started
 
 import winsock
 from winsock import kernel32 as k32
@@ -19,11 +20,8 @@ NONE = c.INVALID_HANDLE_VALUE
 
 @pytest.fixture
 def process():
-    process = winsock.Process()
-    with process.attached():
-        assert ws.WSAStartup(0x0202, bytearray(408)) == 0
+    with started() as process:
         yield process
-        ws.WSACleanup()
 
 
 def take(port, ms=0):

@@ -7,6 +7,7 @@ import struct
 
 import pytest
 from own_network import NOBODY, in_child
+from processes import started
 from reservation_calls import (
     ACQUIRE,
     ANYWHERE,
@@ -29,7 +30,6 @@ from reservation_calls import (
     release,
 )
 
-import winsock
 import winsock.ws2_32 as ws
 from winsock import ports
 from winsock.abi import _constants as c
@@ -256,14 +256,12 @@ def test_the_other_protocol_has_its_own_ports():
 
 def test_another_process_of_the_interpreter_may_not_use_the_token():
     first, token = acquire(new(), 1)
-    with winsock.Process().attached():
-        assert ws.WSAStartup(0x0202, bytearray(512)) == 0
+    with started():
         s = new()
         assert associate(s, token) == WSA.WSAEINVAL
         assert release(s, token) == WSA.WSAEINVAL
         assert bind(s, first) == WSA.WSAEACCES
         assert ws.closesocket(s) == 0
-        ws.WSACleanup()
 
 
 def test_another_program_with_winsock_gets_wsaeacces_and_may_not_use_the_token():
@@ -348,8 +346,7 @@ UNPRIVILEGED = (
 @pytest.mark.parametrize("which", range(len(UNPRIVILEGED)), ids=str)
 def test_as_an_ordinary_user(isolated, which):
     def body() -> None:
-        with winsock.Process().attached():
-            assert ws.WSAStartup(0x0202, bytearray(512)) == 0
+        with started():
             UNPRIVILEGED[which]()
 
     isolated(body, NOBODY)

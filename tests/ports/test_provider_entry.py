@@ -6,8 +6,8 @@ import ctypes
 import struct
 
 import pytest
+from processes import started
 
-import winsock
 from winsock import ws2_32 as ws
 from winsock import ws2spi
 from winsock.abi import _constants as c
@@ -20,10 +20,8 @@ UNTOUCHED = 4711
 
 @pytest.fixture
 def process():
-    with winsock.Process().attached() as process:
-        assert ws.WSAStartup(0x0202, bytearray(408)) == 0
+    with started() as process:
         yield process
-        ws.WSACleanup()
 
 
 def ask(s, code, data, out, error, count=None):

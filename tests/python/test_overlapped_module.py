@@ -242,8 +242,8 @@ def look():
     while ov.pending:
         done.wait(0.005)
     done.set()
-threading.Thread(target=look).start()
-print(done.wait(30), ov.getresult(), [t.name for t in threading.enumerate()])
+looker = threading.Thread(target=look); looker.start(); looker.join(30)
+print(done.is_set(), ov.getresult(), [t.name for t in threading.enumerate()])
 """) == "True b'x' ['MainThread']\n"
 
 

@@ -6,6 +6,7 @@ import ctypes
 
 import pytest
 from fdsets import fd_set, timeval
+from processes import started
 
 import winsock
 import winsock.ws2_32 as ws
@@ -16,12 +17,9 @@ from winsock.codes import WSA
 @pytest.fixture
 def old():
     """A process that negotiated Winsock 1.1."""
-    with winsock.Process().attached():
-        assert ws.WSAStartup(0x0101, bytearray(408)) == 0
+    with started(0x0101):
         yield
         ws.WSAUnhookBlockingHook()
-        while ws.WSACleanup() == 0:
-            pass
 
 
 def failed(result, value=-1):

@@ -10,6 +10,7 @@ import pytest
 from fdsets import fd_set, members, timeval
 from hypothesis import given
 from hypothesis import strategies as st
+from processes import started
 
 import winsock
 import winsock.ws2_32 as ws
@@ -37,8 +38,7 @@ def test_reading_gives_the_counted_entries(handles, room):
 
 @given(st.binary(max_size=200))
 def test_any_bytes_are_a_set_or_a_fault(data):
-    with winsock.Process().attached():
-        assert ws.WSAStartup(0x0202, bytearray(408)) == 0
+    with started():
         before = bytearray(data)
         assert ws.select(0, before, None, None, NOW) == -1
         (count,) = struct.unpack_from("<I", data) if len(data) >= 4 else (None,)
@@ -48,7 +48,6 @@ def test_any_bytes_are_a_set_or_a_fault(data):
             expected = WSA.WSAENOTSOCK if count else WSA.WSAEINVAL
         assert ws.WSAGetLastError() == expected
         assert before == data
-        assert ws.WSACleanup() == 0
 
 
 def test_an_absurd_count_is_a_fault_and_costs_nothing(net):
@@ -139,10 +138,8 @@ def test_before_the_start():
 
 def test_sockets_of_another_process_are_strangers(net):
     a, _ = net.pair()
-    with winsock.Process().attached():
-        assert ws.WSAStartup(0x0202, bytearray(408)) == 0
+    with started():
         net.fails(ws.select(0, None, fd_set(a), None, NOW), WSA.WSAENOTSOCK)
-        assert ws.WSACleanup() == 0
 
 
 # ################ writing ################

@@ -99,7 +99,7 @@ def revents(ws, s, events=ALL):
 
 def settled(ws, s, what):
     """Wait until the socket is in these sets."""
-    end = time.monotonic() + 5
+    end = time.monotonic() + 60
     while (found := sets_of(ws, s)) != what and time.monotonic() < end:
         time.sleep(0.005)
     return found
