@@ -8,11 +8,13 @@ import subprocess
 import sys
 
 import pytest
+from overlapped_kit import LOOPBACK
 
+import winsock.kernel32 as k32
 import winsock.ws2_32 as ws
 from winsock import mswsock
 from winsock.abi import _constants as c
-from winsock.codes import WSA
+from winsock.codes import NTSTATUS, WSA
 
 AREA = 32
 
@@ -101,6 +103,84 @@ def test_one_request_an_accept_socket(lab):
     ov = lab.overlapped()
     assert lab.call("AcceptEx", listener, s, bytearray(64), 0, AREA, AREA, None, ov) == (0, WSA.WSAEINVAL)
     assert ov.Internal == c.STATUS_PENDING
+
+
+def test_an_accept_socket_connects_nowhere(lab):
+    listener = lab.listener()
+    s, accepting, _ = lab.accept_ex(listener)
+    lab.fails(ws.connect(s, lab.name(listener), 16), WSA.WSAEINVAL)
+    lab.ok(ws.bind(s, LOOPBACK, 16))
+    connecting = lab.overlapped()
+    assert lab.call("ConnectEx", s, lab.name(listener), 16, None, 0, None, connecting) == (0, WSA.WSAEINVAL)
+    lab.client(listener)
+    assert lab.end(listener, accepting) == (1, 0, 0)
+
+
+@pytest.fixture
+def waiting(lab):
+    """An AcceptEx that has its connection and waits for data: listener, client, socket, OVERLAPPED, buffer."""
+    listener = lab.listener()
+    s, ov, room = lab.accept_ex(listener, 4)
+    client, idle = lab.client(listener), lab.event()
+    lab.until(lambda: lab.wait(idle, 1) and lab.process.sockets[s].state.name == "CONNECTED", "a connection")
+    assert ov.Internal == c.STATUS_PENDING
+    return listener, client, s, ov, room
+
+
+def test_first_data_come_before_other_receives(lab, waiting):
+    listener, client, s, ov, room = waiting
+    op = lab.pend_recv(s, 4)
+    lab.send(client, b"firstand")
+    assert lab.end(listener, ov) == (1, 4, 0)
+    assert room.raw[:4] == b"firs"
+    assert lab.result(s, op) == (1, 4, 0)
+    assert op.data == b"tand"
+    lab.send(client, b"rest")
+    assert lab.recv(s) == b"rest"
+
+
+def test_a_plain_receive_comes_after_the_first_data(lab, waiting):
+    listener, client, s, ov, room = waiting
+    receiving = lab.run(lab.recv, s, 4)
+    lab.send(client, b"firstand")
+    assert receiving.result(30)[0] == b"tand"
+    assert lab.end(listener, ov) == (1, 4, 0)
+    assert room.raw[:4] == b"firs"
+
+
+@pytest.mark.parametrize("end", ["cancel", "listener"])
+def test_others_receive_when_nobody_waits_for_first_data(lab, waiting, end):
+    listener, client, s, ov, _ = waiting
+    op = lab.pend_recv(s, 8)
+    lab.fails(k32.CancelIoEx(s, ov), c.ERROR_NOT_FOUND, 0)  # it is the listener's
+    if end == "cancel":
+        assert k32.CancelIoEx(listener, ov) == 1
+    else:
+        lab.ok(ws.closesocket(listener))
+    assert lab.wait(ov.hEvent) == 0
+    assert ov.Internal == NTSTATUS.STATUS_CANCELLED
+    lab.send(client, b"data")
+    assert lab.result(s, op) == (1, 4, 0)
+    assert op.data[:4] == b"data"
+
+
+@pytest.mark.parametrize("end", ["cancel", "close", "reset"])
+def test_ends_while_first_data_are_waited_for(lab, waiting, end):
+    listener, client, s, ov, _ = waiting
+    op = lab.pend_recv(s, 8)
+    if end == "cancel":
+        assert k32.CancelIo(s) == 1
+        assert ov.Internal == c.STATUS_PENDING
+        lab.send(client, b"data")
+        wanted = (1, 4, 0), (0, 0, c.ERROR_OPERATION_ABORTED)
+    elif end == "close":
+        lab.ok(ws.closesocket(s))
+        s = lab.socket()
+        wanted = ((0, 0, c.ERROR_OPERATION_ABORTED),) * 2
+    else:
+        lab.reset(client)
+        wanted = ((0, 0, c.ERROR_NETNAME_DELETED),) * 2
+    assert (lab.end(listener, ov), lab.result(s, op)) == wanted
 
 
 def test_events_selected_on_the_accept_socket(lab):

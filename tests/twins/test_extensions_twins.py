@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import struct
+import time
 
 import pytest
 from arms import port_of
@@ -79,6 +80,28 @@ def test_an_accept_socket_takes_one_request(arm, accepting, overlapped):
     listener, s, _, _, _ = accepting()
     r = arm.mswsock.AcceptEx(listener, s, arm.alloc(64), 0, AREA, AREA, ctypes.c_uint32(), overlapped()[0])
     assert (r.ret, r.error) == (0, WSA.WSAEINVAL)
+
+
+def test_an_accept_socket_connects_nowhere(ws, accepting, kit):
+    listener, s, _, _, _ = accepting()
+    r = ws.connect(s, kit.name(listener), 16)
+    assert (r.ret, r.error) == (-1, WSA.WSAEINVAL)
+
+
+def test_first_data_come_before_other_receives(arm, kit, ws, kernel, accepting, overlapped):
+    listener, s, room, ov, event = accepting(4)
+    client = kit.tcp()
+    assert ws.connect(client, kit.name(listener), 16).ret == 0
+    data, (other, received) = arm.alloc(4), overlapped()
+    array, deadline = struct.pack("<I4xQ", 4, int(data)), time.monotonic() + 60
+    while (r := ws.WSARecv(s, array, 1, None, ctypes.c_uint32(), other, None)).error == WSA.WSAENOTCONN:
+        kernel.WaitForSingleObject(event, 1)
+        assert time.monotonic() < deadline
+    assert (r.ret, r.error) == (-1, WSA.WSA_IO_PENDING)
+    assert ws.send(client, b"firstand", 8, 0).ret == 8
+    assert ended(kernel, listener, ov, event) == (1, 4, 0)
+    assert ended(kernel, s, other, received) == (1, 4, 0)
+    assert (room.read()[:4], data.read()) == (b"firs", b"tand")
 
 
 def test_head_and_tail_without_a_file(arm, kit, ws):

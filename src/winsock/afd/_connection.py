@@ -38,6 +38,7 @@ LONGEST = 0x7FFFFFFF  # ms
 FAILURES = frozenset({WSA.WSAECONNREFUSED, WSA.WSAENETUNREACH, WSA.WSAEHOSTUNREACH, WSA.WSAETIMEDOUT})
 
 DEFERRED = "deferred"  # in Endpoint.extra of a listener: connections that WSAAccept was told to put off
+ACCEPTING = "accepting"  # in Process.services: {endpoint that is to become a connection: its Accept}
 TOLD_OF_RESET = "told of reset"  # in Endpoint.extra: the program knows it from an overlapped call
 
 Condition = Callable[[TransportSocket, Address], int]
@@ -291,8 +292,11 @@ def _connect_stream(ep: Endpoint, address: Address, blocking: bool) -> None:
 def start_stream(ep: Endpoint, address: Address, blocking: bool) -> bool:
     """Begin to connect; True when it is done at once, False when it is under way."""
     with _settling:
-        if not ep.shape.fast_connect:  # which is refused nothing
+        shape = ep.shape
+        if not shape.fast_connect:  # which is refused nothing
             check(ep, "connect")
+        if ep in shape.process.services.get(ACCEPTING, ()):
+            raise WinsockError(WSA.WSAEINVAL)  # AcceptEx has it (seen on Wine)
         try:
             done = ep.connect_begin(address)
         except WinsockError as e:

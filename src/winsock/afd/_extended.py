@@ -13,6 +13,7 @@ from typing import Any
 from winsock.abi import _options as table
 from winsock.afd import _events
 from winsock.afd._connection import (
+    ACCEPTING,
     ANY,
     DEFERRED,
     FAILURES,
@@ -22,6 +23,7 @@ from winsock.afd._connection import (
     connect_timeout,
     poll_connect,
 )
+from winsock.afd._data import lost
 from winsock.afd._endpoint import NO_REST, Endpoint, State
 from winsock.afd._reactor import Reactor
 from winsock.afd._requests import READS, WRITES, Request, Requests, serve_later, status_of
@@ -33,7 +35,6 @@ from winsock.transports import READ, WRITE, Address
 CONTEXT = "context"  # in Endpoint.extra: one of these until the program updates it
 CONTEXT_OF_ACCEPT, CONTEXT_OF_CONNECT = "accept", "connect"
 REUSED = "reused"  # in Endpoint.extra: it had a connection, and may get another
-ACCEPTING = "accepting"  # in Process.services: {endpoint that is to become a connection: its Accept}
 
 _OPEN, _LISTENING = State.OPEN, State.LISTENING
 
@@ -48,7 +49,7 @@ class Accept(Request):
     joined    is told the local and the remote address; an NTSTATUS but 0 from it, or WinsockError, ends the request
     """
 
-    __slots__ = ("into", "joined", "lane", "view")
+    __slots__ = ("first", "into", "joined", "lane", "view")
 
     def __init__(
         self,
@@ -61,6 +62,7 @@ class Accept(Request):
     ) -> None:
         super().__init__(ts, listener, overlapped)
         self.into, self.view, self.joined = into, view, joined
+        self.first: FirstData | None = None
         self.lane = READS
 
     def prepare(self) -> None:
@@ -153,27 +155,31 @@ class Accept(Request):
         if self.view is None or not len(self.view):
             return 0
         # It waits for data, and others for the next connection.
+        self.first = FirstData(self)
+        with self.first.requests.lock:
+            self.first.requests.add(self.first)
         self.requests.lanes[READS].remove(self)
         self.lane = None
         serve_later(self.ep, READ)
-        self.requests.reactor.watch(self.into, self._arrived)
         return None
 
-    def _arrived(self, into: Endpoint, got: int) -> None:
-        """Something came over the new connection."""
-        requests = self.requests
+    def arrived(self) -> bool:
+        """Something may have come over the new connection; whether this request needs no more of it."""
+        requests, into = self.requests, self.into
         with requests.lock:
             if self.status != PENDING or self.view is None:
-                return
+                return True
             if self.gone():
                 self.orphaned()
             try:
                 n = into.transport.receive_now(self.view, len(self.view))
                 status = SUCCESS
             except WinsockError as e:
+                lost(into, e.code)
                 n, status = 0, status_of(into, e.code)
             if n >= 0:
                 requests.end(self, status, n)
+            return n >= 0
 
     def gone(self) -> bool:
         """Whether the caller has taken the memory back."""
@@ -188,9 +194,38 @@ class Accept(Request):
         accepting = self.ep.shape.process.services.get(ACCEPTING)
         if accepting and accepting.get(self.into) is self:
             del accepting[self.into]
-        if self.lane is None:
-            self.requests.reactor.unwatch(self.into, self._arrived)
-        self.view = self.joined = None
+        if self.first is not None:
+            serve_later(self.into, READ)  # others receive from now on
+        self.view = self.joined = self.first = None
+
+
+class FirstData(Request):
+    """An Accept's wait for the first data of its connection: before others that receive there (seen on Wine).
+
+    It lies in the connection's lane of receives; everything else is the Accept's affair.  Locks are taken in this
+    order only: the connection's, then the listener's.  So an Accept that is cancelled leaves it for the next turn.
+    """
+
+    lane = READS
+    outlives = True
+
+    __slots__ = ("accept",)
+
+    def __init__(self, accept: Accept) -> None:
+        super().__init__(accept.ts, accept.into)
+        self.accept = accept
+
+    def attempt(self) -> int | None:
+        return 0 if self.accept.arrived() else None
+
+    def complete(self, status: int, transferred: int = 0, at_once: bool = False) -> None:
+        self.status = status
+
+    def cancel(self, status: int = 0) -> bool:
+        return False
+
+    def tied(self) -> bool:
+        return False
 
 
 def refuse(request: Request, code: int) -> None:
@@ -324,7 +359,7 @@ class Connect(Request):
         poll_connect(ep)
         if ep.state in (State.CONNECTED, State.RESET):
             refuse(self, WSA.WSAEISCONN)
-        if not ep.stream or ep.state is not State.BOUND:
+        if not ep.stream or ep.state is not State.BOUND or ep in ep.process.services.get(ACCEPTING, ()):
             refuse(self, WSA.WSAEINVAL)
 
     def _start(self) -> bool:

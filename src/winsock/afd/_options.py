@@ -16,8 +16,8 @@ from winsock.abi import _options as table
 from winsock.abi._options import Option
 from winsock.abi._sockaddrs import pack_address
 from winsock.afd import _connection, _control
+from winsock.afd._connection import ACCEPTING
 from winsock.afd._endpoint import Endpoint
-from winsock.afd._extended import ACCEPTING
 from winsock.afd._shape import State
 from winsock.codes import WSA, WinsockError
 from winsock.nt import ThreadState
