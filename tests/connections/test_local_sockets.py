@@ -114,9 +114,10 @@ def test_accept_wakes(net, local, tmp_path):
 def test_closing_lingers_for_nothing(net, local, tmp_path):
     net.ok(net.bind(local, net.sun(tmp_path / "s")))
     net.ok(ws.listen(local, 1))
-    client = net.nonblocking(net.socket(c.AF_UNIX))
+    client = net.socket(c.AF_UNIX)
     net.ok(net.connect(client, net.sun(tmp_path / "s")))
     server = ws.accept(local, None, None)
+    net.nonblocking(client)
     assert ws.send(client, b"hello", 5, 0) == 5
     net.set(client, c.SO_LINGER, 1 | 5 << 16)
     net.ok(ws.closesocket(client))
