@@ -5,22 +5,19 @@ from __future__ import annotations
 import os
 
 import pytest
+from calls import Calls
 from processes import started
 
-import winsock
 import winsock.ws2_32 as ws
 from winsock.codes import WSA
 
 INVALID = (1 << 64) - 1
 
 
-class Net:
+class Net(Calls):
     """Calls, and what they did."""
 
     INVALID = INVALID
-
-    def __init__(self, process: winsock.Process) -> None:
-        self.process = process
 
     def good(self, s: int) -> int:
         assert s != INVALID, WSA(ws.WSAGetLastError())
@@ -29,9 +26,6 @@ class Net:
 
     def refused(self, result: int, code: int) -> None:
         assert (result, ws.WSAGetLastError()) in ((-1, code), (INVALID, code))
-
-    def endpoint(self, s: int):
-        return self.process.sockets[s]
 
     @staticmethod
     def descriptors() -> int:

@@ -11,9 +11,9 @@ import threading
 from typing import Any
 
 import pytest
+from calls import Calls
 from processes import descriptors, started
 
-import winsock
 import winsock.ws2_32 as ws
 from winsock.abi import _constants as c
 from winsock.codes import WSA
@@ -60,11 +60,8 @@ class Background:
         return self.result
 
 
-class Net:
+class Net(Calls):
     """A process, and short names for what C programs write."""
-
-    def __init__(self, process: winsock.Process) -> None:
-        self.process = process
 
     # -- addresses
 
@@ -106,10 +103,6 @@ class Net:
         self.ok(ws.getsockopt(s, level, option, value, ctypes.c_int(4)))
         return value.value
 
-    def nonblocking(self, s: int, on: int = 1) -> int:
-        self.ok(ws.ioctlsocket(s, c.FIONBIO, ctypes.c_uint32(on)))
-        return s
-
     def bound(self, host: str = "127.0.0.1", kind: int = c.SOCK_STREAM) -> int:
         s = self.socket(c.AF_INET6 if ":" in host else c.AF_INET, kind)
         self.ok(self.bind(s, self.at(host)))
@@ -142,11 +135,6 @@ class Net:
         assert new != NO_SOCKET, ws.WSAGetLastError()
         return new
 
-    def name(self, s: int, call: Any = None) -> bytes:
-        room, n = bytearray(128), ctypes.c_int(128)
-        self.ok((call or ws.getsockname)(s, room, n))
-        return bytes(room[: n.value])
-
     def peer(self, s: int) -> bytes:
         return self.name(s, ws.getpeername)
 
@@ -166,10 +154,6 @@ class Net:
         return Background(self, call, *args)
 
     # -- outcomes
-
-    @staticmethod
-    def ok(ret: int) -> None:
-        assert ret == 0, WSA(ws.WSAGetLastError())
 
     @staticmethod
     def fails(ret: int, code: int) -> None:

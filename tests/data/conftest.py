@@ -4,18 +4,16 @@ from __future__ import annotations
 
 import ctypes
 import struct
-import threading
-from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from types import SimpleNamespace
 
 import pytest
+from calls import Calls
 from processes import WINSOCK_2_2, started
 
 import winsock
 import winsock.ws2_32 as ws
 from winsock.abi import _constants as c
-from winsock.codes import WSA
 from winsock.nt import current
 from winsock.transports import RDHUP
 
@@ -23,22 +21,14 @@ LOOPBACK = struct.pack("<H2x4s8x", c.AF_INET, b"\x7f\0\0\x01")
 LOOPBACK6 = struct.pack("<H6x16s4x", c.AF_INET6, bytes(15) + b"\x01")
 
 
-class Net:
+class Net(Calls):
     """Opens sockets of one process, calls, and says what a call did."""
 
     LOOPBACK, LOOPBACK6 = LOOPBACK, LOOPBACK6
 
     def __init__(self, process: winsock.Process) -> None:
-        self.process = process
-        self.threads = ThreadPoolExecutor(16)
+        super().__init__(process)
         self.memory: list[ctypes.Array] = []
-
-    def ok(self, result: int, expected: int = 0) -> int:
-        assert result == expected, WSA(ws.WSAGetLastError()) if ws.WSAGetLastError() else result
-        return result
-
-    def fails(self, result: int, code: int) -> None:
-        assert (result, ws.WSAGetLastError()) == (-1, code)
 
     def socket(self, family: int = c.AF_INET, kind: int = c.SOCK_STREAM, protocol: int = 0) -> int:
         s = ws.socket(family, kind, protocol)
@@ -50,11 +40,6 @@ class Net:
         name = LOOPBACK if family == c.AF_INET else LOOPBACK6
         self.ok(ws.bind(s, name, len(name)))
         return s
-
-    def name(self, s: int) -> bytes:
-        name, n = bytearray(128), ctypes.c_int32(128)
-        self.ok(ws.getsockname(s, name, n))
-        return bytes(name[: n.value])
 
     def listener(self, family: int = c.AF_INET) -> int:
         s = self.bound(c.SOCK_STREAM, family)
@@ -89,51 +74,8 @@ class Net:
         self.ok(ws.closesocket(s))
         return name
 
-    def nonblocking(self, s: int) -> int:
-        self.ok(ws.ioctlsocket(s, c.FIONBIO, ctypes.c_uint32(1)))
-        return s
-
     def option(self, s: int, level: int, name: int, value: int = 1) -> None:
         self.ok(ws.setsockopt(s, level, name, ctypes.c_int32(value), 4))
-
-    def reset(self, s: int) -> None:
-        """Close so that the peer gets a reset."""
-        self.ok(ws.setsockopt(s, c.SOL_SOCKET, c.SO_LINGER, struct.pack("<HH", 1, 0), 4))
-        self.ok(ws.closesocket(s))
-
-    def send(self, s: int, data: bytes, flags: int = 0) -> None:
-        self.ok(ws.send(s, data, len(data), flags), len(data))
-
-    def recv(self, s: int, n: int = 65536, flags: int = 0) -> bytes:
-        buf = bytearray(n)
-        got = ws.recv(s, buf, n, flags)
-        assert got >= 0, WSA(ws.WSAGetLastError())
-        return bytes(buf[:got])
-
-    def recv_all(self, s: int, n: int) -> bytes:
-        data = b""
-        while len(data) < n and (part := self.recv(s, n - len(data))):
-            data += part
-        return data
-
-    def endpoint(self, s: int):
-        return self.process.sockets[s]
-
-    def start(self, call, *args) -> Future:
-        """call(*args) on another thread of the process: a future of (what it returned, last error)."""
-
-        def run():
-            with self.process.attached():
-                return call(*args), ws.WSAGetLastError()
-
-        return self.threads.submit(run)
-
-    def blocked(self, s: int) -> None:
-        """Wait until another thread waits for this socket."""
-        waits = threading.Event()
-        ep = self.endpoint(s)
-        while not ep.waiters:
-            waits.wait(0.001)
 
     def await_end(self, s: int) -> None:
         """Wait until the peer's end, or its reset, has arrived."""

@@ -42,7 +42,7 @@ CALLS = {
 @pytest.mark.parametrize("call", CALLS.values(), ids=CALLS)
 def test_closing_ends_a_wait_on_a_stream(net, call):
     _, b = net.pair()
-    waiting = net.start(call, b)
+    waiting = net.run(call, b)
     net.blocked(b)
     net.ok(ws.closesocket(b))
     assert waiting.result(60) == (-1, WSA.WSAECONNABORTED)
@@ -52,7 +52,7 @@ def test_closing_ends_a_wait_on_a_stream(net, call):
 @pytest.mark.parametrize("call", [CALLS["recv"], recvfrom, wsarecv])
 def test_closing_ends_a_wait_for_a_datagram(net, call):
     s = net.udp()
-    waiting = net.start(call, s)
+    waiting = net.run(call, s)
     net.blocked(s)
     net.ok(ws.closesocket(s))
     assert waiting.result(60) == (-1, WSA.WSAEINTR)
@@ -60,7 +60,7 @@ def test_closing_ends_a_wait_for_a_datagram(net, call):
 
 def test_cleanup_ends_all_waits(net):
     sockets = [net.udp() for _ in range(4)]
-    waiting = [net.start(CALLS["recv"], s) for s in sockets]
+    waiting = [net.run(CALLS["recv"], s) for s in sockets]
     for s in sockets:
         net.blocked(s)
     net.ok(ws.WSACleanup())
@@ -78,7 +78,7 @@ def test_many_receivers_of_one_stream(net):
         assert n == 0
         return total
 
-    takers = [net.start(take) for _ in range(6)]
+    takers = [net.run(take) for _ in range(6)]
     data = os.urandom(200_000)
     net.send(a, data)
     net.ok(ws.shutdown(a, c.SD_SEND))
@@ -99,7 +99,7 @@ def test_many_conversations(net):
         with net.process.attached():
             assert ws.send(s, data, len(data), 0) == len(data)
 
-    assert all(net.start(talk, i).result(20)[0] for i in range(4))
+    assert all(net.run(talk, i).result(20)[0] for i in range(4))
 
 
 @pytest.fixture
@@ -129,7 +129,7 @@ def test_sockets_closed_under_many_threads(net, kind, no_collector):
                 assert bytes(buf[:n]) == b"A" * n
 
     before = len(os.listdir("/proc/self/fd"))
-    users = [net.start(use, i % 2) for i in range(6)]
+    users = [net.run(use, i % 2) for i in range(6)]
     for _ in range(15):  # so few that no handle's number comes again
         a, b = getattr(net, kind)()
         net.nonblocking(a)

@@ -354,7 +354,7 @@ def test_sends_never_tell_of_earlier_datagrams(net):
 
 def test_unreachable_port_ends_a_blocking_receive(net):
     s, to = net.udp(), net.closed_port()
-    receiving = net.start(ws.recv, s, bytearray(8), 8, 0)
+    receiving = net.run(ws.recv, s, bytearray(8), 8, 0)
     net.blocked(s)
     sendto(net, s, b"hello", to)
     assert receiving.result(60) == (-1, WSA.WSAECONNRESET)

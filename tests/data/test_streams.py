@@ -219,7 +219,7 @@ def test_empty_recv_takes_nothing(pair, net):
 def test_blocking_send_takes_all(pair, net):
     a, b = pair
     data = os.urandom(6 << 20)
-    sending = net.start(ws.send, a, data, len(data), 0)
+    sending = net.run(ws.send, a, data, len(data), 0)
     assert net.recv_all(b, len(data)) == data
     assert sending.result(20) == (len(data), 0)
 
@@ -229,7 +229,7 @@ def test_blocking_send_of_other_memory_takes_all(net, kind):
     a, b = net.pair()
     data = os.urandom(3 << 20)
     buf, _keep = memories(data)[kind]
-    sending = net.start(ws.send, a, buf, len(data), 0)
+    sending = net.run(ws.send, a, buf, len(data), 0)
     assert net.recv_all(b, len(data)) == data
     assert sending.result(20) == (len(data), 0)
 
@@ -258,7 +258,7 @@ def test_waitall_waits_for_all(pair, net):
     a, b = pair
     buf = bytearray(10)
     net.send(a, b"hello")
-    receiving = net.start(ws.recv, b, buf, 10, c.MSG_WAITALL)
+    receiving = net.run(ws.recv, b, buf, 10, c.MSG_WAITALL)
     net.blocked(b)
     net.send(a, b"world")
     assert receiving.result(60) == (10, 0)
@@ -269,7 +269,7 @@ def test_waitall_ends_with_the_stream(pair, net):
     a, b = pair
     buf = bytearray(10)
     net.send(a, b"hello")
-    receiving = net.start(ws.recv, b, buf, 10, c.MSG_WAITALL)
+    receiving = net.run(ws.recv, b, buf, 10, c.MSG_WAITALL)
     net.blocked(b)
     net.ok(ws.closesocket(a))
     assert receiving.result(60) == (5, 0)
@@ -279,7 +279,7 @@ def test_waitall_gives_what_came_before_the_reset(net):
     a, b = net.pair()
     buf = bytearray(10)
     net.send(a, b"hello")
-    receiving = net.start(ws.recv, b, buf, 10, c.MSG_WAITALL)
+    receiving = net.run(ws.recv, b, buf, 10, c.MSG_WAITALL)
     net.blocked(b)
     net.reset(a)
     assert receiving.result(60) == (5, 0)
@@ -342,7 +342,7 @@ def test_reset_is_told_to_send_first(pair, net):
 @pytest.mark.parametrize("flags", [0, c.MSG_PEEK])
 def test_reset_ends_a_blocking_recv(net, flags):
     a, b = net.pair()
-    receiving = net.start(ws.recv, b, bytearray(8), 8, flags)
+    receiving = net.run(ws.recv, b, bytearray(8), 8, flags)
     net.blocked(b)
     net.reset(a)
     assert receiving.result(60) == (-1, WSA.WSAECONNRESET)

@@ -106,7 +106,7 @@ def test_nothing_urgent(net):
 def test_recv_waits_for_an_urgent_byte(net):
     a, b = net.pair()
     buf = bytearray(1)
-    receiving = net.start(ws.recv, b, buf, 1, c.MSG_OOB)
+    receiving = net.run(ws.recv, b, buf, 1, c.MSG_OOB)
     net.blocked(b)
     urgent(net, a)
     assert receiving.result(60) == (1, 0)
@@ -115,7 +115,7 @@ def test_recv_waits_for_an_urgent_byte(net):
 
 def test_recv_does_not_wait_after_the_end(net):
     a, b = net.pair()
-    receiving = net.start(ws.recv, b, bytearray(1), 1, c.MSG_OOB)
+    receiving = net.run(ws.recv, b, bytearray(1), 1, c.MSG_OOB)
     net.blocked(b)
     net.ok(ws.closesocket(a))
     assert receiving.result(60) == (0, 0)

@@ -110,7 +110,7 @@ def test_blocking_send_of_much(net):
     a, b = net.pair()
     mem = [net.alloc(bytes([i]) * 700_000) for i in range(5)]
     n = ctypes.c_uint32()
-    sending = net.start(wsasend, a, net.wsabuf(*mem), 5, n)
+    sending = net.run(wsasend, a, net.wsabuf(*mem), 5, n)
     assert net.recv_all(b, 3_500_000) == b"".join(m.mem.raw for m in mem)
     assert sending.result(20) == (0, 0)
     assert n.value == 3_500_000

@@ -5,44 +5,27 @@ Nothing here sleeps: a check waits for what makes its question decidable (Lab.re
 
 from __future__ import annotations
 
-import ctypes
 import gc
 import socket as linux
 import struct
 from typing import Any
 
 import pytest
+from calls import Calls
 from processes import sockets, started
 
-import winsock
 import winsock.kernel32 as k32
 import winsock.user32 as user
 import winsock.ws2_32 as ws
 from winsock.abi import _constants as c
-from winsock.codes import WSA
 
 FAILED, NO_SOCKET = -1, (1 << 64) - 1
 LONG = 60_000  # ms: longer than anything takes here
 WM_SOCKET = c.WM_USER + 1
 
 
-class Lab:
+class Lab(Calls):
     """A process, and short names for what C programs write."""
-
-    def __init__(self, process: winsock.Process) -> None:
-        self.process = process
-
-    # -- outcomes
-
-    @staticmethod
-    def ok(ret: int, expected: int = 0) -> int:
-        assert ret == expected, WSA(ws.WSAGetLastError())
-        return ret
-
-    @staticmethod
-    def fails(ret: int, code: int, failure: int = FAILED) -> None:
-        assert ret == failure, f"returned {ret}"
-        assert ws.WSAGetLastError() == code
 
     # -- sockets
 
@@ -68,11 +51,6 @@ class Lab:
         self.ok(ws.listen(s, backlog))
         return s
 
-    def name(self, s: int) -> bytes:
-        room, n = bytearray(16), ctypes.c_int(16)
-        self.ok(ws.getsockname(s, room, n))
-        return bytes(room)
-
     def client(self, listener: int) -> int:
         s = self.socket()
         self.ok(ws.connect(s, self.name(listener), 16))
@@ -90,20 +68,6 @@ class Lab:
         server = self.accept(listener)
         self.ok(ws.closesocket(listener))
         return client, server
-
-    def send(self, s: int, data: bytes, flags: int = 0) -> None:
-        assert ws.send(s, data, len(data), flags) == len(data)
-
-    def receive(self, s: int, n: int, flags: int = 0) -> bytes:
-        room = bytearray(n)
-        got = ws.recv(s, room, n, flags)
-        assert got >= 0, WSA(ws.WSAGetLastError())
-        return bytes(room[:got])
-
-    def reset(self, s: int) -> None:
-        """Close with a RST."""
-        self.ok(ws.setsockopt(s, c.SOL_SOCKET, c.SO_LINGER, struct.pack("<HH", 1, 0), 4))
-        self.ok(ws.closesocket(s))
 
     def ready(self, s: int, which: str = "read") -> None:
         """Until select says so: it reports nothing to anybody else."""

@@ -129,9 +129,9 @@ def test_data(lab, watch):
     lab.send(client, b"hello")
     assert watch.until(server, c.FD_READ) == [READ]
     watch.none(server)
-    assert lab.receive(server, 3) == b"hel"
+    assert lab.recv(server, 3) == b"hel"
     assert watch.take(server) == [READ], "there is more"
-    assert lab.receive(server, 3) == b"lo"
+    assert lab.recv(server, 3) == b"lo"
     watch.none(server)
     lab.fails(ws.recv(server, bytearray(3), 3, 0), WSA.WSAEWOULDBLOCK)
     lab.send(client, b"again")
@@ -155,7 +155,7 @@ def test_peeking_answers_as_receiving_does(lab, watch):
     client, server = selected(lab, watch)
     lab.send(client, b"hello")
     watch.until(server, c.FD_READ)
-    assert lab.receive(server, 3, c.MSG_PEEK) == b"hel"
+    assert lab.recv(server, 3, c.MSG_PEEK) == b"hel"
     assert watch.take(server) == [READ]
 
 
@@ -191,9 +191,9 @@ def test_urgent_data(lab, watch):
     watch.none(server)
     lab.send(client, b"v", c.MSG_OOB)
     assert watch.take(server) == ([] if watch.messages else [OOB])
-    assert lab.receive(server, 1, c.MSG_OOB) == b"u"
+    assert lab.recv(server, 1, c.MSG_OOB) == b"u"
     assert watch.take(server) == [OOB], "another one waits"
-    assert lab.receive(server, 1, c.MSG_OOB) == b"v"
+    assert lab.recv(server, 1, c.MSG_OOB) == b"v"
     watch.none(server)
 
 
@@ -220,7 +220,7 @@ def test_what_was_received_before_it_was_selected_is_not_told(lab, watch):
     client, server = selected(lab, watch, c.FD_OOB)
     lab.send(client, b"hello")
     lab.holds(server, 5)
-    assert lab.receive(server, 5) == b"hello"
+    assert lab.recv(server, 5) == b"hello"
     watch.select(server, c.FD_READ)
     watch.none(server)
 
@@ -245,11 +245,11 @@ def test_the_peer_ends(lab, watch, how):
     lab.send(client, b"hello")
     lab.ok(ws.closesocket(client) if how == "close" else ws.shutdown(client, c.SD_SEND))
     assert watch.until(server, c.FD_READ, c.FD_CLOSE) == [READ, CLOSE], "data first"
-    assert lab.receive(server, 3) == b"hel"
+    assert lab.recv(server, 3) == b"hel"
     assert watch.take(server) == [READ]
-    assert lab.receive(server, 3) == b"lo"
+    assert lab.recv(server, 3) == b"lo"
     watch.none(server)
-    assert lab.receive(server, 3) == b""
+    assert lab.recv(server, 3) == b""
     watch.none(server)
 
 
@@ -268,7 +268,7 @@ def test_ones_own_shutdown_is_no_news_and_the_peers_is(lab, watch):
     client, server = selected(lab, watch)
     lab.ok(ws.shutdown(server, c.SD_BOTH))
     watch.none(server)
-    assert lab.receive(client, 1) == b""
+    assert lab.recv(client, 1) == b""
     lab.ok(ws.shutdown(client, c.SD_SEND))
     assert watch.until(server, c.FD_CLOSE) == [CLOSE]
 
@@ -285,9 +285,9 @@ def test_datagrams(lab, watch):
     for data in (b"a", b"b"):
         assert ws.sendto(peer, data, 1, 0, lab.name(s), 16) == 1
     assert watch.until(s, c.FD_READ) == [READ]
-    assert lab.receive(s, 1) == b"a"
+    assert lab.recv(s, 1) == b"a"
     assert watch.until(s, c.FD_READ) == [READ]
-    assert lab.receive(s, 1) == b"b"
+    assert lab.recv(s, 1) == b"b"
     watch.none(s)
 
 
@@ -338,9 +338,9 @@ def test_local_sockets(lab, watch, tmp_path):
     assert watch.until(server, c.FD_WRITE) == [WRITE]
     lab.send(client, b"hello")
     assert watch.until(server, c.FD_READ) == [READ]
-    assert lab.receive(server, 3) == b"hel"
+    assert lab.recv(server, 3) == b"hel"
     assert watch.take(server) == [READ]
-    assert lab.receive(server, 3) == b"lo"
+    assert lab.recv(server, 3) == b"lo"
     lab.ok(ws.closesocket(client))
     assert watch.until(server, c.FD_CLOSE) == [CLOSE]
     watch.none(listener)
@@ -375,7 +375,7 @@ def test_urgent_data_of_another_program(lab, watch):
             watch.take(s)
             peer.send(b"u", linux.MSG_OOB)
             assert watch.until(s, c.FD_OOB) == [OOB]
-            assert lab.receive(s, 1, c.MSG_OOB) == b"u"
+            assert lab.recv(s, 1, c.MSG_OOB) == b"u"
             watch.none(s)
             peer.send(b"hello")
             assert watch.until(s, c.FD_READ) == [READ]

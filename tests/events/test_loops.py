@@ -196,7 +196,7 @@ def test_selecting_again_and_again_while_data_comes(lab, events):
     assert results == [True] * 4
     lab.holds(server, 200)
     events.until(server, c.FD_READ)
-    while lab.receive(server, 64):
+    while lab.recv(server, 64):
         taken = events.take(server)
         if not taken:
             break

@@ -137,7 +137,7 @@ def test_a_window_that_is_gone_gets_nothing(lab, posts):
     lab.send(client, b"x")
     lab.ready(server)
     assert lab.messages() == []
-    assert lab.receive(server, 4) == b"x"
+    assert lab.recv(server, 4) == b"x"
 
 
 def test_an_event_that_is_closed_is_still_the_selections(lab, events):

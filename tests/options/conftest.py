@@ -7,6 +7,7 @@ import struct
 from collections.abc import Iterator
 
 import pytest
+from calls import Calls
 from processes import started
 
 import winsock
@@ -21,11 +22,8 @@ LOOPBACK6 = struct.pack("<H6x16s4x", c.AF_INET6, bytes(15) + b"\x01")
 FILLING = 0xEE
 
 
-class Lab:
+class Lab(Calls):
     """Opens sockets of one process and asks them things."""
-
-    def __init__(self, process: winsock.Process) -> None:
-        self.process = process
 
     # -- results
 
@@ -56,11 +54,6 @@ class Lab:
         name = LOOPBACK if family == c.AF_INET else LOOPBACK6
         self.ok(ws.bind(s, name, len(name)))
         return s
-
-    def name(self, s: int) -> bytes:
-        name, n = bytearray(128), ctypes.c_int(128)
-        self.ok(ws.getsockname(s, name, n))
-        return bytes(name[: n.value])
 
     def listener(self, family: int = c.AF_INET) -> int:
         s = self.bound(c.SOCK_STREAM, family)

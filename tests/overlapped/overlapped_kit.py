@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import ctypes
+import os
 import struct
 import threading
 from collections.abc import Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import Any, Self
 
+import calls
 import pytest
+from calls import Calls
 
 import winsock
 import winsock.kernel32 as k32
@@ -20,6 +22,11 @@ from winsock.codes import WSA
 
 LONG = 20_000  # ms: a limit that nothing but a fault reaches
 LOOPBACK = struct.pack("<H2x4s8x", c.AF_INET, b"\x7f\0\0\x01")
+
+
+def environment() -> dict[str, str]:
+    """Of programs that tests start: they can import this."""
+    return {**os.environ, "PYTHONPATH": os.pathsep.join(map(os.path.dirname, (__file__, calls.__file__)))}
 
 
 class WSABUF(ctypes.Structure):
@@ -63,7 +70,7 @@ class Operation:
         return self.ov.Internal == c.STATUS_PENDING
 
 
-class Lab:
+class Lab(Calls):
     """Opens sockets of one process, starts requests, and says what became of them."""
 
     @classmethod
@@ -77,19 +84,6 @@ class Lab:
             yield made
             assert ws.WSACleanup() == 0
         made.threads.shutdown()
-
-    def __init__(self, process: winsock.Process) -> None:
-        self.process = process
-        self.threads = ThreadPoolExecutor(8)
-
-    @staticmethod
-    def ok(result: int, expected: int = 0) -> int:
-        assert result == expected, WSA(ws.WSAGetLastError()) if ws.WSAGetLastError() else result
-        return result
-
-    @staticmethod
-    def fails(result: int, code: int, failure: int = -1) -> None:
-        assert (result, ws.WSAGetLastError()) == (failure, code)
 
     # -- sockets
 
@@ -107,11 +101,6 @@ class Lab:
     def udp(self) -> int:
         return self.bound(c.SOCK_DGRAM)
 
-    def name(self, s: int) -> bytes:
-        name, n = bytearray(16), ctypes.c_int32(16)
-        self.ok(ws.getsockname(s, name, n))
-        return bytes(name)
-
     def listener(self) -> int:
         s = self.bound()
         self.ok(ws.listen(s, 50))
@@ -128,32 +117,8 @@ class Lab:
             self.ok(ws.closesocket(at))
         return a, b
 
-    def send(self, s: int, data: bytes) -> None:
-        self.ok(ws.send(s, data, len(data), 0), len(data))
-
-    def recv(self, s: int, n: int = 65536) -> bytes:
-        room = bytearray(n)
-        got = ws.recv(s, room, n, 0)
-        assert got >= 0, WSA(ws.WSAGetLastError())
-        return bytes(room[:got])
-
-    def recv_all(self, s: int, n: int) -> bytes:
-        data = b""
-        while len(data) < n and (part := self.recv(s, n - len(data))):
-            data += part
-        return data
-
-    def reset(self, s: int) -> None:
-        """Close so that the peer gets a reset."""
-        self.ok(ws.setsockopt(s, c.SOL_SOCKET, c.SO_LINGER, struct.pack("<HH", 1, 0), 4))
-        self.ok(ws.closesocket(s))
-
     def option(self, s: int, name: int, value: int) -> None:
         self.ok(ws.setsockopt(s, c.SOL_SOCKET, name, ctypes.c_int32(value), 4))
-
-    def nonblocking(self, s: int) -> int:
-        self.ok(ws.ioctlsocket(s, c.FIONBIO, ctypes.c_uint32(1)))
-        return s
 
     def readable(self, s: int) -> None:
         assert ws.select(0, bytearray(struct.pack("<I4xQ", 1, s)), None, None, struct.pack("<ii", 20, 0)) == 1
@@ -217,15 +182,6 @@ class Lab:
         assert self.packet(port, 0) == (0, 0xAAAA, 0xAAAA, 0, c.WAIT_TIMEOUT)
 
     # -- threads
-
-    def run(self, function: Any, *args: Any) -> Future:
-        """Call it in another thread of the process."""
-
-        def body() -> Any:
-            with self.process.attached():
-                return function(*args), ws.WSAGetLastError()
-
-        return self.threads.submit(body)
 
     def until(self, condition: Any, what: str = "") -> None:
         """Wait for something that another thread does."""

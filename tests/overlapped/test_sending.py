@@ -11,7 +11,7 @@ import textwrap
 import threading
 
 import pytest
-from overlapped_kit import LOOPBACK, WSABUF, Operation
+from overlapped_kit import LOOPBACK, WSABUF, Operation, environment
 
 import winsock.kernel32 as k32
 import winsock.ws2_32 as ws
@@ -307,8 +307,7 @@ def test_a_program_that_ends_sends_what_was_accepted():
         op = Operation(data=b"0123456789abcdef" * {len(BIG) // 16})
         assert ws.WSASend(s, op.array, 1, op.count, 0, op.ov, None) == 0
     """
-    here = os.path.dirname(__file__)
-    env = {**os.environ, "PYTHONPATH": here}
+    env = environment()
     got = []
 
     def read():

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ctypes
 import gc
-import os
 import random
 import resource
 import struct
@@ -15,7 +14,7 @@ import threading
 import time
 
 import pytest
-from overlapped_kit import OVERLAPPED, WSABUF, Operation
+from overlapped_kit import OVERLAPPED, WSABUF, Operation, environment
 
 import winsock.kernel32 as k32
 import winsock.ws2_32 as ws
@@ -442,10 +441,9 @@ def test_the_stand_in_ends_when_there_is_nothing_to_do(lab):
 
 
 def run(program: str) -> str:
-    env = {**os.environ, "PYTHONPATH": os.path.dirname(__file__)}
     done = subprocess.run(
         [sys.executable, "-W", "ignore", "-c", textwrap.dedent(program)],
-        env=env, capture_output=True, text=True, timeout=60, check=False,
+        env=environment(), capture_output=True, text=True, timeout=60, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     return done.stdout

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import ctypes
 import struct
-import threading
-from concurrent.futures import Future, ThreadPoolExecutor
 
 import pytest
+from calls import Calls
 from fdsets import fd_set, members, timeval
 from processes import sockets, started
 
-import winsock
 import winsock.ws2_32 as ws
 from winsock.abi import _constants as c
 from winsock.codes import WSA
@@ -22,12 +19,8 @@ LOOPBACK = struct.pack("<H2x4s8x", c.AF_INET, b"\x7f\0\0\x01")
 PATIENCE = 60_000  # ms that a wait for what must happen may take
 
 
-class Net:
+class Net(Calls):
     """Opens sockets, puts them into states, selects."""
-
-    def __init__(self, process: winsock.Process) -> None:
-        self.process = process
-        self.threads = ThreadPoolExecutor(8)
 
     # -- sockets
 
@@ -38,11 +31,6 @@ class Net:
         s = ws.socket(c.AF_INET, c.SOCK_DGRAM, 0)
         assert ws.bind(s, LOOPBACK, 16) == 0
         return s
-
-    def name(self, s: int) -> bytes:
-        name = bytearray(16)
-        assert ws.getsockname(s, name, ctypes.c_int32(16)) == 0
-        return bytes(name)
 
     def listener(self) -> int:
         s = self.tcp()
@@ -67,10 +55,6 @@ class Net:
         assert ws.bind(s, LOOPBACK, 16) == 0
         return self.name(s)
 
-    def nonblocking(self, s: int) -> int:
-        assert ws.ioctlsocket(s, c.FIONBIO, ctypes.c_uint32(1)) == 0
-        return s
-
     def connecting(self, address: bytes) -> int:
         s = self.nonblocking(self.tcp())
         assert (ws.connect(s, address, 16), ws.WSAGetLastError()) == (-1, WSA.WSAEWOULDBLOCK)
@@ -81,13 +65,6 @@ class Net:
         s = self.connecting(self.nobody())
         assert self.select(other=[s], ms=PATIENCE) == (1, [], [], [s])
         return s
-
-    def reset(self, s: int) -> None:
-        assert ws.setsockopt(s, c.SOL_SOCKET, c.SO_LINGER, struct.pack("<HH", 1, 0), 4) == 0
-        assert ws.closesocket(s) == 0
-
-    def send(self, s: int, data: bytes, flags: int = 0) -> None:
-        assert ws.send(s, data, len(data), flags) == len(data)
 
     def recv(self, s: int, n: int = 100, flags: int = 0) -> int:
         return ws.recv(s, bytearray(n), n, flags)
@@ -105,13 +82,7 @@ class Net:
         ep = self.endpoint(s)
         assert ep.network.wait(current(), [(ep.transport, READ | RDHUP | URGENT)], PATIENCE)
 
-    def endpoint(self, s: int):
-        return self.process.sockets[s]
-
     # -- calls
-
-    def fails(self, result: int, code: int) -> None:
-        assert (result, ws.WSAGetLastError()) == (-1, code)
 
     def select(self, read=(), write=(), other=(), ms: float | None = 0):
         """select's result and the three sets it leaves."""
@@ -133,21 +104,6 @@ class Net:
         data = bytearray(b"".join(struct.pack("<QHH4x", s, e, 0x5555) for s, e in entries))
         n = ws.WSAPoll(data, len(entries), ms)
         return n, [struct.unpack_from("<H", data, 16 * i + 10)[0] for i in range(len(entries))]
-
-    def start(self, call, *args) -> Future:
-        """call(*args) on another thread of the process: a future of (what it returned, last error)."""
-
-        def run():
-            with self.process.attached():
-                return call(*args), ws.WSAGetLastError()
-
-        return self.threads.submit(run)
-
-    def blocked(self, s: int) -> None:
-        """Wait until another thread waits for this socket."""
-        pause = threading.Event()
-        while not self.endpoint(s).waiters:
-            pause.wait(0.001)
 
 
 @pytest.fixture

@@ -96,7 +96,7 @@ def test_threads_look_at_their_own_sockets(net):
             assert (members(reading), members(writing)) == ([], [a])
         return current().looker[0]
 
-    known = [call.result(30)[0] for call in [net.start(look, *pair) for pair in pairs]]
+    known = [call.result(30)[0] for call in [net.run(look, *pair) for pair in pairs]]
     for wanted, (a, b) in zip(known, pairs, strict=True):
         assert set(wanted) == {net.endpoint(a).transport.fileno(), net.endpoint(b).transport.fileno()}
 

@@ -47,9 +47,9 @@ def test_data_ends_the_wait(net, what):
     a, b = net.pair()
     read, entry = fd_set(b), pollfd(b, c.POLLRDNORM)
     if what.startswith("select"):
-        call = net.start(ws.select, 0, read, None, None, None if "without" in what else LONG)
+        call = net.run(ws.select, 0, read, None, None, None if "without" in what else LONG)
     else:
-        call = net.start(ws.WSAPoll, entry, 1, -1 if "without" in what else PATIENCE)
+        call = net.run(ws.WSAPoll, entry, 1, -1 if "without" in what else PATIENCE)
     net.blocked(b)
     net.send(a, b"x")
     assert call.result(60) == (1, 0)
@@ -73,7 +73,7 @@ def test_it_waits_although_something_else_is_ready(net):
 def test_closing_counts_as_readable(net):
     for s in (net.listener(), net.pair()[0], net.udp()):
         read = fd_set(s)
-        call = net.start(ws.select, 0, read, None, None, LONG)
+        call = net.run(ws.select, 0, read, None, None, LONG)
         net.blocked(s)
         assert ws.closesocket(s) == 0
         assert call.result(60) == (1, 0)
@@ -89,7 +89,7 @@ def test_closing_what_is_not_read_fails(net):
         for data in sets:
             if data is not None:
                 data[8:16] = struct.pack("<Q", a)
-        call = net.start(ws.select, 0, *sets, LONG)
+        call = net.run(ws.select, 0, *sets, LONG)
         net.blocked(a)
         assert ws.closesocket(a) == 0
         assert call.result(60) == (-1, WSA.WSAENOTSOCK)
@@ -99,7 +99,7 @@ def test_closing_what_is_not_read_fails(net):
 def test_closing_ends_a_poll(net):
     a, b = net.pair()
     entry = pollfd(a, c.POLLRDNORM) + pollfd(b, c.POLLRDNORM)
-    call = net.start(ws.WSAPoll, entry, 2, -1)
+    call = net.run(ws.WSAPoll, entry, 2, -1)
     net.blocked(a)
     assert ws.closesocket(a) == 0
     assert call.result(60) == (1, 0)
@@ -108,7 +108,7 @@ def test_closing_ends_a_poll(net):
 
 def test_cleanup_ends_every_wait(net):
     a, b = net.pair()
-    calls = [net.start(ws.select, 0, fd_set(a), None, None, None), net.start(ws.WSAPoll, pollfd(b, 0), 1, -1)]
+    calls = [net.run(ws.select, 0, fd_set(a), None, None, None), net.run(ws.WSAPoll, pollfd(b, 0), 1, -1)]
     net.blocked(a)
     net.blocked(b)
     assert ws.WSACleanup() == 0
@@ -118,7 +118,7 @@ def test_cleanup_ends_every_wait(net):
 def test_sockets_closed_under_selecting_threads(net):
     """Many threads select on the same sockets while these are closed: no wait is lost, no descriptor either."""
     sockets = [net.udp() for _ in range(12)]
-    calls = [net.start(ws.select, 0, fd_set(*sockets), None, None, LONG) for _ in range(6)]
+    calls = [net.run(ws.select, 0, fd_set(*sockets), None, None, LONG) for _ in range(6)]
     for s in sockets:
         net.blocked(s)
     for s in sockets:
@@ -141,7 +141,7 @@ def test_short_looks_while_sockets_come_and_go(net):
                 return
 
     assert ws.select(0, None, fd_set(handles[0]), None, NOT_YET) == 1
-    looking = net.start(look)
+    looking = net.run(look)
     for _ in range(300):
         new = net.udp()
         old, handles[0] = handles[0], new
@@ -158,7 +158,7 @@ def test_short_looks_while_sockets_come_and_go(net):
 def test_a_connect_begun_meanwhile(net):
     lst, s = net.listener(), net.nonblocking(net.tcp())
     write = fd_set(s)
-    call = net.start(ws.select, 0, None, write, None, LONG)
+    call = net.run(ws.select, 0, None, write, None, LONG)
     net.blocked(s)
     net.fails(ws.connect(s, net.name(lst), 16), WSA.WSAEWOULDBLOCK)
     assert call.result(60) == (1, 0)
@@ -168,7 +168,7 @@ def test_a_connect_begun_meanwhile(net):
 def test_a_listen_begun_meanwhile(net):
     s = net.tcp()
     assert ws.bind(s, net.name(net.udp())[:2] + bytes(2) + b"\x7f\0\0\x01" + bytes(8), 16) == 0
-    call = net.start(ws.select, 0, fd_set(s), None, None, LONG)
+    call = net.run(ws.select, 0, fd_set(s), None, None, LONG)
     net.blocked(s)
     assert ws.listen(s, 1) == 0
     net.client(s)
@@ -178,7 +178,7 @@ def test_a_listen_begun_meanwhile(net):
 def test_a_refused_connect_meanwhile(net):
     s = net.nonblocking(net.tcp())
     other = fd_set(s)
-    call = net.start(ws.select, 0, fd_set(s), fd_set(s), other, LONG)
+    call = net.run(ws.select, 0, fd_set(s), fd_set(s), other, LONG)
     net.blocked(s)
     net.fails(ws.connect(s, net.nobody(), 16), WSA.WSAEWOULDBLOCK)
     assert call.result(60) == (1, 0)
@@ -224,7 +224,7 @@ def test_an_apc_from_another_thread_runs_meanwhile(net):
         waiting.set()
         return ws.select(0, fd_set(b), None, None, None)
 
-    call = net.start(wait)
+    call = net.run(wait)
     assert waiting.wait(60)
     net.blocked(b)
     from winsock.nt import queue_apc
