@@ -1,4 +1,4 @@
-"""What the tests of the socket calls share: calls of one process with their outcomes, and calls on other threads."""
+"""What tests of C-shaped calls share: calls with their outcomes, calls on other threads, what lies in memory."""
 
 from __future__ import annotations
 
@@ -89,3 +89,41 @@ class Calls:
         pause, ep = threading.Event(), self.endpoint(s)
         while not ep.waiters:
             pause.wait(0.001)
+
+
+class Result:
+    """Outcome of a call: its return value and the last error right after it; an int in further calls."""
+
+    def __init__(self, name: str, ret: int, error: int) -> None:
+        self.name, self.ret, self.error = name, ret, error
+
+    def __index__(self) -> int:
+        return self.ret
+
+    __int__ = __index__
+
+    def __repr__(self) -> str:
+        return f"<{self.name} -> {self.ret}, {self.error}>"
+
+
+# -- what lies at an address
+
+
+def u32(at: int) -> int:
+    return ctypes.c_uint32.from_address(at).value
+
+
+def pointer(at: int) -> int:
+    return ctypes.c_uint64.from_address(at).value
+
+
+def text(at: int) -> str:
+    return ctypes.string_at(at).decode()
+
+
+def wide(at: int) -> str:
+    """UTF-16 up to a NUL."""
+    data = b""
+    while (unit := ctypes.string_at(at + len(data), 2)) != b"\0\0":
+        data += unit
+    return data.decode("utf-16-le")

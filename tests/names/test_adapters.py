@@ -6,31 +6,13 @@ import socket as linux
 import struct
 
 import pytest
+from calls import pointer, text, u32, wide
 
 from winsock import iphlpapi, names
 from winsock.abi import _constants as c
 
 SKIP_UNICAST, INCLUDE_PREFIX, SKIP_FRIENDLY_NAME, INCLUDE_GATEWAYS = 0x1, 0x10, 0x20, 0x80
 ADAPTER_SIZE = 448
-
-
-def pointer(at):
-    return ctypes.c_uint64.from_address(at).value
-
-
-def u32(at):
-    return ctypes.c_uint32.from_address(at).value
-
-
-def text(at):
-    return ctypes.string_at(at).decode()
-
-
-def wide(at):
-    data = b""
-    while (unit := ctypes.string_at(at + len(data), 2)) != b"\0\0":
-        data += unit
-    return data.decode("utf-16-le")
 
 
 def chain(at):

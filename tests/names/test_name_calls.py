@@ -6,6 +6,7 @@ import struct
 import threading
 
 import pytest
+from calls import text, wide
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -38,17 +39,6 @@ def pointers(at):
     while p := ctypes.c_uint64.from_address(at + 8 * len(found)).value:
         found.append(p)
     return found
-
-
-def text(at):
-    return ctypes.string_at(at).decode()
-
-
-def wide(at):
-    data = b""
-    while (unit := ctypes.string_at(at + len(data), 2)) != b"\0\0":
-        data += unit
-    return data.decode("utf-16-le")
 
 
 # -- hostent, servent, protoent

@@ -141,6 +141,20 @@ def test_printed_tracebacks_show_no_frames_of_ours(program) -> None:
     assert "nothing happened" not in out
 
 
+def begun(cwd: Path, *args: str) -> tuple[subprocess.Popen[str], str]:
+    """A program under way that Ctrl+C ends, whatever this process does with it; the first line that it wrote."""
+    process = subprocess.Popen(
+        [sys.executable, "-u", "-m", "winsock", "run", *args],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        cwd=cwd,
+        text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
+    )
+    assert process.stdout is not None
+    return process, process.stdout.readline()
+
+
 def test_ctrl_c_ends_a_blocking_call(script, tmp_path: Path) -> None:
     name = script("""\
 import socket, sys
@@ -153,16 +167,8 @@ try:
 finally:
     print("left", flush=True)
 """)
-    process = subprocess.Popen(
-        [sys.executable, "-m", "winsock", "run", name],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        cwd=tmp_path,
-        text=True,
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
-    )
-    assert process.stdout is not None
-    assert process.stdout.readline() == "ready\n"
+    process, line = begun(tmp_path, name)
+    assert line == "ready\n"
     process.send_signal(signal.SIGINT)
     out, err = process.communicate(timeout=30)
     assert out == "left\n"
@@ -341,16 +347,8 @@ asyncio.run(main())
 
 
 def test_ctrl_c_ends_an_event_loop(script, tmp_path: Path) -> None:
-    process = subprocess.Popen(
-        [sys.executable, "-m", "winsock", "run", script(ASYNCIO)],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        cwd=tmp_path,
-        text=True,
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
-    )
-    assert process.stdout is not None
-    assert process.stdout.readline() == "ready\n"
+    process, line = begun(tmp_path, script(ASYNCIO))
+    assert line == "ready\n"
     process.send_signal(signal.SIGINT)
     out, err = process.communicate(timeout=30)
     assert out == "left\n"
@@ -362,16 +360,8 @@ def test_http_server_module_serves_and_stops(tmp_path: Path) -> None:
     import urllib.request
 
     (tmp_path / "page.txt").write_text("hello")
-    process = subprocess.Popen(
-        [sys.executable, "-u", "-m", "winsock", "run", "-m", "http.server", "0", "--bind", "127.0.0.1"],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        cwd=tmp_path,
-        text=True,
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
-    )
-    assert process.stdout is not None
-    address = process.stdout.readline().split("(")[1].split(")")[0]
+    process, line = begun(tmp_path, "-m", "http.server", "0", "--bind", "127.0.0.1")
+    address = line.split("(")[1].split(")")[0]
     with urllib.request.urlopen(f"{address}page.txt") as answer:
         assert answer.read() == b"hello"
     process.send_signal(signal.SIGINT)

@@ -10,25 +10,12 @@ import struct
 import threading
 from typing import Any
 
+from calls import Result
+
 from winsock.abi import _constants as c
 
 FAILED = -1  # SOCKET_ERROR; INVALID_SOCKET reads as -1 too
 NO_SOCKET = 0x7FFFFFFC  # a handle that nobody has
-
-
-class Result:
-    """Outcome of a call: return value and last error; an int in further calls."""
-
-    def __init__(self, name: str, ret: int, error: int) -> None:
-        self.name, self.ret, self.error = name, ret, error
-
-    def __index__(self) -> int:
-        return self.ret
-
-    __int__ = __index__
-
-    def __repr__(self) -> str:
-        return f"<{self.name} -> {self.ret}, {self.error}>"
 
 
 class Call:

@@ -21,6 +21,7 @@ import subprocess
 import threading
 from typing import Any
 
+from calls import Result
 from environment import CALLER, environment, wine
 
 # Functions of ws2_32 whose result is not an int.
@@ -43,21 +44,6 @@ def convert(raw: int, kind: str) -> int:
     bits = int(kind[1:])
     raw &= (1 << bits) - 1
     return raw - (1 << bits) if kind[0] == "i" and raw >> (bits - 1) else raw
-
-
-class Result:
-    """Outcome of a call: its return value and the last error right after it; an int in further calls."""
-
-    def __init__(self, name: str, ret: int, error: int) -> None:
-        self.name, self.ret, self.error = name, ret, error
-
-    def __index__(self) -> int:
-        return self.ret
-
-    __int__ = __index__
-
-    def __repr__(self) -> str:
-        return f"<{self.name} -> {self.ret}, {self.error}>"
 
 
 class Memory:
