@@ -26,9 +26,11 @@ def outer():
 
 
 def inner():
-    socket.socket().connect(("127.0.0.1", 1))
+    socket.socket().connect(nobody.getsockname())
 
 
+nobody = socket.socket()
+nobody.bind(("127.0.0.1", 0))
 outer()
 """
 
@@ -65,6 +67,8 @@ def script(tmp_path: Path):
         "'''text'''\nimport sys; print(sys.argv, __doc__, sys.modules['__main__'].__dict__ is globals())",
         "import sys, os; print(os.path.samefile(sys.path[0], os.getcwd()))",
         "import warnings; warnings.warn('careful')",
+        "import gc; print(gc.isenabled(), gc.get_threshold(), gc.garbage, [o for o in gc.get_objects() "
+        "if getattr(type(o), '__module__', '').startswith('winsock')])",
         "assert False, 'no'",
     ],
 )
@@ -272,12 +276,14 @@ print(patience(here), patience(there), here.getsockopt(socket.IPPROTO_TCP, 5))
 def test_timing_of_a_refused_connect(run) -> None:
     code = """
 import socket, time
+nobody = socket.socket()
+nobody.bind(("127.0.0.1", 0))
 for timeout in (None, 0.3):
     s = socket.socket()
     s.settimeout(timeout)
     start = time.monotonic()
     try:
-        s.connect(("127.0.0.1", 1))
+        s.connect(nobody.getsockname())
     except OSError as e:
         print(type(e).__name__, e.winerror, round(time.monotonic() - start, 1))
     s.close()
@@ -385,6 +391,13 @@ def test_what_tls_raises_comes_from_the_programs_own_frames(program) -> None:
 
 
 @pytest.mark.skipif(not hasattr(ctypes, "_reset_cache"), reason="this Python has no cache of pointer types")
+def test_nothing_is_loaded_that_takes_long_and_is_not_needed(run) -> None:
+    heavy = "{'ast', 'asyncio', 'dataclasses', 'inspect', 'json', 'sqlite3', 'subprocess', 'tempfile', 'uuid'}"
+    ask = f"import sys; print(*sorted({heavy} & set(sys.modules)))"
+    needed = "import ctypes, logging, platform, ssl, sysconfig, threading, typing; "
+    assert run("-c", ask).stdout == run("-c", needed + ask, plain=True).stdout
+
+
 def test_a_program_may_empty_ctypes_cache_as_cpythons_test_runner_does(program) -> None:
     out = program("""
         import ctypes, socket
