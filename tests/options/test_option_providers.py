@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ctypes
-from dataclasses import replace
 
 import pytest
 
@@ -35,7 +34,7 @@ def layered(lab):
         return data[::-1] if code == OWN_CODE else base.ioctl(ep, code, data, room)
 
     s = lab.socket()
-    lab.endpoint(s).procs = replace(base, plain=False, getsockopt=getsockopt, setsockopt=setsockopt, ioctl=ioctl)
+    lab.endpoint(s).procs = base._replace(plain=False, getsockopt=getsockopt, setsockopt=setsockopt, ioctl=ioctl)
     return s, seen
 
 
@@ -74,7 +73,7 @@ def test_its_refusals_reach_the_caller(lab, layered):
         raise WinsockError(WSA.WSAENETDOWN)
 
     ep = lab.endpoint(s)
-    ep.procs = replace(ep.procs, getsockopt=refuse, setsockopt=refuse, ioctl=refuse)
+    ep.procs = ep.procs._replace(getsockopt=refuse, setsockopt=refuse, ioctl=refuse)
     lab.fails(lab.set(s, c.SOL_SOCKET, c.SO_DEBUG, 1), WSA.WSAENETDOWN)
     lab.fails(lab.query(s, c.SOL_SOCKET, c.SO_DEBUG)[0], WSA.WSAENETDOWN)
     lab.fails(lab.ioctl(s, c.FIONREAD, None, 4)[0], WSA.WSAENETDOWN)

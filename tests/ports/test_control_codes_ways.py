@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ctypes
-import dataclasses
 import gc
 import os
 import random
@@ -282,7 +281,7 @@ def test_a_layered_provider_sees_them_and_may_refuse(process):
     s, other = new(), new()
     for handle in (s, other):
         ep = process.sockets[handle]
-        ep.procs = dataclasses.replace(spi.BASE, ioctl=ioctl, plain=False)
+        ep.procs = spi.BASE._replace(ioctl=ioctl, plain=False)
     first, token = acquire(s, 2)
     assert associate(other, token) == 0
     assert bind(other) == 0

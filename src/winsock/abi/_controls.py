@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from winsock.abi import _constants as c
 from winsock.abi._options import (
@@ -23,8 +22,7 @@ from winsock.abi._options import (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Control:
+class Control(NamedTuple):
     """One control code.
 
     code, label            number and spelling

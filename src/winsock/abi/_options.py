@@ -7,9 +7,8 @@ Windows 10 and 11 judge them, which differs from option to option (source: facts
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from enum import Enum
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from winsock.abi import _constants as c
 
@@ -39,8 +38,7 @@ class Short(Enum):
     LENGTH = "fails with WSAEFAULT and sets the length to 0"
 
 
-@dataclass(frozen=True, slots=True)
-class Layout:
+class Layout(NamedTuple):
     """A value's size and how lengths are judged.
 
     size        bytes that getsockopt gives, and the most that setsockopt looks at; 0 is any number
@@ -102,8 +100,7 @@ _FAMILIES_OF: Final = {
 _TYPES_OF: Final = {"IPPROTO_TCP": STREAM, "IPPROTO_UDP": DATAGRAM}
 
 
-@dataclass(frozen=True, slots=True)
-class Option:
+class Option(NamedTuple):
     """One option.
 
     level, name            numbers; name is signed where the header's is

@@ -61,12 +61,16 @@ _ORDER: Final = tuple(kind.event for kind in KINDS)
 _ARRIVING: Final = c.FD_READ | c.FD_ACCEPT  # each arrival is recorded, answered or not; urgent data likewise
 
 
-def _holding(ready: int) -> int:
-    return sum(kind.event for kind in _POLLED if ready & kind.condition)
+def _holding(bits: int) -> tuple[int, ...]:
+    """What holds, by what the endpoint is ready for."""
+    found = [0]
+    for bit in range(bits):
+        more = sum(kind.event for kind in _POLLED if kind.condition >> bit & 1)
+        found += [known | more for known in found]
+    return tuple(found)
 
 
-# What holds, by what the endpoint is ready for.
-_HOLDS: Final = tuple(_holding(ready) for ready in range(1 << 9))
+_HOLDS: Final = _holding(9)
 # What a connection of its own brings anew
 _BEGINS: Final = {
     True: c.FD_CONNECT | c.FD_WRITE | c.FD_CLOSE | c.FD_READ | c.FD_OOB,  # a stream

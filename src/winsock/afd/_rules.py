@@ -6,8 +6,7 @@ read by the calls, by documentation and by tests; a refused call changes nothing
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 from winsock.abi import _constants as c
 from winsock.afd._endpoint import Endpoint
@@ -18,8 +17,7 @@ STREAM: Final = frozenset({c.SOCK_STREAM})
 MESSAGES: Final = frozenset({c.SOCK_DGRAM, c.SOCK_RAW})
 
 
-@dataclass(frozen=True, slots=True)
-class Refusal:
+class Refusal(NamedTuple):
     """One row: in these states, for these socket types, when this flag of the endpoint is set.
 
     code      what the call fails with

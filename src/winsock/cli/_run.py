@@ -94,8 +94,13 @@ def main(argv: list[str]) -> int:
             return _complain(f"unknown option {arg}")
         else:
             kind, target = "script", arg
+        import gc
+
+        collects = gc.isenabled()
+        gc.disable()  # what is made until the program begins stays
         from winsock.python._runner import run
 
-        run(kind, target, rest, lang or _language(""), chosen["timing"], quiet, chosen["resets"], chosen["loop"])
+        lang = lang or _language("")
+        run(collects, kind, target, rest, lang, chosen["timing"], quiet, chosen["resets"], chosen["loop"])
         return 0
     return _complain("no program given")

@@ -11,7 +11,6 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from typing import Any, Final, NamedTuple
 from weakref import WeakKeyDictionary
 
@@ -99,25 +98,21 @@ class MessageQueue(Waitable):
         return not self._seen and self.waiting()
 
 
-@dataclass(eq=False)
 class WindowClass:
     """A registered class: what its windows' messages are dispatched to; None is the default procedure."""
 
-    name: str
-    atom: int
-    procedure: Procedure | None
+    def __init__(self, name: str, atom: int, procedure: Procedure | None) -> None:
+        self.name, self.atom, self.procedure = name, atom, procedure
 
 
-@dataclass(eq=False)
 class Window:
     """A window: class, thread and queue, the numbers that SetWindowLongPtr keeps."""
 
-    hwnd: int
-    kind: WindowClass
-    thread: ThreadState
-    queue: MessageQueue
-    procedure: Procedure | None
-    values: dict[int, int] = field(default_factory=dict)
+    def __init__(
+        self, hwnd: int, kind: WindowClass, thread: ThreadState, queue: MessageQueue, procedure: Procedure | None
+    ) -> None:
+        self.hwnd, self.kind, self.thread, self.queue, self.procedure = hwnd, kind, thread, queue, procedure
+        self.values: dict[int, int] = {}
 
 
 class Desktop:

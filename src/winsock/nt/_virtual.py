@@ -10,7 +10,6 @@ from __future__ import annotations
 import ctypes
 import mmap
 import threading
-from dataclasses import dataclass, field
 
 from winsock.abi import _constants as c
 from winsock.codes import WinsockError
@@ -42,16 +41,20 @@ PROTECTIONS = {
 }
 
 
-@dataclass(slots=True)
 class Region:
-    """A range of pages that VirtualAlloc gave."""
+    """A range of pages that VirtualAlloc gave.
 
-    base: int
-    size: int
-    protection: list[tuple[int, int, int]]  # first page, last page, PAGE_*: the last one that has a page counts
-    watched: bool
-    touched: set[int] = field(default_factory=set)
-    copy: bytes = b""
+    protection    first page, last page, PAGE_*: the last one that has a page counts
+    """
+
+    __slots__ = ("base", "copy", "protection", "size", "touched", "watched")
+
+    def __init__(
+        self, base: int, size: int, protection: list[tuple[int, int, int]], watched: bool, copy: bytes
+    ) -> None:
+        self.base, self.size, self.protection, self.watched = base, size, protection, watched
+        self.touched: set[int] = set()
+        self.copy = copy
 
 
 class Pages:

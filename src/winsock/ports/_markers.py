@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import os
 import socket as linux
-from dataclasses import dataclass
 
 from winsock.ports._placeholder import DGRAM, FD_SETSIZE, STREAM
 
@@ -22,14 +21,13 @@ NAMES = "/proc/net/unix"
 LAST_PORT = 0xFFFF
 
 
-@dataclass(frozen=True, slots=True)
 class Marker:
     """What a name says: a block, and the process that holds it; None if that is in another pid namespace."""
 
-    kind: int
-    start: int
-    count: int
-    pid: int | None
+    __slots__ = ("count", "kind", "pid", "start")
+
+    def __init__(self, kind: int, start: int, count: int, pid: int | None) -> None:
+        self.kind, self.start, self.count, self.pid = kind, start, count, pid
 
 
 def mark(kind: int, start: int, count: int) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import runpy  # before the view: the frozen one, as python -m uses it
 import sys
@@ -228,6 +229,7 @@ def show_program_only(language: str | None, quiet: bool) -> None:
 
 
 def run(
+    collects: bool,
     kind: str,
     target: str,
     args: list[str],
@@ -239,10 +241,14 @@ def run(
 ) -> None:
     """Run a program: kind is "script", "module" or "code".  What it raises comes out.
 
+    collects                          have the interpreter look for garbage when the program runs
     language, timing, resets, loop    as for prepare()
     quiet                             do not offer the explanation of the socket error that a program died of
     """
     view = prepare(language, timing, resets, loop)
+    gc.freeze()  # the program's collections, and the one at its end, look at the program's objects alone
+    if collects:
+        gc.enable()
     try:
         {"script": run_script, "module": run_module, "code": run_code}[kind](view, target, args)
     except SystemExit:

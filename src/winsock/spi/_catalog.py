@@ -6,11 +6,9 @@ order matters: the first entry that fits a request makes the socket.
 
 from __future__ import annotations
 
-import uuid
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from winsock.abi import _constants as c
 from winsock.abi._structs import GUID, WSAPROTOCOL_INFOA, WSAPROTOCOL_INFOW
@@ -36,8 +34,7 @@ UNIX_FLAGS: Final = c.XP1_GUARANTEED_DELIVERY | c.XP1_GUARANTEED_ORDER | c.XP1_G
 RAW_PROTOCOLS: Final = 255  # iProtocolMaxOffset: one raw entry stands for every protocol number
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(NamedTuple):
     """One row.
 
     max_offset       the entry takes the protocols protocol .. protocol + max_offset
@@ -123,10 +120,12 @@ def entry_of(ep: Any) -> Entry:
 @lru_cache(64)
 def packed(entry: Entry, wide: bool) -> bytes:
     """The row as a WSAPROTOCOL_INFOW (628 bytes) or WSAPROTOCOL_INFOA (372 bytes)."""
+    from uuid import UUID
+
     info = WSAPROTOCOL_INFOW() if wide else WSAPROTOCOL_INFOA()
     info.dwServiceFlags1 = entry.service_flags
     info.dwProviderFlags = entry.provider_flags
-    info.ProviderId = GUID.from_buffer_copy(uuid.UUID(entry.provider).bytes_le)
+    info.ProviderId = GUID.from_buffer_copy(UUID(entry.provider).bytes_le)
     info.dwCatalogEntryId = entry.id
     info.ProtocolChain.ChainLen = c.BASE_PROTOCOL
     info.iVersion = 2

@@ -11,13 +11,11 @@ Source: facts, document.
 
 from __future__ import annotations
 
-import ast
 import os
 import socket as linux
 import struct
 import threading
-from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from winsock.abi._structs import WSAPROTOCOL_INFOA, WSAPROTOCOL_INFOW
 from winsock.afd import Endpoint
@@ -38,8 +36,7 @@ LONGEST_STATE: Final = 1 << 16
 LARGEST_PID: Final = 0x7FFFFFFF
 
 
-@dataclass(slots=True)
-class _Pending:
+class _Pending(NamedTuple):
     """A duplicate that nobody has taken yet: a descriptor of its own, and the endpoint to copy from."""
 
     source: Endpoint
@@ -217,9 +214,15 @@ def _plain(state: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in state.items() if _survives(value)}
 
 
+def _literal(text: str) -> Any:
+    from ast import literal_eval  # only who has duplicates pays for it
+
+    return literal_eval(text)
+
+
 def _survives(value: Any) -> bool:
     try:
-        return bool(ast.literal_eval(repr(value)) == value)
+        return bool(_literal(repr(value)) == value)
     except (ValueError, SyntaxError):
         return False
 
@@ -233,7 +236,7 @@ def _fetch(server: bytes, key: bytes) -> tuple[int, int, int, int, dict[str, Any
             connection.connect(_address(server))
             connection.send(key)
             data, fds, _, _ = linux.recv_fds(connection, LONGEST_STATE, 1)
-            family, kind, protocol, state = ast.literal_eval(data.decode())
+            family, kind, protocol, state = _literal(data.decode())
         except (OSError, ValueError, SyntaxError):
             for fd in fds:
                 os.close(fd)

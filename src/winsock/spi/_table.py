@@ -2,14 +2,13 @@
 
 The entries are functions that take an Endpoint and Python values and raise WinsockError; winsock.ws2spi's C-shaped
 WSP* procedures are made from them.  A layered provider is a table whose entries wrap the next one's, by
-dataclasses.replace(); entries that it leaves alone are the same functions, so they cost nothing.
+_replace(); entries that it leaves alone are the same functions, so they cost nothing.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from winsock.afd import Endpoint, _connection, _data, _ioctl, _options, _poll, _selection
 from winsock.afd._requests import Request, begin
@@ -18,8 +17,7 @@ from winsock.spi import _catalog
 from winsock.transports import Address, Message
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Procedures:
+class Procedures(NamedTuple):
     """One provider's entries.
 
     start    begins an overlapped request of any kind: whether it has ended already
