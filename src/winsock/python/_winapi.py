@@ -21,20 +21,19 @@ from winsock.python._versions import WINAPI_NAMES, later
 PIPE_UNLIMITED_INSTANCES = 255
 PIPE_WAIT, PIPE_NOWAIT = 0, 1
 FILE_FLAG_FIRST_PIPE_INSTANCE = 0x00080000
-FILE_FLAG_OVERLAPPED = 0x40000000
 
 CONSTANTS = {
     "NULL": 0,
     "INFINITE": c.INFINITE,
     "INVALID_HANDLE_VALUE": INVALID,
-    "WAIT_OBJECT_0": 0,
+    "WAIT_OBJECT_0": c.WAIT_OBJECT_0,
     "WAIT_ABANDONED_0": 0x80,
     "WAIT_TIMEOUT": c.WAIT_TIMEOUT,
-    "GENERIC_READ": 0x80000000,
-    "GENERIC_WRITE": 0x40000000,
-    "OPEN_EXISTING": 3,
+    "GENERIC_READ": c.GENERIC_READ,
+    "GENERIC_WRITE": c.GENERIC_WRITE,
+    "OPEN_EXISTING": c.OPEN_EXISTING,
     "FILE_FLAG_FIRST_PIPE_INSTANCE": FILE_FLAG_FIRST_PIPE_INSTANCE,
-    "FILE_FLAG_OVERLAPPED": FILE_FLAG_OVERLAPPED,
+    "FILE_FLAG_OVERLAPPED": c.FILE_FLAG_OVERLAPPED,
     "FILE_GENERIC_READ": 0x00120089,
     "FILE_GENERIC_WRITE": 0x00120116,
     "PIPE_ACCESS_INBOUND": 1,
@@ -44,7 +43,7 @@ CONSTANTS = {
     "PIPE_READMODE_MESSAGE": 2,
     "PIPE_UNLIMITED_INSTANCES": PIPE_UNLIMITED_INSTANCES,
     "NMPWAIT_WAIT_FOREVER": 0xFFFFFFFF,
-    "ERROR_SUCCESS": 0,
+    "ERROR_SUCCESS": c.ERROR_SUCCESS,
     "ERROR_ACCESS_DENIED": c.ERROR_ACCESS_DENIED,
     "ERROR_IO_PENDING": c.ERROR_IO_PENDING,
     "ERROR_BROKEN_PIPE": c.ERROR_BROKEN_PIPE,
@@ -75,7 +74,7 @@ def CreateNamedPipe(
 ) -> int:  # fmt: skip
     """CreateNamedPipe(name, open_mode, ...): a server's instance of a pipe, within this process."""
     limit = max_instances if max_instances < PIPE_UNLIMITED_INSTANCES else 1 << 30
-    first, overlapped = bool(open_mode & FILE_FLAG_FIRST_PIPE_INSTANCE), bool(open_mode & FILE_FLAG_OVERLAPPED)
+    first, overlapped = bool(open_mode & FILE_FLAG_FIRST_PIPE_INSTANCE), bool(open_mode & c.FILE_FLAG_OVERLAPPED)
     return _handles.make(_pipes.create(name, first, limit, overlapped, timeout))
 
 
@@ -85,7 +84,7 @@ def CreateFile(
     flags_and_attributes: int, template_file: int, /,
 ) -> int:  # fmt: skip
     """CreateFile(name, ...): the client's end of a pipe."""
-    return _handles.make(_pipes.connect(file_name, bool(flags_and_attributes & FILE_FLAG_OVERLAPPED)))
+    return _handles.make(_pipes.connect(file_name, bool(flags_and_attributes & c.FILE_FLAG_OVERLAPPED)))
 
 
 class Overlapped:
