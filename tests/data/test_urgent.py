@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import socket
+import struct
 
 import pytest
 
@@ -142,6 +143,15 @@ def test_a_send_whose_first_part_breaks_the_connection(net):
     assert net.recv(a) == b""
     urgent(net, a, b"abc")  # the peer answers "ab" with a reset
     net.fails(ws.recv(a, bytearray(1), 1, 0), WSA.WSAECONNABORTED)
+
+
+def test_sending_nothing_meets_a_reset_too(net):
+    a, b = net.pair()
+    net.send(a, b"", c.MSG_OOB)
+    net.reset(b)
+    readable = struct.pack("<I4xQ", 1, a).ljust(520, b"\0")
+    assert ws.select(0, bytearray(readable), None, None, None) == 1
+    net.fails(ws.send(a, b"", 0, c.MSG_OOB), WSA.WSAECONNRESET)
 
 
 def test_it_outlasts_the_stream(net):

@@ -379,10 +379,8 @@ def _send_stream(ep: Endpoint, views: Sequence[Any], flags: int) -> int:
 def send_urgent(ep: Endpoint, views: Sequence[Any], flags: int) -> int:
     """The last byte of these is the urgent one."""
     views = [v for v in views if len(v)]
-    if not views:
-        return 0
     plain = flags & ~c.MSG_OOB
-    if _urgent.reaches_inline(ep):
+    if not views or _urgent.reaches_inline(ep):
         return _send_stream(ep, views, plain)
     last = memoryview(views[-1]).cast("B")
     before = [*views[:-1], last[:-1]]
