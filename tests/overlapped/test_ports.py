@@ -169,11 +169,44 @@ def test_requests_of_many_sockets_reach_many_threads(lab):
         s.result(60)
 
 
+def duplicate(lab, s):
+    info = bytearray(628)
+    lab.ok(ws.WSADuplicateSocketW(s, lab.process.pid, info))
+    return ws.WSASocketW(-1, -1, -1, info, 0, c.WSA_FLAG_OVERLAPPED)
+
+
+@pytest.mark.parametrize("kind", [c.SOCK_STREAM, c.SOCK_DGRAM])
+@pytest.mark.parametrize("first", [0, 1], ids=["original first", "duplicate first"])
+def test_duplicates_are_shut_down_together(lab, kind, first):
+    s = lab.pair()[0] if kind == c.SOCK_STREAM else lab.udp()
+    to = lab.name(lab.udp())
+    both = [s, duplicate(lab, s)]
+    lab.ok(ws.shutdown(both[first], c.SD_SEND))
+    for handle in both:
+        lab.fails(ws.sendto(handle, b"x", 1, 0, to, 16), WSA.WSAESHUTDOWN)
+        assert lab.start_send(handle, b"x").error in (WSA.WSAESHUTDOWN, WSA.WSAENOTCONN)
+    lab.ok(ws.shutdown(both[not first], c.SD_RECEIVE))
+    for handle in both:
+        op = lab.start_recv(handle, Operation())
+        assert (op.result, op.error) == (-1, WSA.WSAESHUTDOWN)
+
+
+@pytest.mark.parametrize("first", [0, 1], ids=["original first", "duplicate first"])
+def test_a_reset_is_every_duplicates(lab, first):
+    a, b = lab.pair()
+    both = [a, duplicate(lab, a)]
+    op = lab.pend_recv(both[first])
+    lab.reset(b)
+    assert lab.result(both[first], op) == (0, 0, c.ERROR_NETNAME_DELETED)
+    for handle in both:
+        op = lab.start_recv(handle, Operation())
+        assert (op.result, op.error) == (-1, WSA.WSAECONNRESET)
+        lab.fails(ws.send(handle, b"x", 1, 0), WSA.WSAECONNRESET)
+
+
 def test_duplicates_share_port_and_requests(lab):
     a, b = lab.pair()
-    port, info = lab.port(b), bytearray(628)
-    lab.ok(ws.WSADuplicateSocketW(b, lab.process.pid, info))
-    other = ws.WSASocketW(-1, -1, -1, info, 0, c.WSA_FLAG_OVERLAPPED)
+    port, other = lab.port(b), duplicate(lab, b)
     first, second = lab.pend_recv(b, 4), lab.pend_recv(other, 4)
     lab.ok(ws.closesocket(b))
     lab.no_packet(port)

@@ -496,10 +496,10 @@ def test_unreachable_ports_that_nobody_wants_to_know_of(lab):
 
 def test_readfile_on_a_socket(lab):
     a, b = lab.pair()
-    op, n = Operation(), ctypes.c_uint32()
+    op, n = Operation(), ctypes.c_uint32(0xAAAA)
     room = ctypes.create_string_buffer(16)
     assert k32.ReadFile(b, room, 16, n, op.ov) == 0
-    assert k32.GetLastError() == c.ERROR_IO_PENDING
+    assert (k32.GetLastError(), n.value) == (c.ERROR_IO_PENDING, 0)
     sent = Operation(data=b"data")
     assert k32.WriteFile(a, sent.memory[0], 4, n, sent.ov) == 1
     assert n.value == 4

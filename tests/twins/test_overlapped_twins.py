@@ -127,6 +127,30 @@ def test_flags_of_a_failure(arm, ws, kernel, kit, pend):
     assert (r.ret, r.error, n.value, flags.value) == (0, WSA.WSAECONNRESET, 0, 0)
 
 
+def test_readfile_and_writefile_store_no_count_first(arm, ws, kernel, kit):
+    a, b = kit.pair()
+    request = Request(arm)
+    r = kernel.ReadFile(b, request.memory, 16, request.n, request.ov)
+    assert (r.ret, r.error, request.n.value) == (0, c.ERROR_IO_PENDING, 0)
+    ws.shutdown(a, c.SD_SEND)
+    sent = Request(arm, data=b"data")
+    assert kernel.WriteFile(a, sent.memory, 4, sent.n, sent.ov).ret == 0
+    assert sent.n.value == 0
+
+
+def test_duplicates_are_shut_down_together(ws, kernel, kit):
+    a, _ = kit.pair()
+    info = bytearray(628)
+    assert ws.WSADuplicateSocketW(a, kernel.GetCurrentProcessId(), info).ret == 0
+    other = kit.keep(ws.WSASocketW(0xFFFFFFFF, 0xFFFFFFFF, 0xFFFFFFFF, bytes(info), 0, c.WSA_FLAG_OVERLAPPED))
+    assert ws.shutdown(a, c.SD_SEND).ret == 0
+    r = ws.send(other, b"x", 1, 0)
+    assert (r.ret, r.error) == (-1, WSA.WSAESHUTDOWN)
+    assert ws.shutdown(other, c.SD_RECEIVE).ret == 0
+    r = ws.recv(a, bytearray(1), 1, 0)
+    assert (r.ret, r.error) == (-1, WSA.WSAESHUTDOWN)
+
+
 def test_by_routine(arm, ws, kernel, kit, pend):
     a, b = kit.pair()
     routine = arm.callback("vvvv")

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
 from operator import attrgetter
 from types import MappingProxyType
@@ -391,12 +391,19 @@ class Endpoint(Base):
 
     def became_reset(self, code: int = WSA.WSAECONNRESET) -> None:
         """The connection is lost; every later send and receive gets this code, the first one to tell."""
-        if self.shape.state is State.CONNECTED:
-            self.note("lost", code)
-            self._become(_TO_RESET)
+        for ep in self._handles():
+            if ep.shape.state is State.CONNECTED:
+                ep.note("lost", code)
+                ep._become(_TO_RESET)
 
     def shut(self, how: int) -> None:
-        self._become(_TO_SHUT[how])
+        for ep in self._handles():
+            ep._become(_TO_SHUT[how])
+
+    def _handles(self) -> Sequence[Endpoint]:
+        """It and its duplicates in this process, which are one socket."""
+        requests = self.rest.requests
+        return (self,) if requests is None else tuple(requests.endpoints)
 
     def close(self) -> None:
         """Closed for everybody at once, and no handle any more: who closes it again gets WSAENOTSOCK.

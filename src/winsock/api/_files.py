@@ -129,6 +129,11 @@ def CreateFileW(
     return _create(ts, _string(lpFileName, True), dwDesiredAccess, dwCreationDisposition, dwFlagsAndAttributes)
 
 
+def _no_count(count: Any) -> None:
+    if not memory.is_null(count):
+        memory.write_u32(count, 0)
+
+
 def _transfer(ep: Endpoint, overlapped: Any, count: Any, make: Callable[[], Request]) -> int:
     """ReadFile or WriteFile on a socket: whatever its blocking mode, it waits or is pending (fact).
 
@@ -171,8 +176,9 @@ def _finish(ts: ThreadState, target: FileObject, overlapped: Any, count: Any, ac
 def WriteFile(ts: ThreadState, hFile: int, lpBuffer: Any, nBytes: int, lpWritten: Any, lpOverlapped: Any) -> int:
     """Write to a file, with OVERLAPPED at its offset; or send on a connected socket (see _transfer).
 
-    With a file it is over when the call returns.
+    With a file it is over when the call returns.  The count is 0 first of all (document).
     """
+    _no_count(lpWritten)
     target = handle_object(ts, hFile)
     if isinstance(target, Endpoint):
         views = [memory.read(lpBuffer, dword(nBytes))]
@@ -197,7 +203,9 @@ def ReadFile(ts: ThreadState, hFile: int, lpBuffer: Any, nBytes: int, lpRead: An
     """Read from a file, or receive from a socket (see _transfer); 0 bytes at its end.
 
     With OVERLAPPED, a file is read at its offset, and that is over when the call returns: ERROR_HANDLE_EOF there.
+    The count is 0 first of all (document).
     """
+    _no_count(lpRead)
     source = handle_object(ts, hFile)
     if isinstance(source, Endpoint):
         view = buffer(lpBuffer, dword(nBytes), True)
