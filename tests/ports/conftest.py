@@ -6,16 +6,22 @@ root or, with user=NOBODY, as an ordinary user.  What the body raises, the test 
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
+import signal
+import subprocess
+import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
+from textwrap import dedent
 
 import pytest
 from own_network import ROOT, become, in_child, own_network, visit
 from own_ports import lent
+from run_calls import WINSOCK
 
 import winsock
 import winsock.ws2_32 as ws
@@ -86,6 +92,25 @@ def lend() -> Iterator[Callable[[int], int]]:
     """lend(count): the first of so many ports in a row that are this test's alone, where the kernel assigns none."""
     with ExitStack() as stack:
         yield lambda count: stack.enter_context(lent(count))
+
+
+@pytest.fixture
+def running():
+    """A command that goes on until its stdin ends: running(*options, script=...) -> Popen."""
+    started = []
+
+    def start(*options, script):
+        command = [*WINSOCK, *options, "--", sys.executable, "-uc", dedent(script)]
+        pipe = subprocess.PIPE
+        process = subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=pipe, text=True, start_new_session=True)
+        started.append(process)
+        return process
+
+    yield start
+    for process in started:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)  # the command too, whatever winsock has made of it
+        process.communicate()
 
 
 @pytest.fixture(autouse=True)

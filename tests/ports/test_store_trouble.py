@@ -1,17 +1,20 @@
-"""The store of persistent reservations on disks that are full, or may not be written; and what goes on without it."""
+"""The store of persistent reservations, damaged, locked, or on disks that are full or may not be written; and what
+goes on without it."""
 
 from __future__ import annotations
 
 import ctypes
 import json
 import os
+import sqlite3
 from pathlib import Path
 
 import pytest
+from persistent_calls import create, lookup
 
 from winsock import cli, ports
 from winsock.abi import _constants as c
-from winsock.ports import _kernel_list, persistent
+from winsock.ports import _kernel_list, _store, persistent
 
 CLONE_NEWNS, MS_RDONLY, MS_REMOUNT, MS_REC, MS_PRIVATE = 0x20000, 1, 32, 0x4000, 1 << 18
 SMALL = 64 * 1024  # bytes: a store, and little more
@@ -128,5 +131,109 @@ def test_without_the_store_the_other_reservations_are_told(isolated, capsys):
         with pytest.raises(ports.StoreError):
             ports.explain_port(9000)
         assert ports.explain_port(9000, persistent=False).findings == []
+
+    isolated(body)
+
+
+# -- damage
+
+
+def damaged(data: bytes) -> list[bytes]:
+    half = len(data) // 2
+    return [
+        b"",
+        b"not a store at all\n" * 500,
+        data[:half],
+        data[:100],
+        b"\0" * len(data),
+        data[:4096] + b"\xff" * (len(data) - 4096),
+        data[:60] + b"\0\0\0\x63" + data[64:],  # user_version: a later format
+        data[:68] + b"\0\0\0\0" + data[72:],  # application_id: somebody else's
+    ]
+
+
+@pytest.mark.parametrize("case", range(8), ids=str)
+def test_a_damaged_store_is_named_and_left_as_it_is(isolated, caplog, case):
+    def body() -> None:
+        assert create(7000, 2) == 0
+        file = Path(persistent.store_path())
+        broken = damaged(file.read_bytes())[case]
+        file.write_bytes(broken)
+        for call in (
+            lambda: persistent.create(8000, 1),
+            lambda: persistent.delete(7000, 2),
+            lambda: persistent.lookup(7000, 2),
+            persistent.list,
+            persistent.apply,
+            ports.reservations,
+            lambda: ports.explain_port(7000),
+        ):
+            with pytest.raises(ports.StoreError) as e:
+                call()
+            assert e.value.code == c.ERROR_FILE_CORRUPT
+            assert e.value.filename == str(file)
+            assert str(file) in str(e.value)
+            assert file.read_bytes() == broken
+        with caplog.at_level("WARNING", "winsock"):
+            assert create(8000, 1) == c.ERROR_FILE_CORRUPT
+        assert str(file) in caplog.text
+        assert lookup(7000, 2)[0] == c.ERROR_FILE_CORRUPT
+        with ports.reserve(2) as block:  # runtime blocks go on
+            assert len(block) == 2
+        assert file.read_bytes() == broken
+
+    isolated(body)
+
+
+def test_a_store_that_is_a_directory(isolated):
+    def body() -> None:
+        Path(persistent.store_path()).mkdir(parents=True)
+        with pytest.raises(ports.StoreError, match=r"port-reservations\.db"):
+            persistent.create(7000, 1)
+        with pytest.raises(ports.StoreError, match=r"port-reservations\.db"):
+            persistent.lookup(7000, 1)
+
+    isolated(body)
+
+
+def test_a_place_where_no_store_can_be(isolated, tmp_path):
+    def body() -> None:
+        (tmp_path / "file").write_text("")
+        os.environ["WINSOCK_PORTS_STORE"] = str(tmp_path / "file" / "store")
+        with pytest.raises(ports.StoreError, match="file") as e:
+            persistent.create(7000, 1)
+        assert e.value.code == c.ERROR_ACCESS_DENIED
+        assert persistent.list() == []
+
+    isolated(body)
+
+
+def test_a_store_that_another_program_keeps_locked(isolated):
+    def body() -> None:
+        assert create(7000, 1) == 0
+        _store.PATIENCE = 0.05
+        db = sqlite3.connect(persistent.store_path(), isolation_level=None)
+        with open(Path(persistent.store_path()).with_suffix(".lock"), "r+b") as f:
+            import fcntl
+
+            fcntl.flock(f, fcntl.LOCK_EX)
+            with pytest.raises(ports.StoreError, match="locked") as e:
+                persistent.create(8000, 1)
+            assert e.value.code == c.ERROR_LOCK_VIOLATION
+        db.close()
+        assert create(8000, 1) == 0
+
+    isolated(body)
+
+
+def test_links_in_place_of_the_lock_are_not_followed(isolated, tmp_path):
+    def body() -> None:
+        target = tmp_path / "target"
+        folder = Path(os.environ["WINSOCK_PORTS_STORE"])
+        folder.mkdir()
+        (folder / "port-reservations.lock").symlink_to(target)
+        with pytest.raises(ports.StoreError, match="lock"):
+            persistent.create(7000, 1)
+        assert not target.exists()
 
     isolated(body)
