@@ -1,7 +1,7 @@
 """send, recv, sendto, recvfrom, shutdown."""
 
 import pytest
-from arms import FAILED, i32, sin
+from arms import FAILED, fd_set, i32, sin, timeval
 
 from winsock.abi import _constants as c
 from winsock.codes import WSA
@@ -19,6 +19,19 @@ def exactly(ws, s, n):
 
 
 ################ streams ################
+
+
+def test_urgent_sends_and_a_lost_peer(ws, kit):
+    a, b = kit.pair()
+    assert ws.send(a, b"", 0, c.MSG_OOB).ret == 0
+    assert ws.closesocket(b).ret == 0
+    assert ws.select(0, fd_set(a), None, None, timeval(60)).ret == 1
+    assert ws.send(a, b"abc", 3, c.MSG_OOB).ret == 3
+    a, b = kit.pair()
+    ws.setsockopt(b, c.SOL_SOCKET, c.SO_LINGER, b"\1\0\0\0", 4)
+    assert ws.closesocket(b).ret == 0
+    assert ws.select(0, fd_set(a), None, None, timeval(60)).ret == 1
+    assert ws.send(a, b"", 0, c.MSG_OOB).error == WSA.WSAECONNRESET
 
 
 def test_there_and_back(ws, kit):

@@ -396,8 +396,8 @@ def send_urgent(ep: Endpoint, views: Sequence[Any], flags: int) -> int:
     except WinsockError as e:
         if not ordinary:
             raise
-        # The other end's answer to the data before it has broken the connection: the next call tells.
-        return ordinary + (e.code in _LOSSES)
+        # The other end's answer to the data before it may have broken the connection: the next call tells.
+        return ordinary + (ep.state is State.RESET or e.code == WSA.WSAENOTCONN)
 
 
 def remaining(views: Sequence[Any], done: int) -> list[Any]:
