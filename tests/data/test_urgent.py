@@ -5,12 +5,14 @@ from __future__ import annotations
 import ctypes
 import socket
 import struct
+import time
 
 import pytest
 
 import winsock.ws2_32 as ws
 from winsock.abi import _constants as c
 from winsock.codes import WSA
+from winsock.transports import HANGUP
 
 
 def urgent(net, s, data=b"!"):
@@ -143,6 +145,18 @@ def test_a_send_whose_first_part_breaks_the_connection(net):
     assert net.recv(a) == b""
     urgent(net, a, b"abc")  # the peer answers "ab" with a reset
     net.fails(ws.recv(a, bytearray(1), 1, 0), WSA.WSAECONNABORTED)
+
+
+def test_the_listener_gets_nothing_for_who_has_gone(net):
+    listener, a = net.listener(), net.socket()
+    to = net.name(listener)
+    net.ok(ws.connect(a, to, len(to)))
+    net.ok(ws.closesocket(ws.accept(listener, None, None)))
+    assert net.recv(a) == b""
+    urgent(net, a)
+    while not net.endpoint(a).transport.readiness() & HANGUP:  # until the peer's answer, a reset, is here
+        time.sleep(0.001)
+    net.fails(ws.send(a, b"x", 1, 0), WSA.WSAECONNABORTED)
 
 
 def test_sending_nothing_meets_a_reset_too(net):

@@ -155,6 +155,8 @@ def _other_end(ep: Endpoint) -> Endpoint | None:
             return other
     if listener is None:
         ep.note(PEER, FOREIGN)
+    elif ended(ep):
+        return None  # who accepted it has gone
     return listener
 
 
