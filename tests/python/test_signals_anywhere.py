@@ -70,7 +70,7 @@ def left_behind():
     if any(me in getattr(known, "_waiters", ()) for known in process.handles.objects.values()):
         found.append("waits for an object")
     locks = [_connection._settling, _endpoint._lock, _objects.taking, reactor._lock]
-    locks += [known.lock for known in process.services[_requests.TABLE].values()]
+    locks += [known.lock for known in process.services[_requests.ALL]]
     # Python 3.14 lets a handler raise between a lock's __enter__ and the block of a `with`, whatever the lock is.
     if sys.version_info[:2] != (3, 14) and any(lock._is_owned() for lock in locks):
         found.append("a lock")

@@ -40,9 +40,10 @@ class _Watch:
 
     __slots__ = ("callbacks", "ep", "only")
 
-    def __init__(self, ep: Any) -> None:
+    def __init__(self, ep: Any, callback: Callback) -> None:
         self.ep = ep
-        self.are(())
+        self.callbacks: tuple[Callback, ...] = (callback,)
+        self.only: Callback | None = callback
 
     def are(self, callbacks: tuple[Callback, ...]) -> None:
         """These watch it from now on."""
@@ -138,15 +139,14 @@ class Reactor:
             watcher = self._watcher
             if watcher is None:
                 watcher = self._watcher = self.network.watcher()
-            known = self._watches.get(ep)
-            watch = known or _Watch(ep)
-            # First of all: the watcher may tell another thread at once, and tells once only.
-            if callback not in watch.callbacks:
-                watch.are((callback, *watch.callbacks) if first else (*watch.callbacks, callback))
-            if known is not None:
+            watch = self._watches.get(ep)
+            if watch is not None:
+                # First of all: the watcher may tell another thread at once, and tells once only.
+                if callback not in watch.callbacks:
+                    watch.are((callback, *watch.callbacks) if first else (*watch.callbacks, callback))
                 watcher.again(ep.transport)
             else:
-                self._watches[ep] = watch  # before the watcher has it: see replace()
+                watch = self._watches[ep] = _Watch(ep, callback)  # before the watcher has it: see replace()
                 try:
                     watcher.add(ep.transport, watch)
                 except BaseException:

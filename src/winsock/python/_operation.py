@@ -15,7 +15,7 @@ from winsock.afd import Endpoint
 from winsock.afd import _events as events
 from winsock.afd._connection import TOLD_OF_RESET
 from winsock.afd._data import lost
-from winsock.afd._requests import NOTE, READS, Request, Requests, serve_later, status_of
+from winsock.afd._requests import NOTE, READS, Request, Requests, open_lane, serve_later, status_of
 from winsock.afd._structures import CANCELLED, PENDING, SUCCESS
 from winsock.afd._urgent import joined, take_joined
 from winsock.codes import WSA, WinsockError, ntstatus_to_win32
@@ -379,7 +379,7 @@ class Operation(Request):
 
     def _receive(self, ep: Any, view: Any, size: int) -> bool:
         """A plain receive on a stream of which nothing else is known than requests; False if it is none, or fails."""
-        if not ep.shape.lane_recv or not size or self._stage:
+        if not size or self._stage or not (ep.shape.lane_recv or open_lane(ep)):
             return False
         requests: Any = ep.rest.requests
         if requests.port is None or requests.watched is not ep:
