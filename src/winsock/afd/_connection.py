@@ -24,7 +24,8 @@ SO_REUSEADDR = (c.SOL_SOCKET, c.SO_REUSEADDR)
 SO_EXCLUSIVEADDRUSE = (c.SOL_SOCKET, c.SO_EXCLUSIVEADDRUSE)
 SO_BROADCAST = (c.SOL_SOCKET, c.SO_BROADCAST)
 SO_LINGER = (c.SOL_SOCKET, c.SO_LINGER)
-_CONNECTING = State.CONNECTING  # asked for in most calls; looking it up costs more than the question
+# Asked for in most calls; looking one up costs more than the question.
+_CONNECTING, _RESET = State.CONNECTING, State.RESET
 ANY = {c.AF_INET: ("0.0.0.0", 0), c.AF_INET6: ("::", 0, 0, 0)}
 BROADCAST = "255.255.255.255"
 
@@ -356,7 +357,7 @@ def _give_up(ep: Endpoint, code: int) -> None:
 
 def poll_connect(ep: Endpoint) -> bool:
     """Learn how a non-blocking connect went, if it has ended; False while it is under way."""
-    if ep.state is not _CONNECTING:
+    if ep.shape.state is not _CONNECTING:
         return True
     with _settling:
         if ep.state is not _CONNECTING:
@@ -396,17 +397,19 @@ def check_close(ep: Endpoint) -> None:
 
 def shutdown(ep: Endpoint, how: int) -> None:
     """Say that nothing more will be received, sent, or both."""
-    poll_connect(ep)
+    if ep.shape.state is _CONNECTING:
+        poll_connect(ep)
     check(ep, "shutdown")
     if how not in (c.SD_RECEIVE, c.SD_SEND, c.SD_BOTH):
         raise WinsockError(WSA.WSAEINVAL)
-    if ep.state is State.RESET and ep.extra.get("lost") == WSA.WSAECONNRESET and TOLD_OF_RESET not in ep.extra:
+    shape = ep.shape
+    if shape.state is _RESET and ep.extra.get("lost") == WSA.WSAECONNRESET and TOLD_OF_RESET not in ep.extra:
         # Document, and python/cpython#83037; when the peer had finished before, it succeeds (test_drain_raises), and
         # after an overlapped call's end has told of the reset (test_create_server_ssl_over_ssl).
         raise WinsockError(WSA.WSAECONNRESET)
-    if how != c.SD_RECEIVE and not ep.send_shut and ep.stream and not _later(ep):
+    if how != c.SD_RECEIVE and not shape.send_shut and shape.stream and not _later(ep):
         try:
-            ep.transport.half_close(c.SD_SEND)
+            ep.half_close(c.SD_SEND)
         except WinsockError as e:
             if e.code != WSA.WSAENOTCONN:
                 raise
@@ -419,5 +422,5 @@ def shutdown(ep: Endpoint, how: int) -> None:
 
 def _later(ep: Endpoint) -> bool:
     """What was accepted for sending, and requests that send, go before the end of the stream."""
-    requests: Any = ep.extra.get("accepted for sending")
+    requests: Any = ep.rest.extra.get("accepted for sending")
     return requests is not None and bool(requests.finish_after())

@@ -426,11 +426,12 @@ class Endpoint(Base):
             self.close()
             return
         rest = self.rest
-        if rest.extra:
+        if rest.extra and (len(rest.extra) > 1 or "requests" not in rest.extra):
             closed(self)
         if rest.requests is not None:
             requests, rest.requests = rest.requests, None
             requests.closing(self)
+            self.drop("requests")
         for known, hook in shape.process.closing:
             if self in known:
                 hook(self)  # who has work pending on it

@@ -13,6 +13,7 @@ from __future__ import annotations
 import logging
 import os
 import threading
+from _thread import RLock
 from collections.abc import Callable
 from typing import Any
 
@@ -278,7 +279,7 @@ class Requests:
     def __init__(self, ep: Endpoint, reactor: Reactor) -> None:
         self.endpoints = [ep]
         self.reactor = reactor
-        self.lock = threading.RLock()
+        self.lock = RLock()
         self.reads: list[Request] = []
         self.writes: list[Request] = []
         self.lanes = self.reads, self.writes

@@ -63,7 +63,7 @@ class Event(Waitable):
     __slots__ = ("_pulsed", "manual", "name", "signaled")
 
     def __init__(self, manual: bool = True, signaled: bool = False, name: str = "") -> None:
-        super().__init__()
+        self._waiters = ()
         self.manual, self.signaled, self.name = manual, signaled, name
         self._pulsed = _NOBODY  # threads that a pulse releases
 

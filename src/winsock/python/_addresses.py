@@ -118,6 +118,16 @@ def is_numeric(family: int, address: Any) -> bool:
     return isinstance(host, str) and (_is_dotted(host) if family == c.AF_INET else ":" in host and "%" not in host)
 
 
+@lru_cache(1024)
+def numeric_pair(family: int, address: tuple[Any, ...]) -> tuple[str, int]:
+    """An IPv4 host's number and a port; LookupError if it is something else."""
+    if family != c.AF_INET or len(address) != 2 or not isinstance(address[0], str) or not _is_dotted(address[0]):
+        raise LookupError
+    if not 0 <= address[1] <= MAX_PORT:
+        raise LookupError
+    return address[0], address[1]
+
+
 # -- the module's functions
 
 

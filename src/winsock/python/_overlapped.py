@@ -36,7 +36,8 @@ def CreateIoCompletionPort(handle: int, port: int, key: int, concurrency: int) -
         if given is not None:
             raise WinsockError(c.ERROR_INVALID_PARAMETER)
         return _handles.make(CompletionPort(concurrency))
-    requests = requests_of(_pipes.end_for_port(handle) or _handles.endpoint(handle))
+    ep = None if handle < FIRST else _pipes.end_for_port(handle)
+    requests = requests_of(_handles.endpoint(handle) if ep is None else ep)
     with requests.lock:
         if requests.port is not None:
             raise WinsockError(c.ERROR_INVALID_PARAMETER)

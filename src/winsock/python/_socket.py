@@ -46,6 +46,9 @@ _C = _socket.socket
 _fileno, _gettimeout, _settimeout = _C.fileno, _C.gettimeout, _C.settimeout
 _setsockopt = _C.setsockopt
 
+_name_of = _C.getsockname
+CONNECTED = State.CONNECTED
+
 ACCEPT_CONTEXT = (c.SOL_SOCKET, c.SO_UPDATE_ACCEPT_CONTEXT)
 CONNECT_CONTEXT = (c.SOL_SOCKET, c.SO_UPDATE_CONNECT_CONTEXT)
 HANDLE_SIZE = 8
@@ -234,15 +237,40 @@ class socket(Transfers):
             raise OverflowError("Python int too large to convert to C int")
         ep.procs.shutdown(ep, flag)
 
-    @face
     def getsockname(self) -> Any:
         """getsockname(): the local address."""
+        try:
+            # The short way, of a connection.
+            ep = self._ep
+            if ep.shape.state is CONNECTED and ep.shape.procs.plain and "context" not in ep.rest.extra:
+                name = _name_of(ep)
+                if name[1]:
+                    return name
+        except (AttributeError, LookupError):
+            pass
+        except OSError as e:
+            if e.errno is None:  # a signal's handler raised it
+                raise
+        return self._getsockname()
+
+    @face
+    def _getsockname(self) -> Any:
         ep = self._endpoint()
         return ep.procs.getsockname(ep)
 
-    @face
     def getpeername(self) -> Any:
         """getpeername(): the peer's address."""
+        try:
+            ep = self._ep
+            rest = ep.rest
+            if ep.shape.state is CONNECTED and ep.shape.procs.plain and "context" not in rest.extra and rest.remote:
+                return rest.remote
+        except AttributeError:
+            pass
+        return self._getpeername()
+
+    @face
+    def _getpeername(self) -> Any:
         ep = self._endpoint()
         return ep.procs.getpeername(ep)
 

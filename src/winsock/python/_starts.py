@@ -189,6 +189,11 @@ _OfPipe.__name__ = _OfPipe.__qualname__ = "Overlapped"
 
 def numeric(ep: Endpoint, address: Any) -> Address:
     """An address of numbers, as a tuple of the family's length; no names are looked up."""
+    try:
+        if address[1].__class__ is int:
+            return _addresses.numeric_pair(ep.shape.family, address)
+    except (LookupError, TypeError):
+        pass
     if not isinstance(address, tuple):
         raise TypeError(f"must be tuple, not {type(address).__name__}")
     if len(address) != {c.AF_INET: 2, c.AF_INET6: 4}.get(ep.family, len(address)) or len(address) not in (2, 4):
