@@ -458,7 +458,7 @@ class Requests:
                 self._migrate(ep, self.endpoints[-1])
                 return
             ep.process.services[ALL].discard(self)
-            for request in self.all():
+            for request in self.all() if self.pending or self.reads else ():
                 if not request.outlives:
                     request.cancel(self.fate)
             if self.sends is not None:

@@ -79,6 +79,13 @@ def remember(fd: int, ep: Endpoint) -> None:
         process.nameless.append(endpoints)
 
 
+def closing(ep: Endpoint) -> None:
+    """The endpoint's descriptor is about to be closed."""
+    fd = _fileno(ep)
+    if 0 <= fd < len(_endpoints) and _endpoints[fd] is ep:
+        _endpoints[fd] = None
+
+
 MAKERS = "makers"  # in Process.services: {what a socket was asked for: what makes one more}
 
 

@@ -282,13 +282,11 @@ class socket(Transfers):
         ep = self._ep
         if ep.__class__ is Gone:
             return
-        fd: int = ep.fileno()
         self._leave(ep)
-        if _endpoints.endpoints.get(fd) is ep:
-            _endpoints.endpoints.put(fd, None)
+        _endpoints.closing(ep)
         if ep.rest.options:
             check_close(ep)  # if it raises, this object is closed all the same, as CPython's, and the socket is open
-        spi.close(ep)
+        ep.close()
 
     @face
     def detach(self) -> int:
@@ -303,9 +301,12 @@ class socket(Transfers):
 
     def _leave(self, ep: Any) -> None:
         """The endpoint is this object's no more."""
+        mode, shape = ep.rest.face, ep.shape
+        if mode is None:
+            self._ep = gone(shape.family, shape.type, ep.proto, 0.0 if shape.nonblocking else None)
+            return
         self._ep = gone(*shown_of(ep), ep.proto, timeout_of(ep))
-        mode = ep.rest.face
-        if mode is not None and mode.twin is not None:
+        if mode.twin is not None:
             mode.twin.detach()
 
     def _twin(self) -> Twin:
