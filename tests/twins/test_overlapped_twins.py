@@ -116,17 +116,6 @@ def test_a_request_takes_the_handles_signal_back(arm, ws, kernel, kit, pend):
     ws.WSACloseEvent(event)
 
 
-def test_flags_of_a_failure(arm, ws, kernel, kit, pend):
-    a, b = kit.pair()
-    request = pend(b)
-    ws.setsockopt(a, c.SOL_SOCKET, c.SO_LINGER, struct.pack("<HH", 1, 0), 4)
-    ws.closesocket(a)
-    assert result(kernel, b, request)[0] == 0
-    n, flags = ctypes.c_uint32(0xAAAA), ctypes.c_uint32(0xAAAA)
-    r = ws.WSAGetOverlappedResult(b, request.ov, n, 0, flags)
-    assert (r.ret, r.error, n.value, flags.value) == (0, WSA.WSAECONNRESET, 0, 0)
-
-
 def test_readfile_and_writefile_store_no_count_first(arm, ws, kernel, kit):
     a, b = kit.pair()
     request = Request(arm)

@@ -181,7 +181,7 @@ def WSAGetOverlappedResult(
 
     fWait    wait for its end
 
-    Bytes and flags are told of a failure, too (seen on Wine): WSAEMSGSIZE comes with MSG_PARTIAL.
+    Bytes are told of a failure, too; flags are not (fact; Wine tells them).
 
     WSA_IO_INCOMPLETE while it is pending, WSAENOTSOCK, WSAEFAULT.  Success sets the last error, too: to what the
     status reads as (fact).  Source: document, facts.
@@ -193,9 +193,9 @@ def WSAGetOverlappedResult(
     if status == PENDING:
         raise WinsockError(error)
     memory.write_u32(lpcbTransfer, transferred)
-    memory.write_u32(lpdwFlags, flags)
     if status & 0xFFFFFFFF >= FAILED:
         raise WinsockError(error)
+    memory.write_u32(lpdwFlags, flags)
     ts.last_error = error
     return 1
 
