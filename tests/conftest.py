@@ -8,6 +8,7 @@ Hypothesis tries the same examples everywhere, however slow the machine is.
 from __future__ import annotations
 
 import os
+import signal
 import socket
 import tempfile
 from pathlib import Path
@@ -16,6 +17,9 @@ import pytest
 from hypothesis import HealthCheck, configuration, settings
 
 os.environ.pop("PYTHONUNBUFFERED", None)  # programs that tests start buffer their output, as a user's do
+
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # a shell's `&`; programs would inherit it
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # Not in the working directory, which may be somebody else's.
 user = os.stat("/proc/self").st_uid  # Windows, which `winsock run -m pytest` shows, has no getuid
