@@ -596,3 +596,15 @@ def test_short_cut_and_long_way_agree(lab):
             first[0][1][: first[0][2]].ljust(4, b"\xff"),
             first[0][2],
         )
+
+
+@pytest.mark.parametrize("value", [0, 1, 2, 255, 256, 257, 0xFFFFFF00, 0xFFFFFFFF])
+def test_an_option_of_one_byte_looks_at_the_first_of_four(lab, value):
+    """By the short way, too, which is known from the second time on."""
+    for _ in range(3):
+        s = lab.socket(c.AF_INET, c.SOCK_STREAM)
+        lab.ok(ws.setsockopt(s, c.IPPROTO_TCP, c.TCP_NODELAY, struct.pack("<I", value), 4))
+        assert lab.kernel(s, linux.IPPROTO_TCP, linux.TCP_NODELAY) == int(value & 0xFF != 0)
+        room, length = bytearray(1), ctypes.c_int32(1)
+        lab.ok(ws.getsockopt(s, c.IPPROTO_TCP, c.TCP_NODELAY, room, length))
+        assert room[0] == int(value & 0xFF != 0)

@@ -13,6 +13,7 @@ import winsock
 import winsock.kernel32 as k32
 import winsock.ws2_32 as ws
 from winsock.abi import _constants as c
+from winsock.afd._requests import ALL
 from winsock.codes import NTSTATUS, WSA
 
 ENTRY = struct.Struct("<QQQI4x")
@@ -234,3 +235,25 @@ def test_two_processes_of_one_interpreter(lab):
         assert ws.WSACleanup() == 0
     watch.join(30)
     assert lab.wait(e, 0) == c.WAIT_OBJECT_0
+
+
+def test_nothing_is_kept_of_sockets_that_are_closed(lab):
+    a, b = lab.pair()
+    op = lab.pend_recv(b)
+    lab.port(a)
+    known = lab.process.services[ALL]
+    before = set(known)
+    twin = duplicate(lab, b)
+    assert lab.requests(twin) is lab.requests(b)
+    lab.ok(ws.closesocket(b))
+    assert lab.requests(twin) in known
+    assert op.pending
+    lab.ok(ws.closesocket(twin))
+    assert op.ov.Internal == NTSTATUS.STATUS_CANCELLED
+    lab.ok(ws.closesocket(a))
+    assert len(before - known) == 2
+    for _ in range(20):
+        s = lab.socket()
+        lab.port(s)
+        lab.ok(ws.closesocket(s))
+    assert known <= before

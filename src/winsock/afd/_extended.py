@@ -320,6 +320,8 @@ class Connect(Request):
         self.timer: Any = None
 
     def begin(self) -> bool:
+        if self.requests.writes:
+            self.check()  # as _start() does, which would come too late behind another request
         super().begin()
         if self.status == PENDING and (self.code or self.ep.transport.readiness() & WRITE):
             serve_later(self.ep, WRITE)
