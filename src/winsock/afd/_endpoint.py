@@ -398,7 +398,9 @@ class Endpoint(Base):
 
     def shut(self, how: int) -> None:
         for ep in self._handles():
-            ep._become(_TO_SHUT[how])
+            ep.turn(_TO_SHUT[how])
+            for ts in ep.rest.waiters:
+                ts.interrupt()  # who selects on it looks again
 
     def _handles(self) -> Sequence[Endpoint]:
         """It and its duplicates in this process, which are one socket."""

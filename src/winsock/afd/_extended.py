@@ -7,7 +7,7 @@ Endpoint.extra, and the names' calls answer WSAENOTCONN.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Container, Sequence
 from typing import Any
 
 from winsock.abi import _options as table
@@ -72,19 +72,22 @@ class Accept(Request):
             with process.lock:
                 accepting = process.services.setdefault(ACCEPTING, {})
                 process.on_close(accepting, _closing)
-        self.check()
+        self._check(accepting)
         super().prepare()
         accepting[self.into] = self
 
     def check(self) -> None:
         """WSAEINVAL for sockets that cannot do this."""
+        self._check(self.ep.shape.process.services.get(ACCEPTING, ()))
+
+    def _check(self, accepting: Container[Endpoint]) -> None:
         into, shape, its = self.into, self.ep.shape, self.into.shape
         if (
             shape.state is _LISTENING
             and its.stream
             and its.family == shape.family
             and (its.state is _OPEN or (its.state is State.BOUND and REUSED in into.rest.extra))
-            and into not in shape.process.services.get(ACCEPTING, ())
+            and into not in accepting
         ):
             return
         refuse(self, WSA.WSAEINVAL)
