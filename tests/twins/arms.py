@@ -160,6 +160,12 @@ class Here:
     def callback(self, spec: str, ret: int = 0) -> Callback:
         return Callback(ret)
 
+    def function(self, address: int, name: str) -> Function:
+        """What a pointer leads to that a call handed out."""
+        import winsock
+
+        return Function(self, name, winsock.function(address))
+
     def alloc(self, what: int | bytes) -> Memory:
         return Memory(what)
 
@@ -181,6 +187,11 @@ class OnWine:
         self.mswsock, self.nt = self._wine.dll("mswsock"), self._wine.dll("ntdll")
         self.thread, self.callback = self._wine.thread, self._wine.callback
         self.alloc, self.read = self._wine.alloc, self._wine.read
+
+    def function(self, address: int, name: str) -> Any:
+        from bridge import Function
+
+        return Function(self._wine, address, name, "i32")
 
     def __enter__(self) -> OnWine:
         return self
