@@ -366,19 +366,20 @@ class Endpoint(Base):
 
         context    "accept": it had been a listener's; "connect"
         """
-        rest = Rest(remote, self.shape.network.clock() * 1e3)
-        rest.extra = {"context": context}
-        if self.rest is not NO_REST:
-            mine = self.rest
-            mine.remote, mine.connect_time = remote, rest.connect_time
-            if mine.extra or mine.waiters:
+        now = self.shape.network.clock() * 1e3
+        rest = self.rest
+        if rest is NO_REST:
+            rest = Rest(remote, now)
+            rest.extra = {"context": context}
+            self.rest = rest  # nobody was faster, as in own_rest(): nothing else is noted
+        else:
+            rest.remote, rest.connect_time = remote, now
+            if rest.extra or rest.waiters:
                 self.drop("lost")
                 self.note("context", context)
                 self._become(_TO_JOINED if context == "accept" else _TO_CONNECTED)
                 return
-            mine.extra = rest.extra
-        else:
-            self.rest = rest  # nobody was faster, as in own_rest(): nothing else is noted
+            rest.extra = {"context": context}
         self.turn(_TO_JOINED_NOTED if context == "accept" else _TO_CONNECTED_NOTED)
         for ts in self.rest.waiters:
             ts.interrupt()  # who selects on it looks again

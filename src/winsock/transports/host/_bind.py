@@ -37,10 +37,12 @@ from winsock.ports._runtime import POOL as POOL
 from winsock.transports._contract import Address
 from winsock.transports._sharing import CONFLICTS, Place, Use, place_of, relation
 from winsock.transports.host import _errors, _interfaces
+from winsock.transports.host._numbers import family_of
 
 if TYPE_CHECKING:
     from winsock.transports.host._socket import HostSocket
 
+AF_INET6 = int(linux.AF_INET6)
 SO_ATTACH_REUSEPORT_CBPF = 51
 TCP_REPAIR = 19
 MIN_HINT, MAX_HINT = 200, 65535  # SOMAXCONN_HINT's range
@@ -124,14 +126,17 @@ def _bind_inside(sock: HostSocket, address: Address, use: Use, block: Any) -> No
 
 
 def _bind_at(sock: HostSocket, address: Address, use: Use) -> None:
-    place = place_of(address, sock.win_family == c.AF_INET6 and not _v6only(sock))
+    place = place_of(address, family_of(sock) == AF_INET6 and not _v6only(sock))
     with _lock:
         claim = Claim((sock.win_type, address[1]), place, use, sock)
-        neighbours = _admit(claim) if address[1] else []
-        _bind_beside(sock, address, claim, neighbours)
+        if address[1]:
+            _bind_beside(sock, address, claim, _admit(claim))
+        else:
+            _plain(sock, address, use)  # nobody is there
         if use is Use.REUSE:
             _set(sock, _sharing_option(sock), 1)
-        _unclaim(sock)  # of the name that a connect lost under another thread's hands, if any
+        if sock.held is not None:
+            _unclaim(sock)  # of the name that a connect lost under another thread's hands
         _enter(claim, address, address[1] or _port(sock))
         sock.bound = claim
     if sock.fileno() < 0:
@@ -139,7 +144,7 @@ def _bind_at(sock: HostSocket, address: Address, use: Use) -> None:
 
 
 def _enter(claim: Claim, address: Address, port: int) -> None:
-    claim.address = (address[0], port, *address[2:])
+    claim.address = (address[0], port, *address[2:]) if port != address[1] else address
     claim.key = (claim.key[0], port)
     _claims.setdefault(claim.key, []).append(claim)
 
