@@ -209,7 +209,7 @@ def loops(table: Table, rounds: int) -> None:
     for _ in range(LOOP_PROCESSES):
         workers = {name: Worker(*args) for name, args in commands.items()}
         for count in LOOPS:
-            echoes(workers, count, min(rounds, LOOP_ROUNDS), seen[count])
+            echoes(workers, f"echo_{count}", min(rounds, LOOP_ROUNDS), seen[count])
         for worker in workers.values():
             worker.close()
     for count, budget in LOOPS.items():
@@ -223,9 +223,20 @@ def loops(table: Table, rounds: int) -> None:
             print("  the same on uvloop: not installed, no figure")
 
 
-def echoes(workers: dict[str, Worker], count: int, rounds: int, seen: dict[str, list[float]]) -> None:
-    """Add the seconds of an echo in some rounds to what was seen."""
-    work = f"echo_{count}"
+def visits(table: Table, rounds: int) -> None:
+    """Connections that are made and ended; there is no budget for them."""
+    program = str(HERE / "worker_asyncio.py")
+    workers = {"plain": Worker(sys.executable, program), "ours": Worker(command("winsock"), "run", program)}
+    seen: dict[str, list[float]] = {name: [] for name in workers}
+    echoes(workers, "visit_1", rounds, seen)
+    table.pair("asyncio connect, close on both sides", "SelectorEventLoop", seen["ours"], seen["plain"])
+    for worker in workers.values():
+        worker.close()
+
+
+def echoes(workers: dict[str, Worker], work: str, rounds: int, seen: dict[str, list[float]]) -> None:
+    """Add the seconds of an echo, or of what else has a count in its name, in some rounds to what was seen."""
+    count = int(work.rpartition("_")[2])
     # In a round of less all connections would begin together and wait for the last.
     times = {name: max(ECHOES, worker.times_for(work)) for name, worker in workers.items()}
     turns = list(workers.items())
@@ -288,6 +299,8 @@ def main() -> int:
     compare(table, workers, a.rounds, a.only)
     if a.only in "asyncio echo":
         loops(table, a.rounds)
+    if a.only in "asyncio connect, close":
+        visits(table, a.rounds)
     if not a.only:
         crowd(table, workers["c"], a.rounds)
         memory(table, workers)
