@@ -12,10 +12,10 @@ from winsock.afd._data import check_send as check_send
 from winsock.afd._data import ignored as ignored
 from winsock.afd._data import lost as lost
 from winsock.afd._endpoint import Endpoint as Endpoint
-from winsock.afd._endpoint import endpoint_class as endpoint_class
-from winsock.afd._endpoint import new_endpoint as new_endpoint
-from winsock.afd._endpoint import opener as opener
 from winsock.afd._events import started as started
+from winsock.afd._making import endpoint_class as endpoint_class
+from winsock.afd._making import new_endpoint as new_endpoint
+from winsock.afd._making import opener as opener
 from winsock.afd._poll import events as events
 from winsock.afd._poll import select as select
 from winsock.afd._poll import wait_for as wait_for

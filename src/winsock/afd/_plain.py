@@ -106,3 +106,16 @@ class PlainReceive(Receive):
             port.packets.append((status, transferred, requests.key, self.structure.address))
             if port._queue or port._waiters:
                 port.tell()
+
+
+def open_lane(ep: Endpoint) -> bool:
+    """Let receives wait in the lane of an endpoint of which nothing is noted; False if there is more to it."""
+    requests: Requests | None = ep.rest.requests
+    if requests is None or ep.rest.extra or not ep.shape.open_recv:
+        return False
+    with requests.lock:
+        if requests.watched is None:
+            requests.watch(ep)
+        ep.note(NOTE, requests)
+        ep.refresh()
+    return ep.shape.lane_recv

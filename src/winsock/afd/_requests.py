@@ -507,19 +507,6 @@ def known_requests(ep: Any) -> Requests | None:
     return found
 
 
-def open_lane(ep: Endpoint) -> bool:
-    """Let receives wait in the lane of an endpoint of which nothing is noted; False if there is more to it."""
-    requests = known_requests(ep)
-    if requests is None or ep.rest.extra or not ep.shape.open_recv:
-        return False
-    with requests.lock:
-        if requests.watched is None:
-            requests.watch(ep)
-        ep.note(NOTE, requests)
-        ep.refresh()
-    return ep.shape.lane_recv
-
-
 def serve_later(ep: Endpoint, got: int) -> None:
     """Something happened that the network does not tell of: pending requests try again, soon and without locks."""
     requests = known_requests(ep)

@@ -16,7 +16,7 @@ from typing import Any
 from winsock import spi
 from winsock.abi import _constants as c
 from winsock.afd import Endpoint
-from winsock.afd._endpoint import waiting_maker
+from winsock.afd._making import waiting_maker
 from winsock.codes import WSA, WinsockError
 from winsock.nt import Process, current
 from winsock.python import _addresses
