@@ -15,7 +15,8 @@ from winsock.abi import _constants as c
 from winsock.afd import _poll
 from winsock.afd._connection import _settling
 from winsock.afd._endpoint import Endpoint, Rest
-from winsock.afd._requests import READS, Request, closing, known_requests
+from winsock.afd._request import Request
+from winsock.afd._requests import READS, closing, known_requests
 from winsock.afd._structures import PENDING, SUCCESS
 from winsock.codes import NTSTATUS as S
 from winsock.codes import WinsockError

@@ -26,7 +26,8 @@ from winsock.afd._connection import (
 from winsock.afd._data import lost
 from winsock.afd._endpoint import NO_REST, Endpoint, State
 from winsock.afd._reactor import Reactor
-from winsock.afd._requests import READS, WRITES, Request, Requests, serve_later, status_of
+from winsock.afd._request import Request
+from winsock.afd._requests import READS, WRITES, Requests, serve_later, status_of
 from winsock.afd._structures import PENDING, SUCCESS
 from winsock.codes import WSA, WinsockError
 from winsock.nt import ThreadState

@@ -19,7 +19,7 @@ from winsock.abi import _constants as c
 from winsock.abi._controls import Control
 from winsock.afd._endpoint import Endpoint, State
 from winsock.afd._reactor import look
-from winsock.afd._requests import Request
+from winsock.afd._request import Request
 from winsock.afd._structures import SUCCESS
 from winsock.afd._wait import Wait
 from winsock.codes import NTSTATUS, WSA, WinsockError, wsa_to_ntstatus

@@ -18,7 +18,8 @@ from winsock.afd._data import (
     settle_pages,
 )
 from winsock.afd._endpoint import Endpoint
-from winsock.afd._requests import NOTE, READS, Request, Requests, Truncation
+from winsock.afd._request import Request
+from winsock.afd._requests import NOTE, READS, Requests, Truncation
 from winsock.afd._structures import CANCELLED
 from winsock.afd._wait import wait_ready
 from winsock.codes import WSA, WinsockError

@@ -17,7 +17,8 @@ from winsock.afd._connection import ANY, _settling
 from winsock.afd._data import check_lost, check_send, lost
 from winsock.afd._endpoint import Endpoint, State
 from winsock.afd._extended import CONTEXT, REUSED, tell_options
-from winsock.afd._requests import WRITES, Request, requests_of, serve_later
+from winsock.afd._request import Request
+from winsock.afd._requests import WRITES, requests_of, serve_later
 from winsock.codes import WSA, WinsockError
 from winsock.nt import ThreadState
 from winsock.nt._files import file_error

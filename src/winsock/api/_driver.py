@@ -12,7 +12,7 @@ from winsock.afd import Endpoint, State
 from winsock.afd._device import Device, Poll
 from winsock.afd._events import NETWORK_EVENTS
 from winsock.afd._receiving import Receive
-from winsock.afd._requests import Request
+from winsock.afd._request import Request
 from winsock.afd._sending import Send
 from winsock.afd._structures import PENDING, SUCCESS, Overlapped
 from winsock.api import _sockaddr

@@ -11,7 +11,7 @@ from typing import Any
 from winsock.abi import _constants as c
 from winsock.afd import Endpoint
 from winsock.afd._receiving import Receive
-from winsock.afd._requests import Request
+from winsock.afd._request import Request
 from winsock.afd._sending import Send
 from winsock.afd._structures import FLAGS_AT, HANDLE_AT, OVERLAPPED_SIZE
 from winsock.api._buffers import buffer

@@ -10,7 +10,7 @@ from winsock.abi._controls import SOCKETS_ONLY
 from winsock.afd import Endpoint, _ports
 from winsock.afd._ioctl import LIST_ENTRY, LIST_HEADER, ControlError, address_list, check_backlog_change
 from winsock.afd._ioctl import _destination as destination
-from winsock.afd._requests import Request
+from winsock.afd._request import Request
 from winsock.afd._selection import Change
 from winsock.afd._structures import SUCCESS
 from winsock.api import _extension

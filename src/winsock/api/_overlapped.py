@@ -9,7 +9,8 @@ from typing import Any
 from winsock.abi import _constants as c
 from winsock.afd import Endpoint
 from winsock.afd._device import Device
-from winsock.afd._requests import Request, cancel_all
+from winsock.afd._request import Request
+from winsock.afd._requests import cancel_all
 from winsock.afd._structures import FLAGS_AT, HANDLE_AT, OVERFLOW, OVERLAPPED_SIZE, PENDING
 from winsock.api._call import endpoint, export
 from winsock.api._events import milliseconds, reactor, waitable

@@ -18,7 +18,8 @@ from winsock.abi import _constants as c
 from winsock.abi._sockaddrs import pack_address
 from winsock.afd import Endpoint
 from winsock.afd._receiving import Receive
-from winsock.afd._requests import READS, Request, Requests, Truncation, requests_of
+from winsock.afd._request import Request
+from winsock.afd._requests import READS, Requests, Truncation, requests_of
 from winsock.afd._sending import Send
 from winsock.afd._structures import PENDING, SUCCESS
 from winsock.api import _buffers

@@ -16,7 +16,8 @@ from winsock.afd import _events as events
 from winsock.afd._connection import TOLD_OF_RESET
 from winsock.afd._data import lost
 from winsock.afd._plain import open_lane
-from winsock.afd._requests import NOTE, READS, Request, Requests, serve_later, status_of
+from winsock.afd._request import Request
+from winsock.afd._requests import NOTE, READS, Requests, serve_later, status_of
 from winsock.afd._structures import CANCELLED, PENDING, SUCCESS
 from winsock.afd._urgent import joined, take_joined
 from winsock.codes import WSA, WinsockError, ntstatus_to_win32

@@ -17,7 +17,8 @@ from weakref import WeakValueDictionary
 from winsock import spi
 from winsock.abi import _constants as c
 from winsock.afd import Endpoint
-from winsock.afd._requests import READS, Request, requests_of
+from winsock.afd._request import Request
+from winsock.afd._requests import READS, requests_of
 from winsock.codes import WinsockError
 from winsock.nt import ThreadState, current
 from winsock.nt._objects import Waitable

@@ -9,7 +9,7 @@ from winsock.abi import _constants as c
 from winsock.afd import Endpoint
 from winsock.afd._extended import Accept, Connect
 from winsock.afd._receiving import Receive
-from winsock.afd._requests import Request
+from winsock.afd._request import Request
 from winsock.afd._sending import Send
 from winsock.afd._structures import PENDING
 from winsock.afd._transmitting import FilePart, Transmit

@@ -14,7 +14,8 @@ from winsock.abi import _constants as c
 from winsock.abi._sockaddrs import pack_address, unpack_address
 from winsock.afd._extended import Accept, Connect
 from winsock.afd._receiving import Receive
-from winsock.afd._requests import Request, requests_of
+from winsock.afd._request import Request
+from winsock.afd._requests import requests_of
 from winsock.afd._sending import Send
 from winsock.afd._structures import SUCCESS
 from winsock.codes import WSA, WinsockError, ntstatus_to_win32

@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 from winsock.afd import Endpoint, _connection, _data, _ioctl, _options, _poll, _selection
-from winsock.afd._requests import Request, begin
+from winsock.afd._request import Request, begin
 from winsock.nt._objects import Event
 from winsock.spi import _catalog
 from winsock.transports import Address, Message
