@@ -193,6 +193,24 @@ def test_duplicates_are_shut_down_together(lab, kind, first):
 
 
 @pytest.mark.parametrize("first", [0, 1], ids=["original first", "duplicate first"])
+def test_a_plain_receive_comes_after_requests_of_a_duplicate(lab, first):
+    a, b = lab.pair()
+    both = [a, duplicate(lab, a)]
+    for _ in range(2):
+        op = lab.pend_recv(both[first], 4)
+        lab.send(b, b"firstand")
+        assert lab.recv(both[not first], 4) == b"tand"
+        assert lab.result(both[first], op) == (1, 4, 0)
+        assert op.data == b"firs"
+        first = not first
+    op = lab.pend_recv(a, 4)
+    later = duplicate(lab, a)
+    lab.send(b, b"firstand")
+    assert lab.recv(later, 4) == b"tand"
+    assert lab.result(a, op) == (1, 4, 0)
+
+
+@pytest.mark.parametrize("first", [0, 1], ids=["original first", "duplicate first"])
 def test_a_reset_is_every_duplicates(lab, first):
     a, b = lab.pair()
     both = [a, duplicate(lab, a)]
