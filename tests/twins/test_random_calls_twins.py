@@ -349,11 +349,11 @@ class Connections(Sockets):
         return super().network_events(i)
 
 
-def calls(*steps, selected=None):
-    """Lists of such steps; every other one begins with a selection on this socket."""
+def calls(*steps, start=()):
+    """Lists of such steps; every other one begins with these."""
     step = st.one_of(*(st.tuples(st.just(name), *args) for name, *args in steps))
     some = st.sampled_from([1, 3, 8, 16, 24]).flatmap(lambda n: st.lists(step, min_size=n, max_size=n))
-    return some if selected is None else some | some.map(lambda rest: [("select", selected, 0x3F), *rest])
+    return some | some.map(lambda rest: [*start, *rest])
 
 
 END, ONE = st.integers(0, 1), st.integers(0, 2)
@@ -368,7 +368,8 @@ FAMILIES = [
 SCENES = {
     Streams: calls(
         ("send", END, SIZE), ("send", END, SIZE), ("recv", END, ROOM, FLAGS), ("shutdown", END, HOW), ("close", END),
-        ("look", END), ("select", END, MASK), ("network_events", END), ("network_events", END), selected=1,
+        ("look", END), ("select", END, MASK), ("network_events", END), ("network_events", END),
+        start=[("select", 1, 0x3F), ("send", 0, 3), ("network_events", 1), ("recv", 1, 1, 0)],
     ),
     Datagrams: calls(
         ("sendto", ONE, ONE, SIZE), ("sendto", ONE, ONE, SIZE), ("send", ONE, SIZE), ("connect", ONE, ONE),
@@ -379,7 +380,7 @@ SCENES = {
         ("begin", END), ("begin", END), ("accept", st.sampled_from([None, None, c.CF_ACCEPT, c.CF_DEFER]),
         st.sampled_from([None, 40])), ("look", st.integers(0, 5)), ("who", st.integers(0, 5)),
         ("select", END, st.sampled_from([0, c.FD_ACCEPT, 0x3F])), ("network_events", st.integers(0, 5)),
-        selected=0,
+        start=[("select", 0, 0x3F)],
     ),
 }  # fmt: skip
 
