@@ -139,6 +139,18 @@ class Requests:
         if not reactor.attended:
             reactor.attend()
 
+    def tell(self, status: int, transferred: int, address: int) -> None:
+        """One has ended: signal the handle, and queue the packet; with lock held, and without modes."""
+        signal = self.signal
+        signal.signaled = True
+        if signal._waiters:
+            signal.wake()
+        port = self.port
+        if port is not None:
+            port.packets.append((status, transferred, self.key, address))
+            if port._queue or port._waiters:
+                port.tell()
+
     def works(self) -> bool:
         """Whether there is something to do while nobody waits."""
         return bool(self.reads or self.pending) or self.sends is not None

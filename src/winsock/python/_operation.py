@@ -268,15 +268,7 @@ class Operation(Request):
         self._view = None
         if not status:
             self.ep = None
-        signal = requests.signal
-        signal.signaled = True
-        if signal._waiters:
-            signal.wake()
-        port = requests.port
-        if port is not None:
-            port.packets.append((status, transferred, requests.key, self.address))
-            if port._queue or port._waiters:
-                port.tell()
+        requests.tell(status, transferred, self.address)
         if len(ep.rest.extra) > 1 and status != CANCELLED:
             events.told(ep, events.RECEIVE)
 

@@ -33,16 +33,9 @@ class _Told(Request):
             # The same in fewer steps, of what has neither a structure nor an event.
             self.status, self.transferred = status, transferred
             self.cleared()
-            signal = requests.signal
-            signal.signaled = True
-            if signal._waiters:
-                signal.wake()
-            port = requests.port
-            if port is not None:
-                port.drained = False
-                port.packets.append((status, transferred, requests.key, owner.address))
-                if port._queue or port._waiters:
-                    port.tell()
+            if requests.port is not None:
+                requests.port.drained = False
+            requests.tell(status, transferred, owner.address)
         owner.pending = False
         del self.owner  # which refers to this
 
