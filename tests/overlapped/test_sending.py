@@ -133,14 +133,19 @@ def test_without_a_send_buffer_the_end_waits_until_the_rest_has_arrived(lab):
     assert (lab.result(a, op), data) == ((1, 1 << 20, 0), BIG[: 1 << 20])
 
 
-def test_a_plain_send_comes_after_what_was_accepted(lab):
-    a, b = stuck(lab)
+def comes_last(lab, a, b):
+    """A plain send over a comes after BIG, which was there before."""
     lab.nonblocking(a)
     lab.fails(ws.send(a, b"x", 1, 0), WSA.WSAEWOULDBLOCK)
     lab.ok(ws.ioctlsocket(a, c.FIONBIO, ctypes.c_uint32(0)))
     sending = lab.run(ws.send, a, b"at last", 7, 0)
     assert take(lab, b, len(BIG) + 7).result(60)[0] == BIG + b"at last"
     assert sending.result(30)[0] == 7
+
+
+def test_a_plain_send_comes_after_what_was_accepted(lab):
+    a, b = stuck(lab)
+    comes_last(lab, a, b)
 
 
 def test_the_end_of_the_stream_comes_after_what_was_accepted(lab):
@@ -189,12 +194,7 @@ def test_a_plain_send_comes_after_requests_that_wait(lab):
     lab.option(a, c.SO_SNDBUF, 0)
     op = lab.start_send(a, BIG)
     assert op.error == WSA.WSA_IO_PENDING
-    lab.nonblocking(a)
-    lab.fails(ws.send(a, b"x", 1, 0), WSA.WSAEWOULDBLOCK)
-    lab.ok(ws.ioctlsocket(a, c.FIONBIO, ctypes.c_uint32(0)))
-    sending = lab.run(ws.send, a, b"at last", 7, 0)
-    assert take(lab, b, len(BIG) + 7).result(60)[0] == BIG + b"at last"
-    assert sending.result(30)[0] == 7
+    comes_last(lab, a, b)
     lab.send(a, b"and soon")  # the short way again
     assert lab.process.sockets[a].extra == {}
 

@@ -13,7 +13,7 @@ from typing import Any
 
 from winsock.abi import _constants as c
 from winsock.afd import _events, _ports, _urgent
-from winsock.afd._endpoint import Endpoint
+from winsock.afd._endpoint import SENDS, Endpoint
 from winsock.afd._rules import check
 from winsock.afd._shape import State
 from winsock.afd._wait import wait_ready
@@ -290,14 +290,18 @@ def _connect_stream(ep: Endpoint, address: Address, blocking: bool) -> None:
         outcome(ep, blocking)
 
 
+def is_accepting(ep: Endpoint) -> bool:
+    """Whether AcceptEx has it, to make it a connection."""
+    return ep in ep.shape.process.services.get(ACCEPTING, ())
+
+
 def start_stream(ep: Endpoint, address: Address, blocking: bool) -> bool:
     """Begin to connect; True when it is done at once, False when it is under way."""
     with _settling:
-        shape = ep.shape
-        if not shape.fast_connect:  # which is refused nothing
+        if not ep.shape.fast_connect:  # which is refused nothing
             check(ep, "connect")
-        if ep in shape.process.services.get(ACCEPTING, ()):
-            raise WinsockError(WSA.WSAEINVAL)  # AcceptEx has it (seen on Wine)
+        if is_accepting(ep):
+            raise WinsockError(WSA.WSAEINVAL)  # seen on Wine
         try:
             done = ep.connect_begin(address)
         except WinsockError as e:
@@ -422,5 +426,5 @@ def shutdown(ep: Endpoint, how: int) -> None:
 
 def _later(ep: Endpoint) -> bool:
     """What was accepted for sending, and requests that send, go before the end of the stream."""
-    requests: Any = ep.rest.extra.get("accepted for sending")
+    requests: Any = ep.rest.extra.get(SENDS)
     return requests is not None and bool(requests.finish_after())

@@ -8,7 +8,7 @@ from typing import Any
 
 from winsock.abi import _constants as c
 from winsock.afd import _connection, _control, _events, _urgent
-from winsock.afd._endpoint import Endpoint, State
+from winsock.afd._endpoint import SENDS, Endpoint, State
 from winsock.afd._rules import check
 from winsock.afd._shape import DISCARD
 from winsock.afd._wait import wait_ready
@@ -345,7 +345,7 @@ def _take_turn(ep: Endpoint) -> None:
 
 
 def _send_stream(ep: Endpoint, views: Sequence[Any], flags: int) -> int:
-    if "accepted for sending" in ep.extra:
+    if SENDS in ep.extra:
         from winsock.afd._sending import send_after
 
         if (accepted := send_after(ep, views)) is not None:

@@ -16,7 +16,7 @@ from winsock.afd import _poll
 from winsock.afd._connection import _settling
 from winsock.afd._endpoint import Endpoint, Rest
 from winsock.afd._request import Request
-from winsock.afd._requests import READS, closing, known_requests
+from winsock.afd._requests import READS, known_requests
 from winsock.afd._structures import PENDING, SUCCESS
 from winsock.codes import NTSTATUS as S
 from winsock.codes import WinsockError
@@ -54,7 +54,7 @@ class Device:
     def close(self) -> None:
         """The handle is closed: its requests end."""
         self.closed = True
-        closing(self)
+        self.rest.end_requests(self)
 
 
 class _Waiter:

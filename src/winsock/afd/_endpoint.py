@@ -32,8 +32,9 @@ if TYPE_CHECKING:
 else:
     Base = object
 
+SENDS = "accepted for sending"  # in `extra` while synchronous sends have to look for others before them
 # In `extra`: what a send has to look at.
-_SENDS_LOOK = frozenset({NETWORK_EVENTS, "accepted for sending"})
+_SENDS_LOOK = frozenset({NETWORK_EVENTS, SENDS})
 
 LEAVING = "closed and not left yet"  # in Process.services: endpoints on which threads waited when they were closed
 LEAVING_LIMIT = 5.0  # s
@@ -109,6 +110,12 @@ class Rest:
         self.receive_timeout = self.send_timeout = self.so_error = 0
         self.remote = remote
         self.waiters: tuple[ThreadState, ...] = ()
+
+    def end_requests(self, ep: Any) -> None:
+        """The handle closes: there are no requests any more."""
+        requests, self.requests = self.requests, None
+        if requests is not None:
+            requests.closing(ep)
 
 
 NO_REST = Rest()  # of endpoints that have none; it stays as it is
@@ -398,9 +405,7 @@ class Endpoint(Base):
 
     def shut(self, how: int) -> None:
         for ep in self._handles():
-            ep.turn(_TO_SHUT[how])
-            for ts in ep.rest.waiters:
-                ts.interrupt()  # who selects on it looks again
+            ep._become(_TO_SHUT[how])
 
     def _handles(self) -> Sequence[Endpoint]:
         """It and its duplicates in this process, which are one socket."""
@@ -431,8 +436,7 @@ class Endpoint(Base):
         if rest.extra and (len(rest.extra) > 1 or "requests" not in rest.extra):
             closed(self)
         if rest.requests is not None:
-            requests, rest.requests = rest.requests, None
-            requests.closing(self)
+            rest.end_requests(self)
             self.drop("requests")
         for known, hook in shape.process.closing:
             if self in known:

@@ -21,6 +21,7 @@ from winsock.afd._connection import (
     _settling,
     check_remote,
     connect_timeout,
+    is_accepting,
     poll_connect,
 )
 from winsock.afd._data import lost
@@ -365,7 +366,7 @@ class Connect(Request):
         poll_connect(ep)
         if ep.state in (State.CONNECTED, State.RESET):
             refuse(self, WSA.WSAEISCONN)
-        if not ep.stream or ep.state is not State.BOUND or ep in ep.process.services.get(ACCEPTING, ()):
+        if not ep.stream or ep.state is not State.BOUND or is_accepting(ep):
             refuse(self, WSA.WSAEINVAL)
 
     def _start(self) -> bool:

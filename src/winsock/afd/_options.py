@@ -16,7 +16,6 @@ from winsock.abi import _options as table
 from winsock.abi._options import Option
 from winsock.abi._sockaddrs import pack_address
 from winsock.afd import _connection, _control
-from winsock.afd._connection import ACCEPTING
 from winsock.afd._endpoint import Endpoint
 from winsock.afd._shape import State
 from winsock.codes import WSA, WinsockError
@@ -380,7 +379,7 @@ def _accepted_by(ep: Endpoint, handle: int) -> None:
     listener = process.sockets.get(handle)
     if not isinstance(listener, Endpoint):
         raise WinsockError(WSA.WSAENOTSOCK)
-    if ep in process.services.get(ACCEPTING, ()):
+    if _connection.is_accepting(ep):
         raise WinsockError(WSA.WSAENOTCONN)  # AcceptEx has no connection for it yet
     if listener.shape.state is not _LISTENING:
         raise WinsockError(WSA.WSAEINVAL)

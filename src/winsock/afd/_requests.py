@@ -14,7 +14,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from winsock.abi import _constants as c
-from winsock.afd._endpoint import Endpoint, State
+from winsock.afd._endpoint import SENDS, Endpoint, State
 from winsock.afd._reactor import Reactor, raise_in_main_thread, reactor_of
 from winsock.afd._structures import CANCELLED, OVERFLOW, SUCCESS
 from winsock.codes import NTSTATUS as S
@@ -35,7 +35,6 @@ _ENDS = RDHUP | HANGUP | ERROR | URGENT
 _FOR_WRITES = WRITE | HANGUP | ERROR
 
 NOTE = "requests"  # in Endpoint.extra while synchronous receives have to look for requests before them
-SENDS = "accepted for sending"  # in Endpoint.extra while synchronous sends have to; _endpoint.py knows the name
 ALL = "requests"  # in Process.services: every open socket's Requests, in a set
 
 
@@ -138,18 +137,6 @@ class Requests:
                     raise
         if not reactor.attended:
             reactor.attend()
-
-    def tell(self, status: int, transferred: int, address: int) -> None:
-        """One has ended: signal the handle, and queue the packet; with lock held, and without modes."""
-        signal = self.signal
-        signal.signaled = True
-        if signal._waiters:
-            signal.wake()
-        port = self.port
-        if port is not None:
-            port.packets.append((status, transferred, self.key, address))
-            if port._queue or port._waiters:
-                port.tell()
 
     def works(self) -> bool:
         """Whether there is something to do while nobody waits."""
@@ -334,7 +321,7 @@ def requests_of(ep: Any) -> Requests:
             process.services.setdefault(ALL, set()).add(found)
             ep.own_rest().requests = found
             if ep.closed:  # by another thread, which may have looked before
-                closing(ep)
+                ep.rest.end_requests(ep)
     return found
 
 
@@ -365,14 +352,6 @@ def share(source: Endpoint, duplicate: Endpoint) -> None:
             duplicate.note(SENDS, requests)
             duplicate.refresh()
         duplicate.own_rest().requests = requests
-
-
-def closing(ep: Any) -> None:
-    """The handle closes: see Requests.closing."""
-    rest = ep.rest
-    requests, rest.requests = rest.requests, None
-    if requests is not None:
-        requests.closing(ep)
 
 
 def abort_later(ep: Any) -> None:

@@ -135,14 +135,6 @@ _BY_STATE: Final[dict[str, dict[State, tuple[Refusal, ...]]]] = {
 }
 
 
-def refusal(ep: Endpoint, call: str) -> Refusal | None:
-    """The row that refuses this call now, if any."""
-    for row in _BY_STATE[call][ep.state]:
-        if row.matches(ep):
-            return row
-    return None
-
-
 def check(ep: Endpoint, call: str) -> None:
     """Raise what refuses this call now, if anything does."""
     shape = ep.shape

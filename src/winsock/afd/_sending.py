@@ -17,9 +17,9 @@ from typing import Any
 from winsock.abi import _constants as c
 from winsock.afd import _connection, _events, _urgent
 from winsock.afd._data import check_lost, check_send, check_send_flags, lost, remaining
-from winsock.afd._endpoint import Endpoint, State
+from winsock.afd._endpoint import SENDS, Endpoint, State
 from winsock.afd._request import Request
-from winsock.afd._requests import SENDS, WRITES, Requests
+from winsock.afd._requests import WRITES, Requests
 from winsock.afd._wait import wait_ready
 from winsock.codes import NTSTATUS, WSA, WinsockError
 from winsock.nt import Process, ThreadState, memory

@@ -268,7 +268,10 @@ class Operation(Request):
         self._view = None
         if not status:
             self.ep = None
-        requests.tell(status, transferred, self.address)
+        requests.signal.set()
+        port = requests.port
+        if port is not None:
+            port.post((status, transferred, requests.key, self.address))
         if len(ep.rest.extra) > 1 and status != CANCELLED:
             events.told(ep, events.RECEIVE)
 

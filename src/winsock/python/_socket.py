@@ -19,7 +19,7 @@ from winsock import spi
 from winsock.abi import _constants as c
 from winsock.afd import State
 from winsock.afd._connection import check_close, poll_connect
-from winsock.afd._options import connected_by, plan
+from winsock.afd._options import ACCEPT_CONTEXT, connected_by, plan
 from winsock.afd._options import settings as option_settings
 from winsock.codes import WSA, WinsockError
 from winsock.python import _addresses, _endpoints, _oserror
@@ -49,7 +49,6 @@ _setsockopt = _C.setsockopt
 _name_of = _C.getsockname
 CONNECTED = State.CONNECTED
 
-ACCEPT_CONTEXT = (c.SOL_SOCKET, c.SO_UPDATE_ACCEPT_CONTEXT)
 CONNECT_CONTEXT = (c.SOL_SOCKET, c.SO_UPDATE_CONNECT_CONTEXT)
 HANDLE_SIZE = 8
 SHORT = (LookupError, AttributeError, TypeError, ValueError, WinsockError)  # what a signal's handler hardly raises

@@ -11,7 +11,6 @@ from winsock.afd._extended import Accept, Connect
 from winsock.afd._receiving import Receive
 from winsock.afd._request import Request
 from winsock.afd._sending import Send
-from winsock.afd._structures import PENDING
 from winsock.afd._transmitting import FilePart, Transmit
 from winsock.codes import WSA, WinsockError
 from winsock.nt import current
@@ -26,17 +25,8 @@ class _Told(Request):
     owner: Any  # the Overlapped
 
     def complete(self, status: int, transferred: int = 0, at_once: bool = False) -> None:
-        requests, owner = self.requests, self.owner
-        if self.event is not None or requests.modes or self.quiet:
-            super().complete(status, transferred, at_once)
-        elif self.status == PENDING:
-            # The same in fewer steps, of what has neither a structure nor an event.
-            self.status, self.transferred = status, transferred
-            self.cleared()
-            if requests.port is not None:
-                requests.port.drained = False
-            requests.tell(status, transferred, owner.address)
-        owner.pending = False
+        super().complete(status, transferred, at_once)
+        self.owner.pending = False
         del self.owner  # which refers to this
 
     def packet(self, port: CompletionPort, key: int) -> None:
