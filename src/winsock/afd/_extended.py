@@ -207,8 +207,9 @@ class Accept(Request):
 class FirstData(Request):
     """An Accept's wait for the first data of its connection: before others that receive there (seen on Wine).
 
-    It lies in the connection's lane of receives; everything else is the Accept's affair.  Locks are taken in this
-    order only: the connection's, then the listener's.  So an Accept that is cancelled leaves it for the next turn.
+    It lies in the connection's lane of receives; everything else is the Accept's affair.  Its turn comes with the
+    connection's lock held, and takes the listener's for an Accept that waits; an Accept takes them the other way
+    round only to add it, when no turn can have come.  So one that is cancelled leaves it for the next turn.
     """
 
     lane = READS
@@ -221,7 +222,8 @@ class FirstData(Request):
         self.accept = accept
 
     def attempt(self) -> int | None:
-        return 0 if self.accept.arrived() else None
+        accept = self.accept
+        return 0 if accept.status != PENDING or accept.arrived() else None
 
     def complete(self, status: int, transferred: int = 0, at_once: bool = False) -> None:
         self.status = status
